@@ -1,0 +1,220 @@
+"""The state machine: from events to the intervals in which an identity is active.
+
+An action keeps an identity active for 30 days, a connect for 5, a deletion ends it at once; days
+are exactly 24 hours. Every span is half-open. `_walk` is the definition turned into one pass over
+events in order of time, with a few numbers kept per identity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import BadPolicy
+from .event import CONNECTED, DELETED, Bool, Columns, Int32, Int64
+from .kernel import SMALL, compiled
+
+#: The instant of what has not happened, earlier than any event; and the index of no interval.
+NEVER: Final = -(1 << 62)
+NONE: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityPolicy:
+    """How long an event keeps an identity active: 30 days for an action, 5 for a connect.
+
+    `reconnect` says what a later connect does to windows already open: `"extends"` leaves them
+    alone (the default), `"restarts"` ends them, so that only the connect's own window counts from
+    there. The two lengths are settings. Raises `BadPolicy` for a window that is not positive or a
+    reading that does not exist.
+
+    >>> ActivityPolicy().longest_window == 30 * 86_400_000_000
+    True
+    """
+
+    action_window: timedelta = timedelta(days=30)
+    connect_window: timedelta = timedelta(days=5)
+    reconnect: Literal["extends", "restarts"] = "extends"
+
+    def __post_init__(self) -> None:
+        for name in ("action_window", "connect_window"):
+            window = getattr(self, name)
+            if not timedelta(0) < window <= timedelta(days=3650):
+                raise BadPolicy("window_range", field=name, got=window)
+        if self.reconnect not in ("extends", "restarts"):
+            raise BadPolicy("reconnect_unknown", field="reconnect", got=self.reconnect)
+
+    @property
+    def longest_window(self) -> int:
+        """How far an event can reach, in microseconds: nothing older matters to a cycle."""
+        return max(microseconds(self.action_window), microseconds(self.connect_window))
+
+
+def microseconds(span: timedelta) -> int:
+    """A span as a whole number of microseconds."""
+    return span // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Maximal spans of activity, `[start, end)`, in order of their starts.
+
+    `identities` are int32 codes, `starts` and `ends` int64 microseconds; `after_deletion` marks the
+    intervals of an identity that had been deleted before and came alive again.
+    """
+
+    identities: Int32
+    starts: Int64
+    ends: Int64
+    after_deletion: Bool
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def at(self, rows: Bool | NDArray[np.intp]) -> Intervals:
+        """The intervals at these rows: a mask, or indices."""
+        return Intervals(self.identities[rows], self.starts[rows], self.ends[rows], self.after_deletion[rows])
+
+    @staticmethod
+    def joined(parts: list[Intervals]) -> Intervals:
+        """Intervals of different identities, put together in order of their starts."""
+        if len(parts) == 1:
+            return parts[0]
+        both = Intervals(
+            np.concatenate([p.identities for p in parts]),
+            np.concatenate([p.starts for p in parts]),
+            np.concatenate([p.ends for p in parts]),
+            np.concatenate([p.after_deletion for p in parts]),
+        )
+        return both.at(np.argsort(both.starts, kind="stable"))
+
+
+class OutOfOrder(Exception):
+    """An event is older than the one before it: sort, and walk again."""
+
+
+class Walk:
+    """Intervals of activity under one policy, from events fed in order of time.
+
+    Feed it columns, batch by batch; how they are cut into batches changes nothing. It keeps a few
+    numbers per identity and one row per interval, whatever the number of events.
+    """
+
+    def __init__(self, policy: ActivityPolicy) -> None:
+        self._windows = (microseconds(policy.connect_window), microseconds(policy.action_window))
+        self._restarts = policy.reconnect == "restarts"
+        self._latest: Any = np.empty(0, np.int32)  # per identity: its latest interval
+        self._deleted: Any = np.empty(0, np.int64)  # per identity: its latest deletion
+        self._called: Any = np.empty(0, np.int64)  # per identity: its latest action
+        self._whose: Any = np.empty(0, np.int32)  # per interval, as are the next three
+        self._starts: Any = np.empty(0, np.int64)
+        self._ends: Any = np.empty(0, np.int64)
+        self._revived: Any = np.empty(0, np.int8)
+        self._count = 0
+        self._fed = 0
+        self._now = NEVER
+
+    def feed(self, events: Columns, identities: int) -> None:
+        """Take the next events; `identities` is how many codes are known by now. Raises `OutOfOrder`."""
+        if not len(events):
+            return
+        self._make_room(len(events), identities)
+        self._fed += len(events)
+        state = (self._latest, self._deleted, self._called, self._whose, self._starts, self._ends, self._revived)
+        if self._fed < SMALL:
+            # Python walks lists several times faster than arrays, one element at a time.
+            lists = [array.tolist() for array in state]
+            columns = (events.instants.tolist(), events.types.tolist(), events.identities.tolist())
+            count = _walk(*columns, *self._windows, self._restarts, *lists, self._count, self._now)
+            for array, values in zip(state, lists, strict=True):
+                array[:] = values
+        else:
+            columns = (events.instants, events.types, events.identities)
+            count = compiled(_walk)(*columns, *self._windows, self._restarts, *state, self._count, self._now)
+        if count == NONE:
+            raise OutOfOrder
+        self._count = count
+        self._now = int(events.instants[-1])
+
+    def intervals(self) -> Intervals:
+        """The maximal intervals of all events fed so far."""
+        n = self._count
+        found = Intervals(self._whose[:n], self._starts[:n], self._ends[:n], self._revived[:n] != 0)
+        # A deletion at the very instant of an activation leaves a span of no length: it never was.
+        return found.at(found.ends > found.starts)
+
+    def _make_room(self, events: int, identities: int) -> None:
+        known = len(self._latest)
+        if identities > known:
+            more = max(identities, 2 * known) - known
+            self._latest = np.append(self._latest, np.full(more, NONE, np.int32))
+            self._deleted = np.append(self._deleted, np.full(more, NEVER, np.int64))
+            self._called = np.append(self._called, np.full(more, NEVER, np.int64))
+        # Each event opens at most one interval.
+        if self._count + events > len(self._starts):
+            more = max(self._count + events, len(self._starts) * 3 // 2) - len(self._starts)
+            self._whose = np.append(self._whose, np.zeros(more, np.int32))
+            self._starts = np.append(self._starts, np.zeros(more, np.int64))
+            self._ends = np.append(self._ends, np.zeros(more, np.int64))
+            self._revived = np.append(self._revived, np.zeros(more, np.int8))
+
+
+def _walk(
+    instants: Any,
+    types: Any,
+    identities: Any,
+    connect_window: int,
+    action_window: int,
+    restarts: bool,
+    latest: Any,
+    deleted: Any,
+    called: Any,
+    whose: Any,
+    starts: Any,
+    ends: Any,
+    revived: Any,
+    count: int,
+    now: int,
+) -> int:
+    """Walk events in order of time; return the number of intervals, or `NONE` if one goes back.
+
+    Events at one instant may come in any order: a deletion cuts what began at its own instant, and
+    what comes after it at that instant is ignored.
+    """
+    for k in range(len(instants)):
+        t = instants[k]
+        if t < now:
+            return NONE
+        now = t
+        i = identities[k]
+        current = latest[i]
+        if types[k] == DELETED:
+            deleted[i] = t
+            if current != NONE and ends[current] > t:
+                ends[current] = t
+            continue
+        if deleted[i] == t:  # deletion wins a tie
+            continue
+        connects = types[k] == CONNECTED
+        until = t + (connect_window if connects else action_window)
+        if restarts:
+            if not connects:
+                called[i] = t
+            elif current != NONE and ends[current] > t:
+                # Covers that began earlier end here; one of an action at this instant does not.
+                ends[current] = t + action_window if called[i] == t else t
+        if current != NONE and t <= ends[current]:  # continuity: exactly at the end still belongs
+            if until > ends[current]:
+                ends[current] = until
+        else:
+            latest[i] = count
+            whose[count] = i
+            starts[count] = t
+            ends[count] = until
+            revived[count] = deleted[i] != NEVER
+            count += 1
+    return count

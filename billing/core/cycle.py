@@ -1,0 +1,162 @@
+"""Billing cycles: which span of time an invoice covers.
+
+Cycle k runs from `anchor + k months` to `anchor + (k + 1) months`, always counted from the anchor
+itself, so that the 31st comes back after February. The anchor's wall-clock time in the account's
+time zone is kept, and turned into UTC once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from dateutil.relativedelta import relativedelta
+
+from .errors import BadCycle, hint
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAME = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
+_FIRST_CALENDAR_MONTH = datetime(2000, 1, 1)
+
+
+def micros(instant: datetime) -> int:
+    """An aware datetime as microseconds since 1970-01-01T00:00:00Z."""
+    assert instant.tzinfo is not None, "an instant has an offset"
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(instant: int) -> datetime:
+    """Microseconds since 1970-01-01T00:00:00Z as an aware datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=instant)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cycle:
+    """The span one invoice covers, `[start, end)`, in UTC.
+
+    `name` is the month the cycle starts in, in the account's time zone. Raises `BadCycle`
+    (`cycle_empty`) unless it ends after it starts.
+    """
+
+    start: datetime
+    end: datetime
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.end <= self.start:
+            raise BadCycle("cycle_empty", start=self.start.isoformat(), end=self.end.isoformat())
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRule:
+    """When an account's billing cycles begin and end.
+
+    `anchor` is an aware datetime, the start of cycle 0; without one, cycles are calendar months of
+    `timezone`. `months` is 1, 3, 6 or 12. A local time that does not exist moves forward by the
+    length of the gap; one that exists twice is the first of the two. Raises `BadCycle` for anything
+    else.
+
+    >>> CycleRule(anchor=datetime(2025, 10, 14, 7, 13, 47, tzinfo=UTC)).at(moment(1_760_500_000_000_000)).end.isoformat()
+    '2025-11-14T07:13:47+00:00'
+    """
+
+    anchor: datetime | None = None
+    months: int = 1
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        if self.months not in (1, 3, 6, 12) or isinstance(self.months, bool):
+            raise BadCycle("cycle_months", field="months", got=self.months)
+        if not isinstance(self.timezone, str) or not _zone_exists(self.timezone):
+            near = hint(str(self.timezone), sorted(available_timezones()))
+            raise BadCycle("timezone_unknown", field="timezone", got=self.timezone, hint=near)
+        if self.anchor is not None and self.anchor.tzinfo is None:
+            raise BadCycle("ts_naive", field="anchor", got=self.anchor.isoformat())
+
+    def at(self, instant: datetime) -> Cycle:
+        """The cycle that `instant` (aware) falls in."""
+        return self.cycle(self.index_at(micros(instant)))
+
+    def between(self, start: datetime, end: datetime) -> list[Cycle]:
+        """The cycles that begin in `[start, end)`, in order."""
+        k = self.index_at(micros(start))
+        if self.bound(k) < micros(start):
+            k += 1
+        cycles = []
+        while self.bound(k) < micros(end):
+            cycles.append(self.cycle(k))
+            k += 1
+        return cycles
+
+    def cycle(self, k: int) -> Cycle:
+        """Cycle `k`, counted from the anchor; `k` may be negative."""
+        return Cycle(moment(self.bound(k)), moment(self.bound(k + 1)), self.name(k))
+
+    def bound(self, k: int) -> int:
+        """The start of cycle `k`, in microseconds."""
+        if k == 0 and self.anchor is not None:
+            return micros(self.anchor)
+        return micros(self._wall_clock(k).replace(tzinfo=ZoneInfo(self.timezone), fold=0).astimezone(UTC))
+
+    def bounds(self, first: int, last: int) -> list[int]:
+        """The starts of cycles `first` to `last` and the end of the last, in microseconds."""
+        return [self.bound(k) for k in range(first, last + 2)]
+
+    def index_at(self, instant: int) -> int:
+        """The number of the cycle that an instant in microseconds falls in."""
+        anchor, local = self._local_anchor, moment(instant).astimezone(ZoneInfo(self.timezone))
+        k = ((local.year - anchor.year) * 12 + local.month - anchor.month) // self.months
+        while self.bound(k) > instant:
+            k -= 1
+        while self.bound(k + 1) <= instant:
+            k += 1
+        return k
+
+    def name(self, k: int) -> str:
+        """The month in which cycle `k` starts by its local clock, such as `2026-01`."""
+        start = self._wall_clock(k)
+        return f"{start.year:04}-{start.month:02}"
+
+    def index_from(self, name: str) -> int:
+        """The number of the first cycle that starts in the month `name` or later."""
+        return -(-self._months_to(name) // self.months)
+
+    def index_until(self, name: str) -> int:
+        """The number of the last cycle that starts in the month `name` or earlier."""
+        return self._months_to(name) // self.months
+
+    def _months_to(self, name: str) -> int:
+        year, month = month_of(name)
+        return (year - self._local_anchor.year) * 12 + month - self._local_anchor.month
+
+    def _wall_clock(self, k: int) -> datetime:
+        return self._local_anchor + relativedelta(months=k * self.months)
+
+    @property
+    def _local_anchor(self) -> datetime:
+        if self.anchor is None:
+            return _FIRST_CALENDAR_MONTH
+        return self.anchor.astimezone(ZoneInfo(self.timezone)).replace(tzinfo=None)
+
+
+def month_of(name: str, *, field: str = "cycle") -> tuple[int, int]:
+    """The year and month of a cycle's name. Raises `BadCycle` (`cycle_name`).
+
+    >>> month_of("2026-01")
+    (2026, 1)
+    """
+    match = _NAME.fullmatch(name) if isinstance(name, str) else None
+    if not match or not 1999 <= int(match[1]) <= 2200:
+        raise BadCycle("cycle_name", field=field, got=name)
+    return int(match[1]), int(match[2])
+
+
+def _zone_exists(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

@@ -1,0 +1,319 @@
+"""Everything that can be wrong with what we are given, and what we say about it.
+
+    BillingError              what was asked cannot be answered
+    +-- BadSource             a file or stream of events that cannot be used as a whole
+    +-- Refused               a strict reading met a rejection
+    +-- BadPlan               a plan that could not price every invoice rightly
+    +-- BadTerms              a terms file that says something impossible
+    +-- BadPolicy             an activity policy that says something impossible
+    +-- BadCycle              a cycle, anchor, month or time zone that cannot be
+    +-- UnknownAccount        an account that the source does not have
+    +-- NotPriced             a quantity that the plan refuses
+    +-- MissingPart           an optional part of this package that is not installed
+
+A row that cannot be accepted is no exception but a value, a `Rejection`. Both say where, what, why
+and what to do, and carry a stable code; the sentences stand in `MESSAGES`, once.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Final
+
+#: code -> (what is wrong and why, what to do). Fields in braces are filled in; see `sentence`.
+MESSAGES: Final[dict[str, tuple[str, str]]] = {
+    # Instants
+    "ts_missing": ("{field} is missing", "Every event needs an instant, for example 2026-01-31T09:00:00Z."),
+    "ts_naive": (
+        "{field} is {got}, which has no UTC offset",
+        'Write, for example, "2026-03-01T10:00:00Z".',
+    ),
+    "ts_numeric": (
+        "{field} is {got}, a number that could be seconds or milliseconds",
+        'Write RFC 3339 text, for example "2026-03-01T10:00:00Z".',
+    ),
+    "ts_not_a_time": (
+        "{field} is {got}, which does not exist in the calendar or on the clock",
+        'Write RFC 3339 text, for example "2026-03-01T10:00:00Z".',
+    ),
+    "ts_format": (
+        "{field} is {got}, which is not RFC 3339",
+        'Write, for example, "2026-03-01T10:00:00Z" or "2026-03-01T11:00:00.123456+01:00".',
+    ),
+    "ts_zone_names_unsupported": (
+        "{field} is {got}, which names a time zone",
+        "Write the offset that held there instead, for example -05:00.",
+    ),
+    "ts_too_precise": ("{field} is {got}, which is finer than a microsecond", "Write at most 6 digits of a second."),
+    "ts_leap_second": ("{field} is {got}, a leap second", "Write the second as 59, for example 23:59:59.999999Z."),
+    "ts_out_of_range": (
+        "{field} is {got}, outside the years 2000 to 2199",
+        "Check the clock and the unit it was written with.",
+    ),
+    # Ids and types
+    "id_missing": ("{field} is missing", "Every event names its account and its identity."),
+    "id_empty": ("{field} is {got}, which is empty", "Write the id, or leave out a column that is not used."),
+    "id_too_long": ("{field} is {got}, {bytes} bytes long", "Ids have at most 128 bytes of UTF-8."),
+    "id_bad_char": (
+        "{field} is {got}, which contains {char}",
+        "Ids have no control or bidirectional characters and are valid Unicode.",
+    ),
+    "id_not_nfc": (
+        "{field} is {got}, which is not in Unicode normalization form C",
+        "Send it composed, as {nfc}, so that one person is one identity.",
+    ),
+    "id_conflict": (
+        "event_id is {got}, which {first} has with another {differs}",
+        "The first stays. Give each event an id of its own, or void the first.",
+    ),
+    "type_invalid": ("type is {got}, which no event has", "Types are lower case: {known}."),
+    "type_unknown": ("type is {got}, which is unknown{hint}", "Known types: {known}."),
+    "identity_type_missing": (
+        "identity_type is missing, which identity.created must have",
+        'Write "engagement" or "standard".',
+    ),
+    "identity_type_unknown": ("identity_type is {got}, which is unknown", 'Write "engagement" or "standard".'),
+    "identity_type_conflict": (
+        "identity_type is {got}, but {first} created identity {identity} as {differs}",
+        "The first stays: a type never changes. Void the one that is wrong.",
+    ),
+    "voids_missing": ("voids is missing, which event.voided must have", "Write the event_id of the mistake."),
+    "void_of_void": (
+        "voids is {got}, which is itself an event.voided",
+        "A void is final. Record the event again, under a new id.",
+    ),
+    "results_invalid": ("results is {got}, which is not a whole number from 0", "Write how many results there were."),
+    "mode_unknown": ("mode is {got}, which is unknown", 'Write "direct", "auto" or "managed", or nothing.'),
+    # JSON
+    "json_invalid": ("the line is not a JSON object: {detail}", "Write one event a line, as one object."),
+    "json_duplicate_key": ("key {got} appears twice", "Keep the one that is meant."),
+    "json_too_deep": ("the line is nested deeper than 8", "An event is one flat object."),
+    "field_unknown": ("field {got} is unknown{hint}", "Known fields: {known}. Or read with --ignore-extra."),
+    "number_not_finite": ("{field} is {got}, which is not a finite number", "Write a number."),
+    "type": ("{field} is {got}, which is not {wanted}", "Write {wanted}."),
+    # Files
+    "file_missing": ("there is no such file", "Check the name{hint}."),
+    "file_unreadable": ("it cannot be read: {detail}", "Check its permissions."),
+    "file_empty": ("it has no events", "Check the export that made it; an empty bill would hide a broken one."),
+    "file_truncated": ("it ends early{after}; nothing was used", "Fetch or export it again."),
+    "file_corrupt": ("it is damaged: {detail}; nothing was used", "Fetch or export it again."),
+    "file_changed": ("it changed while it was being read; nothing was used", "Read it when it is complete."),
+    "file_too_large": ("it claims {got} rows; the limit is 1,000,000,000", "Split it, or check what made it."),
+    "file_type": (
+        "its kind is not known",
+        "Give .csv, .jsonl (also .gz or .zst), .parquet, a folder or glob of them, or - for standard input.",
+    ),
+    "file_rejected": ("{detail}; nothing was used", "Write plain columns of text and timestamps."),
+    "encoding": ("it is not UTF-8{after}; nothing was used", "Save it as UTF-8."),
+    "csv_header": ("the header {detail}", "The first line names the columns, separated by commas: {known}."),
+    "csv_header_repeated": (
+        "the header is repeated, so these are several files in one; nothing was used",
+        "Give the files one by one, or in a folder.",
+    ),
+    "csv_ragged": (
+        "the row has {got} fields, expected {expected}; nothing was used",
+        "Quote fields that hold commas, or export it again.",
+    ),
+    "csv_quote": ("a quote is opened and never closed; nothing was used", "Close it, or export it again."),
+    "csv_field_too_long": ("{field} is {got}, {bytes} bytes long", "No field is longer than 131,072 bytes."),
+    "column_missing": ("there is no column {field}", "Columns needed: account_id, identity_id, type, occurred_at."),
+    "column_type": ("column {field} is {got}", "It must be {wanted}."),
+    "known_at_unavailable": (
+        "known_at was asked for, and there is no column recorded_at to tell what was known",
+        "Add the column, or leave out known_at.",
+    ),
+    "recorded_at_missing": (
+        "recorded_at is missing, and known_at was asked for",
+        "Write when the event was recorded, or leave out known_at.",
+    ),
+    # Plans and terms
+    "toml_invalid": ("it is not valid TOML: {detail}", "Mend it there."),
+    "key_missing": ("{field} is missing", "{wanted}"),
+    "key_unknown": ("{field} is not a setting{hint}", "Known here: {known}."),
+    "value": ("{field} is {got}, which is not {wanted}", "Write {wanted}."),
+    "currency_unknown": ("{field} is {got}, which is not a currency{hint}", "Write an ISO 4217 code such as USD."),
+    "price_negative": ("{field} is {got}, which is negative", "Prices are 0 or more; use a discount to give back."),
+    "price_not_string": (
+        "{field} is {got}, a binary number that may not be what was written",
+        'Write prices as text, for example "7.99".',
+    ),
+    "price_format": ("{field} is {got}, which is not a decimal number", "Write digits and at most one dot."),
+    "price_scale": ("{field} is {got}, which has {decimals} decimals", "A price has at most 12 decimals."),
+    "tiers_order": (
+        "{field} is {got}, not greater than {before} of the tier before",
+        "List the tiers from small to large; only the last may leave out up_to.",
+    ),
+    "tiers_bounds": (
+        "{field} is {got}, which cannot be a bound",
+        "There is at least one tier, and bounds are whole numbers from 1 to 10^12.",
+    ),
+    "maximum_below_minimum": ("maximum is {got}, below the minimum of {minimum}", "Raise the one or lower the other."),
+    "percent_range": ("{field} is {got}, which is not a percentage from 0% to 100%", 'Write, for example, "10%".'),
+    "quantity_range": ("{field} is {got}, which cannot be priced", "A quantity is a number from 0 to 10^12."),
+    "quantity_not_priced": (
+        "plan {plan} ends at {bound}, and {got} are to be priced",
+        "Add a last tier without up_to, or a plan that reaches this far.",
+    ),
+    "plan_missing": ("account {got} has no plan", "Give --plan, or a plan in the terms file."),
+    # Policies, cycles, accounts
+    "window_range": ("{field} is {got}, which cannot be a window", "A window is longer than 0 and at most 3,650 days."),
+    "reconnect_unknown": ("{field} is {got}, which is unknown", 'Write "extends" or "restarts".'),
+    "cycle_months": ("{field} is {got}, which cannot be the length of a cycle", "Write 1, 3, 6 or 12."),
+    "cycle_name": ("{field} is {got}, which is not a month", "A cycle is named by the month it starts in: 2026-01."),
+    "cycle_empty": ("the cycles end at {end}, before they start at {start}", "Put the earlier month first."),
+    "timezone_unknown": ("{field} is {got}, which is not a time zone{hint}", "Write an IANA name such as Europe/Paris."),
+    "account_unknown": ("there is no account {got}{hint}", "Check the spelling; ids are case-sensitive."),
+    # Reports and warnings
+    "active_after_deletion": (
+        "{count} of the {total} intervals of activity follow a deletion of the same identity",
+        "They are counted. If an id was not reused on purpose, check who sent those events.",
+    ),
+    "suspicious_zero": (
+        "account {account} is billed for 0 in cycle {cycle}; the peak before was {before}",
+        "Check that its events still arrive.",
+    ),
+    "tiers_bounded": (
+        "{field} is {got}, and no tier follows: larger quantities will be refused",
+        "Add a last tier without up_to if that is not meant.",
+    ),
+    "tiers_cliff": (
+        "{field} ends at {bound}: the total falls from {high} at {bound} to {low} at {next}, "
+        "and is above that of {next} for {from_} to {bound}",
+        "Nothing is wrong with that; customers pay less for more there.",
+    ),
+    "part_missing": ("{field} is not installed", "Install it with: pip install 'peak-billing[{part}]'"),
+    "usage": ("{detail}", "See billing --help."),
+}
+
+GOT_CHARACTERS_MAX: Final = 64
+
+
+def quoted(value: object) -> str:
+    """A value as it is shown in a message: quoted, escaped where it could deceive, cut to 64 characters.
+
+    >>> quoted("a\\u202eb"), quoted(None), quoted(12)
+    ('"a\\\\u202eb"', 'null', '12')
+    """
+    if not isinstance(value, str):
+        return json.dumps(value, default=str)
+    cut = value if len(value) <= GOT_CHARACTERS_MAX else value[: GOT_CHARACTERS_MAX - 1] + "…"
+    shown = json.dumps(cut, ensure_ascii=False)
+    return "".join(c if printable(c) else f"\\u{ord(c):04x}" for c in shown)
+
+
+def printable(character: str) -> bool:
+    """Whether a character shows itself as what it is: no control, format or surrogate character."""
+    return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+
+
+def hint(value: str, known: list[str], *, wording: str = " (did you mean {}?)") -> str:
+    """The nearest known name, as something to add to a message, or nothing.
+
+    >>> hint("timestmap", ["occurred_at", "timestamp"])
+    ' (did you mean timestamp?)'
+    """
+    near = get_close_matches(value, known, n=1, cutoff=0.6)
+    return wording.format(near[0]) if near else ""
+
+
+def sentence(code: str, where: str = "", **details: Any) -> str:
+    """The message of a code: where, what and why, what to do."""
+    if "got" in details:
+        details["got"] = quoted(details["got"])
+    what, remedy = (text.format(**details) for text in MESSAGES[code])
+    return f"{where}: {what}. {remedy}" if where else f"{what}. {remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Input that could not be accepted: where it stands, what was got, and what to send instead.
+
+    `line` is that of a text file, or the row (from 1) of columns; `details` fill in the sentence of
+    the code. `str()` is the whole message.
+    """
+
+    code: str
+    source: str
+    line: int
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        """The place, as `events.csv:41`."""
+        return f"{self.source}:{self.line}"
+
+    @property
+    def got(self) -> str:
+        """What was received, escaped and cut."""
+        return quoted(self.details.get("got"))
+
+    @property
+    def expected(self) -> str:
+        """What to send instead."""
+        return MESSAGES[self.code][1].format(**self.details)
+
+    def __str__(self) -> str:
+        return sentence(self.code, self.where, **self.details)
+
+    def as_json(self) -> dict[str, str]:
+        """`{code, where, got, expected}`, as programs read it, with the message for people."""
+        return {
+            "code": self.code,
+            "where": self.where,
+            "got": self.got,
+            "expected": self.expected,
+            "message": str(self),
+        }
+
+
+class BillingError(Exception):
+    """What was asked cannot be answered; the message says where, what, why and what to do."""
+
+    def __init__(self, code: str, where: str = "", **details: Any) -> None:
+        self.code = code
+        self.where = where
+        self.details = details
+        super().__init__(sentence(code, where, **details))
+
+
+class BadSource(BillingError):
+    """A file or stream of events that cannot be used as a whole; nothing of it was."""
+
+
+class Refused(BillingError):
+    """A strict reading met a rejection, and refused the source."""
+
+    def __init__(self, rejection: Rejection) -> None:
+        self.rejection = rejection
+        super().__init__(rejection.code, rejection.where, **rejection.details)
+
+
+class BadPlan(BillingError, ValueError):
+    """A plan that could not price every invoice rightly."""
+
+
+class BadTerms(BillingError, ValueError):
+    """A terms file that says something impossible."""
+
+
+class BadPolicy(BillingError, ValueError):
+    """An activity policy that says something impossible."""
+
+
+class BadCycle(BillingError, ValueError):
+    """A cycle, anchor, month or time zone that cannot be."""
+
+
+class UnknownAccount(BillingError, LookupError):
+    """An account that the source does not have."""
+
+
+class NotPriced(BillingError, ValueError):
+    """A quantity that the plan refuses."""
+
+
+class MissingPart(BillingError, ImportError):
+    """An optional part of this package that is not installed."""

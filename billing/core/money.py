@@ -1,0 +1,83 @@
+"""Exact amounts: decimal, with a currency, rounded once.
+
+Amounts are `Decimal` from end to end and arithmetic that would lose a digit is an error, so what an
+invoice says can be computed again by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import (
+    ROUND_HALF_UP,
+    Context,
+    Decimal,
+    DivisionByZero,
+    FloatOperation,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+from functools import cache
+from typing import Final
+
+from .errors import BadPlan, hint
+
+#: Enough digits for a price of 12 + 12 digits times 10^12 units; losing one is an error.
+EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow, FloatOperation])
+
+
+def minor_digits(currency: str, *, field: str = "currency") -> int:
+    """How many decimals a currency has, by ISO 4217: 2 for USD, 0 for JPY, 3 for KWD.
+
+    Raises `BadPlan` (`currency_unknown`) for what is not a currency in which money can be owed.
+    """
+    known = _currencies()
+    if currency not in known:
+        near = hint(str(currency).upper(), sorted(known))
+        raise BadPlan("currency_unknown", field=field, got=currency, hint=near)
+    return known[currency]
+
+
+@cache
+def _currencies() -> dict[str, int]:
+    from iso4217 import Currency  # reads the whole table of ISO 4217
+
+    return {c.code: c.exponent for c in Currency if c.exponent is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount of a currency.
+
+    >>> str(Money(Decimal("63.92"), "USD"))
+    '63.92 USD'
+    """
+
+    amount: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        assert isinstance(self.amount, Decimal), "money is never a binary number"
+
+    def __add__(self, other: Money) -> Money:
+        assert self.currency == other.currency, "sums are of one currency"
+        return Money(EXACT.add(self.amount, other.amount), self.currency)
+
+    def __neg__(self) -> Money:
+        return Money(EXACT.subtract(Decimal(0), self.amount), self.currency)
+
+    def __str__(self) -> str:
+        return f"{self.amount:f} {self.currency}"
+
+
+def rounded(amount: Decimal, currency: str) -> Money:
+    """The amount that can be owed: half a minor unit and more goes away from zero.
+
+    >>> str(rounded(Decimal("2.675"), "USD")), str(rounded(Decimal("-0.125"), "USD"))
+    ('2.68 USD', '-0.13 USD')
+    """
+    with localcontext(EXACT) as exact:
+        exact.traps[Inexact] = False  # the one place where a digit may go
+        nearest = amount.quantize(Decimal(1).scaleb(-minor_digits(currency)), rounding=ROUND_HALF_UP)
+    return Money(nearest if nearest else abs(nearest), currency)

@@ -1,0 +1,291 @@
+"""Plans: tiers, and what a quantity costs.
+
+`volume` prices every unit by the tier that the quantity falls in; `graduated` prices each unit by
+its own tier. The order is fixed: included units off, packages counted, tiers, minimum, maximum, one
+rounding. Everything before the rounding is exact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from os import PathLike
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import BadPlan, NotPriced, hint, sentence
+from .money import EXACT, Money, minor_digits, rounded
+
+QUANTITY_MAX: Final = 10**12
+PRICE_DECIMALS_MAX: Final = 12
+_PRICE = re.compile(r"-?(\d{1,15}(\.\d+)?|\.\d+)", re.ASCII)
+
+
+def _price(value: object) -> Decimal:
+    """A price as exact decimal, from text or a number that is exact already."""
+    if isinstance(value, float) or isinstance(value, bool) or (isinstance(value, int) and abs(value) >= 10**15):
+        raise BadPlan("price_not_string", field="", got=value)
+    text = f"{value:f}" if isinstance(value, Decimal) and value.is_finite() else str(value)
+    if not _PRICE.fullmatch(text):
+        raise BadPlan("price_format", field="", got=value)
+    price = Decimal(text)
+    if price < 0:
+        raise BadPlan("price_negative", field="", got=value)
+    decimals = max(0, -int(price.normalize().as_tuple().exponent))
+    if decimals > PRICE_DECIMALS_MAX:
+        raise BadPlan("price_scale", field="", got=value, decimals=decimals)
+    return price
+
+
+def _bound(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= QUANTITY_MAX:
+        raise BadPlan("tiers_bounds", field="", got=value)
+    return value
+
+
+def _currency(value: object) -> str:
+    minor_digits(str(value), field="")
+    return str(value)
+
+
+# In JSON Schema a price is text, so that no editor writes it as a binary number.
+Price12 = Annotated[
+    Decimal,
+    BeforeValidator(_price, json_schema_input_type=str),
+]
+
+
+class _Document(BaseModel):
+    """A frozen value read from a document; what is wrong with it is told as a `BadPlan`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def __init__(self, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise _bad_plan(error, type(self)) from None
+
+
+class Tier(_Document):
+    """One step of a plan: the price per unit up to and including a quantity.
+
+    `up_to` counts units (packages, if the plan has a package size); the last tier leaves it out.
+    `flat_price` is added once for the tier reached (volume) or for every tier entered (graduated).
+    Prices are given as text or `Decimal`, at most 12 decimals.
+    """
+
+    up_to: Annotated[int | None, BeforeValidator(_bound)] = None
+    unit_price: Price12
+    flat_price: Price12 = Decimal(0)
+
+
+class Plan(_Document):
+    """What a number of identities costs.
+
+    Raises `BadPlan` for anything that would leave a quantity with two prices, or a price with two
+    readings; the message points at the tier.
+
+    >>> plan = Plan(id="sample", currency="USD", mode="volume",
+    ...             tiers=[Tier(up_to=10, unit_price="7.99"), Tier(unit_price="6.99")])
+    >>> str(plan.price(8).total), str(plan.price(11).total)
+    ('63.92 USD', '76.89 USD')
+    """
+
+    id: Annotated[str, Field(min_length=1, max_length=128)]
+    currency: Annotated[str, BeforeValidator(_currency)]
+    mode: Literal["volume", "graduated"]
+    tiers: tuple[Tier, ...]
+    package_size: Annotated[int, Field(ge=1, le=QUANTITY_MAX)] | None = None
+    included: Annotated[int, Field(ge=0, le=QUANTITY_MAX)] = 0
+    minimum: Price12 | None = None
+    maximum: Price12 | None = None
+    charge_flat_at_zero: bool = False
+
+    #: `Plan.load(path)` reads a TOML or JSON file. Core opens no files: `formats.terms` sets this.
+    load: ClassVar[Callable[[str | PathLike[str]], Plan]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_of_tiers(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("tiers"), list):
+            return {**data, "tiers": tuple(data["tiers"])}
+        return data
+
+    @model_validator(mode="after")
+    def _has_one_price_for_each_quantity(self) -> Self:
+        if not self.tiers:
+            raise BadPlan("tiers_bounds", field="tiers", got=[])
+        for k, (before, tier) in enumerate(zip(self.tiers, self.tiers[1:], strict=False), start=1):
+            if before.up_to is None or (tier.up_to is not None and tier.up_to <= before.up_to):
+                bound = "the open end" if before.up_to is None else before.up_to
+                raise BadPlan("tiers_order", field=f"tiers[{k}].up_to", got=tier.up_to, before=bound)
+        if self.minimum is not None and self.maximum is not None and self.maximum < self.minimum:
+            raise BadPlan("maximum_below_minimum", field="maximum", got=self.maximum, minimum=self.minimum)
+        return self
+
+    def price(self, quantity: int | Decimal) -> Price:
+        """What `quantity` identities cost, and how.
+
+        Raises `NotPriced` for a quantity that is negative, no number, or beyond the last tier.
+        """
+        count = _quantity(quantity)
+        with localcontext(EXACT):
+            units = self.units(count)
+            parts = tuple(self._parts(units, count))
+            exact = sum((part.amount for part in parts), Decimal(0))
+            if self.minimum is not None:
+                exact = max(exact, self.minimum)
+            if self.maximum is not None:
+                exact = min(exact, self.maximum)
+            return Price(quantity, units, parts, exact, rounded(exact, self.currency))
+
+    def units(self, quantity: Decimal) -> Decimal:
+        """What the tiers count: `quantity` less what is included, in whole packages if it has them."""
+        beyond = max(Decimal(0), quantity - self.included)
+        if self.package_size is None:
+            return beyond
+        packages, rest = divmod(beyond, self.package_size)
+        return packages + (rest > 0)
+
+    def quantity_of(self, units: int) -> int:
+        """The largest quantity that makes this many units."""
+        return self.included + units * (self.package_size or 1)
+
+    def to_next_tier(self, quantity: int) -> int | None:
+        """How many identities more reach the next tier; none after the last."""
+        units = self.units(Decimal(quantity))
+        bound = next((t.up_to for t in self.tiers if t.up_to is None or units <= t.up_to), None)
+        if bound is None or bound == self.tiers[-1].up_to:
+            return None
+        return self.quantity_of(bound) + 1 - quantity
+
+    def warnings(self) -> list[PlanWarning]:
+        """What is legal but may surprise: totals that fall as the quantity rises, and an end of the prices."""
+        found = list(self._cliffs()) if self.mode == "volume" else []
+        if (bound := self.tiers[-1].up_to) is not None:
+            details = {"field": f"tiers[{len(self.tiers) - 1}].up_to", "got": bound}
+            found.append(PlanWarning("tiers_bounded", details))
+        return found
+
+    def _parts(self, units: Decimal, quantity: Decimal) -> Iterator[Part]:
+        if units == 0:
+            if self.charge_flat_at_zero:
+                yield Part(0, self.tiers[0], Decimal(0), self.tiers[0].flat_price)
+            return
+        below = 0
+        for k, tier in enumerate(self.tiers):
+            reached = tier.up_to is None or units <= tier.up_to
+            if self.mode == "graduated":
+                inside = (units if reached or tier.up_to is None else Decimal(tier.up_to)) - below
+                yield Part(k, tier, inside, inside * tier.unit_price + tier.flat_price)
+            elif reached:
+                yield Part(k, tier, units, units * tier.unit_price + tier.flat_price)
+            if reached:
+                return
+            below = tier.up_to or 0
+        raise NotPriced("quantity_not_priced", got=_shown(quantity), plan=self.id, bound=self.quantity_of(below))
+
+    def _cliffs(self) -> Iterator[PlanWarning]:
+        # Within a tier the total never falls, so only the step over a bound can.
+        for k, tier in enumerate(self.tiers[:-1]):
+            assert tier.up_to is not None, "only the last tier is open"
+            last = self.quantity_of(tier.up_to)
+            high, low = self.price(last).total, self.price(last + 1).total
+            if high.amount > low.amount:
+                details = {
+                    "field": f"tiers[{k}]",
+                    "bound": last,
+                    "next": last + 1,
+                    "high": high,
+                    "low": low,
+                    "from_": self._dearer_from(k, low.amount),
+                }
+                yield PlanWarning("tiers_cliff", details)
+
+    def _dearer_from(self, k: int, amount: Decimal) -> int:
+        """The smallest quantity from which on, up to the end of tier `k`, all cost more than `amount`."""
+        high = self.quantity_of(self.tiers[k].up_to or 0)
+        low = self.quantity_of(self.tiers[k - 1].up_to or 0) + 1 if k else 0
+        if self.price(low).total.amount > amount:
+            if k and self.price(low - 1).total.amount > amount:
+                return self._dearer_from(k - 1, amount)
+            return low
+        while high - low > 1:  # the total at `high` is above the amount, at `low` it is not
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.price(middle).total.amount > amount else (middle, high)
+        return high
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one tier adds to a price: `units` in it, at its price; `amount` is not rounded."""
+
+    index: int
+    tier: Tier
+    units: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a quantity costs, and how: the parts, the exact amount, and the one rounding.
+
+    `units` is what the tiers counted; `exact` is after minimum and maximum, before the rounding.
+    """
+
+    quantity: int | Decimal
+    units: Decimal
+    parts: tuple[Part, ...]
+    exact: Decimal
+    total: Money
+
+    @property
+    def tier(self) -> Tier | None:
+        """The tier reached; none where nothing was to be priced."""
+        return self.parts[-1].tier if self.parts else None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWarning:
+    """Something legal that may surprise; `str()` is the message."""
+
+    code: str
+    details: dict[str, Any]
+
+    def __str__(self) -> str:
+        return sentence(self.code, **self.details)
+
+
+def _quantity(quantity: int | Decimal) -> Decimal:
+    whole = isinstance(quantity, int) and not isinstance(quantity, bool)
+    if not (whole or isinstance(quantity, Decimal)) or not 0 <= quantity <= QUANTITY_MAX:
+        raise NotPriced("quantity_range", field="quantity", got=quantity)
+    return Decimal(quantity)
+
+
+def _shown(quantity: Decimal) -> int | Decimal:
+    return int(quantity) if quantity == quantity.to_integral_value() else quantity
+
+
+def _bad_plan(error: ValidationError, model: type[BaseModel]) -> BadPlan:
+    """Pydantic's first complaint as one of ours, with a pointer such as `tiers[2].unit_price`."""
+    first = error.errors()[0]
+    place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
+    inner = first.get("ctx", {}).get("error")
+    if isinstance(inner, BadPlan):
+        pointed = ".".join(p for p in (place, str(inner.details.get("field", ""))) if p)
+        return BadPlan(inner.code, **{**inner.details, "field": pointed})
+    if first["type"] == "missing":
+        return BadPlan("key_missing", field=place, wanted="A plan needs id, currency, mode and tiers.")
+    if first["type"] == "extra_forbidden":
+        known = sorted(Tier.model_fields if place.startswith("tiers") else model.model_fields)
+        near = hint(place.split(".")[-1], known)
+        return BadPlan("key_unknown", field=place, hint=near, known=", ".join(known))
+    wanted = first["msg"].removeprefix("Input should be ").replace("'", '"')
+    return BadPlan("value", field=place, got=first["input"], wanted=wanted)

@@ -1,0 +1,112 @@
+"""The sweep: from intervals and cycles to peaks.
+
+Every interval is a +1 at its start and a -1 at its end; the running count of an account, at its
+highest within a cycle, is the peak. At one instant ends come before starts, so an identity ending
+as another begins is never counted as two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .activity import Intervals
+from .event import Int32, Int64
+from .kernel import SMALL, compiled
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Adjoining spans of time per account, the cycles among them, as one row of bounds.
+
+    Account `a` has the spans `[bounds[j], bounds[j + 1])` for `first[a] <= j < last[a]`; all three
+    are int64, `bounds` in microseconds and increasing within an account. An account without spans
+    has `first[a] == last[a]`, and one bound that no edge can pass.
+    """
+
+    bounds: Int64
+    first: Int64
+    last: Int64
+
+    @classmethod
+    def of(cls, bounds: Sequence[Sequence[int]]) -> Spans:
+        """The spans between the given bounds, account by account."""
+        sizes = np.array([max(len(b), 1) for b in bounds], np.int64)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+        flat = np.concatenate([np.asarray(b or [_FOREVER], np.int64) for b in bounds] or [np.empty(0, np.int64)])
+        return cls(flat, offsets[:-1], offsets[1:] - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """The peak of every span: rows as in `Spans.bounds` (int64), the last of each account unused.
+
+    `instants` holds the first instant of the peak, in microseconds; it means nothing where the
+    peak is 0.
+    """
+
+    counts: Int64
+    instants: Int64
+
+
+_FOREVER = np.iinfo(np.int64).max
+
+
+def sweep(intervals: Intervals, accounts: Int32, spans: Spans) -> Peaks:
+    """The highest number of intervals open at one instant of each span, and the first such instant.
+
+    `accounts` gives the account code of each interval.
+    """
+    order: NDArray[np.intp] = np.argsort(intervals.ends)
+    counts = np.zeros(len(spans.bounds), np.int64)
+    instants = np.zeros(len(spans.bounds), np.int64)
+    columns = (intervals.starts, accounts, intervals.ends[order], accounts[order])
+    state = (spans.bounds, spans.first, spans.last, np.zeros(len(spans.first), np.int64), spans.first.copy())
+    if len(intervals) < SMALL:
+        results = (counts.tolist(), instants.tolist())
+        _sweep(*(a.tolist() for a in columns), *(a.tolist() for a in state), *results)
+        return Peaks(*(np.array(values, np.int64) for values in results))
+    compiled(_sweep)(*columns, *state, counts, instants)
+    return Peaks(counts, instants)
+
+
+def _sweep(
+    starts: Any,
+    starters: Any,
+    ends: Any,
+    enders: Any,
+    bounds: Any,
+    first: Any,
+    last: Any,
+    active: Any,
+    ahead: Any,
+    peaks: Any,
+    instants: Any,
+) -> None:
+    """Pass all starts and ends in order of time, ends first.
+
+    `active[a]` is the running count of account `a` and `ahead[a]` the next of its bounds. A span
+    begins with the count carried into it: that of the moment its bound is reached, once every end
+    up to and including that bound has been passed. So an end at t reaches only the bounds before t.
+    """
+    s = e = 0
+    while e < len(ends):  # every start has its end after it, so the ends run out last
+        if s == len(starts) or ends[e] <= starts[s]:
+            a, reached, change = enders[e], ends[e] - 1, -1
+            e += 1
+        else:
+            a, reached, change = starters[s], starts[s], 1
+            s += 1
+        while ahead[a] <= last[a] and bounds[ahead[a]] <= reached:
+            peaks[ahead[a]] = active[a]
+            instants[ahead[a]] = bounds[ahead[a]]
+            ahead[a] += 1
+        active[a] += change
+        span = ahead[a] - 1
+        if span >= first[a] and active[a] > peaks[span]:
+            peaks[span] = active[a]
+            instants[span] = reached

@@ -1,0 +1,1 @@
+"""The edge: what comes in becomes columns or rejections, what goes out becomes bytes."""

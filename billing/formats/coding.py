@@ -1,0 +1,287 @@
+"""Coding: rows of text become columns of integers, and what cannot be accepted becomes rejections.
+
+All checks are made on whole columns; a row is looked at by itself only once it is known to be
+wrong. Nothing is lost: every row received ends as accepted, duplicate or rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..core.errors import BadSource, Rejection
+from ..core.event import CREATED, IDENTITY_TYPES, TYPES, VOIDED, Bool, Int8, Int32, Int64, Names
+from .instants import parse
+from .names import NONE, Registry, encoded, fault, suspects
+from .rows import Rows
+
+#: What may run an action; see the action catalogue.
+MODES: Final = ("direct", "auto", "managed")
+_NOT_ACTIVITY: Final = "integration.disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Accepted rows of a source as columns, in its order.
+
+    `accounts` and `identities` (int32) and `types` (int8) are codes, `instants` int64 microseconds.
+    `standard` tells, for `identity.created`, the identity type (int8: 0 engagement, 1 standard).
+    `content` holds the other columns, as Arrow arrays of the same length, `recorded_at` as int64;
+    `line_of(k)` says where in `source` row `k` stands.
+    """
+
+    source: str
+    accounts: Int32
+    identities: Int32
+    types: Int8
+    instants: Int64
+    standard: Int8
+    content: dict[str, pa.Array]
+    line_of: Callable[[int], int]
+
+    def __len__(self) -> int:
+        return len(self.instants)
+
+
+class Coder:
+    """Turns the rows of one source into batches, handing out the codes of names."""
+
+    def __init__(self, *, known_at: int | None = None) -> None:
+        self.accounts = Registry()
+        self.rejections: list[Rejection] = []
+        self.received = 0
+        self._known_at = known_at
+        self._names = Registry()
+        self._account_of = np.empty(0, np.int32)  # per identity
+        self._pairs: pa.Array | None = None  # of account and name, once two accounts share a name
+
+    @property
+    def identity_count(self) -> int:
+        """How many identities are known by now."""
+        return len(self._account_of)
+
+    @property
+    def account_of(self) -> Int32:
+        """The account code of each identity known by now."""
+        return self._account_of
+
+    def names(self, standard: Bool) -> Names:
+        """Who the codes stand for; `standard` marks the identities that are never counted."""
+        identities = self._names.known
+        if self._pairs is not None:
+            identities = identities.take(pa.array(self._pairs.to_numpy() & 0xFFFF_FFFF))
+        return Names(self.accounts.known, identities, self._account_of, standard)
+
+    def identity_name(self, identity: int) -> str:
+        """The name of one identity."""
+        name = identity if self._pairs is None else self._pairs[int(identity)].as_py() & 0xFFFF_FFFF
+        return str(self._names.known[int(name)].as_py())
+
+    def batch(self, rows: Rows) -> Batch:
+        """The accepted rows as columns; the others are added to `rejections`. Raises `BadSource`."""
+        try:
+            return self._batch(rows)
+        except pa.ArrowInvalid as error:
+            raise BadSource("encoding", rows.source, after="") from error
+
+    def _batch(self, rows: Rows) -> Batch:
+        columns = rows.columns
+        faults = _Faults(rows)
+        types = faults.types()
+        accounts = faults.names("account_id", self.accounts)
+        names = faults.names("identity_id", self._names)
+        instants = faults.instants("occurred_at")
+        content: dict[str, pa.Array] = {}
+        for field in ("event_id", "voids", "action"):
+            if field in columns:
+                content[field] = faults.text(field)
+        for field, known, code in (("identity_type", IDENTITY_TYPES, "identity_type_unknown"), ("mode", MODES, "mode_unknown")):
+            if field in columns:
+                content[field] = faults.one_of(field, known, code)
+        if "results" in columns:
+            content["results"] = faults.whole_numbers("results")
+        standard = np.zeros(rows.length, np.int8)
+        if (types == CREATED).any():
+            faults.needs(types == CREATED, "identity_type", content, "identity_type_missing")
+            if "identity_type" in content:
+                standard = _equal(content["identity_type"], "standard")
+        if (types == VOIDED).any():
+            faults.needs(types == VOIDED, "voids", content, "voids_missing")
+        known = self._known(rows, faults, content)
+        kept, rejected = faults.settle(known)
+        self.rejections += sorted([*rows.rejections, *rejected], key=lambda r: r.line)
+        self.received += (rows.length if known is None else int(known.sum())) + len(rows.rejections)
+        line_of = rows.line_of
+        if kept is not None:
+            accounts, names, types, instants, standard = (a[kept] for a in (accounts, names, types, instants, standard))
+            content = {field: array.take(pa.array(kept)) for field, array in content.items()}
+            line_of = _Among(kept, rows.line_of)
+        identities = self._identities(accounts, names)
+        return Batch(rows.source, accounts, identities, types, instants, standard, content, line_of)
+
+    def _known(self, rows: Rows, faults: _Faults, content: dict[str, pa.Array]) -> Bool | None:
+        """Which rows were known at the moment asked for; none means all."""
+        if "recorded_at" not in rows.columns:
+            if self._known_at is not None and rows.length:
+                raise BadSource("known_at_unavailable", rows.source)
+            return None
+        recorded, codes = parse(rows.columns["recorded_at"], field="recorded_at", where=rows.source)
+        absent = codes == "ts_missing" if codes is not None else np.zeros(rows.length, np.bool_)
+        if codes is not None:
+            faults.add("recorded_at", np.where(absent, "recorded_at_missing" if self._known_at is not None else "", codes))
+        content["recorded_at"] = pa.array(recorded, mask=absent)
+        return None if self._known_at is None else (recorded <= self._known_at) | absent
+
+    def _identities(self, accounts: Int32, names: Int32) -> Int32:
+        """Identity codes: that of the name, as long as each name belongs to one account."""
+        if self._pairs is None:
+            fresh = len(self._names) - len(self._account_of)
+            if fresh:
+                self._account_of = np.append(self._account_of, np.full(fresh, NONE, np.int32))
+            owners = self._account_of[names]
+            unowned = owners == NONE
+            if unowned.any():
+                self._account_of[names[unowned]] = accounts[unowned]
+                owners = self._account_of[names]
+            if np.array_equal(owners, accounts):
+                return names
+            # Names not seen in an accepted row belong to nobody yet: any account will do for them.
+            self._pairs = _pair(np.maximum(self._account_of, 0), np.arange(len(self._account_of)))
+        together = pa.chunked_array([self._pairs, _pair(accounts, names)]).dictionary_encode()
+        self._pairs = together.chunk(1).dictionary
+        self._account_of = (self._pairs.to_numpy() >> 32).astype(np.int32)
+        return np.asarray(together.chunk(1).indices.to_numpy(), np.int32)
+
+
+def _pair(accounts: NDArray[Any], names: NDArray[Any]) -> pa.Array:
+    return pa.array(accounts.astype(np.int64) << 32 | names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Among:
+    """Where the rows that were kept stand."""
+
+    kept: NDArray[np.intp]
+    line_of: Callable[[int], int]
+
+    def __call__(self, k: int) -> int:
+        return self.line_of(int(self.kept[k]))
+
+
+class _Faults:
+    """What is wrong with which rows of a batch; the first complaint about a row is the one told."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._code: NDArray[np.object_] | None = None  # per row, the message code or ""
+        self._field: NDArray[np.object_] | None = None
+
+    def add(self, field: str, codes: NDArray[np.object_]) -> None:
+        """Complain about `field` in the rows whose code is not empty."""
+        if self._code is None or self._field is None:
+            self._code, self._field = np.full(self._rows.length, "", object), np.full(self._rows.length, "", object)
+        fresh = (codes != "") & (self._code == "")
+        self._code[fresh], self._field[fresh] = codes[fresh], field
+
+    def settle(self, known: Bool | None) -> tuple[NDArray[np.intp] | None, list[Rejection]]:
+        """The rows to keep, none for all, and the rejections among those that were `known`."""
+        if self._code is None:
+            return (None if known is None or known.all() else np.flatnonzero(known)), []
+        bad = self._code != ""
+        seen = np.ones(len(bad), np.bool_) if known is None else known
+        return np.flatnonzero(~bad & seen), [self._rejection(int(k)) for k in np.flatnonzero(bad & seen)]
+
+    def _rejection(self, k: int) -> Rejection:
+        assert self._code is not None and self._field is not None
+        code, field = str(self._code[k]), str(self._field[k])
+        got = self._rows.columns[field][k].as_py() if field in self._rows.columns else None
+        details: dict[str, Any] = {"field": field, "got": got}
+        if code == "name":
+            code, more = fault(got)
+            details |= more
+        if code in ("type_unknown", "type_invalid"):
+            idle = " (it has no effect on activity: leave it out)" if got == _NOT_ACTIVITY else ""
+            details |= {"known": ", ".join(sorted(TYPES)), "hint": idle}
+        return Rejection(code, self._rows.source, self._rows.line_of(k), details)
+
+    def types(self) -> Int8:
+        column = encoded(self._rows.columns["type"])
+        words = column.dictionary.to_pylist()
+        table = np.array([TYPES.index(w) if w in TYPES else NONE for w in words] + [NONE], np.int8)
+        types = table[column.indices.fill_null(len(words)).to_numpy()]
+        if NONE in table[: len(words)] or column.null_count:
+            # Neither an unknown type nor a known one spelled otherwise is ever guessed.
+            code = ["type_unknown" if w and w == w.strip().lower() else "type_invalid" for w in words] + ["type_invalid"]
+            codes = np.array(code, object)[column.indices.fill_null(len(words)).to_numpy()]
+            self.add("type", np.where(types == NONE, codes, ""))
+        return types
+
+    def names(self, field: str, registry: Registry) -> Int32:
+        codes = registry.code(encoded(self._rows.columns[field]))
+        if registry.any_faulty or (codes == NONE).any():
+            bad = np.append(registry.faulty, True)[codes]
+            self.add(field, np.where(bad, "name", ""))
+        return codes
+
+    def instants(self, field: str) -> Int64:
+        instants, codes = parse(self._rows.columns[field], field=field, where=self._rows.source)
+        if codes is not None:
+            self.add(field, codes)
+        return instants
+
+    def text(self, field: str) -> pa.Array:
+        """A column of ids that may be missing."""
+        column = self._rows.columns[field]
+        column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        column = column.cast(pa.string())
+        column.validate(full=True)
+        bad = suspects(column) & ~_mask(column.is_null())
+        if bad.any():
+            self.add(field, np.where(bad, "name", ""))
+        return column
+
+    def one_of(self, field: str, known: tuple[str, ...], code: str) -> pa.Array:
+        column = encoded(self._rows.columns[field])
+        column = column.dictionary_decode().cast(pa.string())
+        bad = ~_mask(pc.is_in(column, pa.array(known))) & ~_mask(column.is_null())
+        if bad.any():
+            self.add(field, np.where(bad, code, ""))
+        return column
+
+    def whole_numbers(self, field: str) -> pa.Array:
+        column = self._rows.columns[field]
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        present = ~_mask(column.is_null())
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            fits = pc.match_substring_regex(column, r"^\d{1,15}$").fill_null(False)
+            bad = ~_mask(fits) & present
+            column = pc.if_else(fits, column, pa.scalar(None, column.type)).cast(pa.int64())
+        elif pa.types.is_integer(column.type) or pa.types.is_null(column.type):
+            column = column.cast(pa.int64())
+            bad = _mask(pc.less(column, 0).fill_null(False))
+        else:
+            raise BadSource("column_type", self._rows.source, field=field, got=str(column.type), wanted="whole numbers")
+        if bad.any():
+            self.add(field, np.where(bad, "results_invalid", ""))
+        return column
+
+    def needs(self, rows: Bool, field: str, content: dict[str, pa.Array], code: str) -> None:
+        """Complain about those of `rows` that have nothing in a column."""
+        absent = rows & _mask(content[field].is_null()) if field in content else rows
+        if absent.any():
+            self.add(field, np.where(absent, code, ""))
+
+
+def _equal(column: pa.Array, value: str) -> Int8:
+    return _mask(pc.equal(column, value).fill_null(False)).astype(np.int8)
+
+
+def _mask(array: pa.Array) -> Bool:
+    return np.asarray(array.to_numpy(zero_copy_only=False), np.bool_)

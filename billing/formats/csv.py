@@ -1,0 +1,136 @@
+"""CSV in: comma-separated, with a header, in UTF-8.
+
+A ragged row, a header in the middle and a quote left open say that the file is not what it seems,
+so all of it is refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from ..core.errors import BadSource
+from ..core.event import Bool
+from .bytes import TextBytes
+from .rows import COLUMNS, Reading, Rows, check_columns
+
+_BLOCK: Final = 1 << 22
+_CODES: Final = pa.dictionary(pa.int32(), pa.string())
+#: Columns whose values repeat, so that a dictionary of them is small.
+_REPEATING: Final = ("account_id", "identity_id", "type", "identity_type", "action", "mode")
+_ROW: Final = re.compile(r"Row #(\d+)")
+
+
+def read(text: TextBytes, *, reading: Reading) -> Iterator[Rows]:
+    """The rows of a file, block by block. Raises `BadSource`."""
+    header = _header(text, reading=reading)
+    wanted = [c for c in header if c in COLUMNS]
+    ragged: list[pacsv.InvalidRow] = []
+
+    def refuse(row: pacsv.InvalidRow) -> str:
+        ragged.append(row)
+        return "error"
+
+    lost = 0  # line breaks inside quotes: by so much line numbers run ahead of row numbers
+    first = 2
+    try:
+        reader = pacsv.open_csv(
+            pa.PythonFile(text, mode="r"),
+            read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK),
+            parse_options=pacsv.ParseOptions(
+                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=refuse
+            ),
+            convert_options=pacsv.ConvertOptions(
+                column_types={c: _CODES if c in _REPEATING else pa.string() for c in COLUMNS},
+                include_columns=wanted,
+                # An empty field is missing; a quoted empty one is there, and empty.
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+        for batch in reader:
+            columns, rows = dict(zip(wanted, batch.columns, strict=True)), batch.num_rows
+            lines = np.arange(first + lost, first + lost + rows)
+            first += rows
+            if text.quotes and (inside := _line_breaks(columns, rows)).any():
+                lines += np.cumsum(inside) - inside
+                lost += int(inside.sum())
+            if text.blank_lines and (blank := np.isin(lines, list(text.blank_lines))).any():
+                columns = {name: column.filter(pa.array(~blank)) for name, column in columns.items()}
+                lines = lines[~blank]
+            _refuse_header(text.name, columns, lines)
+            if len(lines):
+                yield Rows(text.name, columns, len(lines), _Lines(lines))
+    except pa.ArrowInvalid as error:
+        raise _refusal(text, error, ragged, lost) from error
+    if text.quotes % 2:
+        raise BadSource("csv_quote", f"{text.name}:{text.last_quote_line}")
+
+
+def _header(text: TextBytes, *, reading: Reading) -> list[str]:
+    line = text.first_line()
+    if not line.strip():
+        raise BadSource("file_empty", text.name)
+    try:
+        names = next(csv.reader([line.decode()]))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadSource("encoding", text.name, after=" in its header") from error
+    known = ", ".join(COLUMNS)
+    if len(names) == 1 and re.search(r"[;\t|]", names[0]):
+        detail = f"has 1 column, {names[0]!r}; the separator must be a comma"
+        raise BadSource("csv_header", f"{text.name}:1", detail=detail, known=known)
+    check_columns(names, where=f"{text.name}:1", reading=reading, missing_code="csv_header")
+    return names
+
+
+class _Lines:
+    """The line of each row, where rows and lines do not run together."""
+
+    def __init__(self, lines: Any) -> None:
+        self._lines = lines
+
+    def __call__(self, k: int) -> int:
+        return int(self._lines[k])
+
+
+def _line_breaks(columns: dict[str, pa.Array], rows: int) -> Any:
+    inside = np.zeros(rows, np.int64)
+    for column in columns.values():
+        inside += pc.count_substring(column.cast(pa.string()), "\n").fill_null(0).to_numpy()
+    return inside
+
+
+def _refuse_header(name: str, columns: dict[str, pa.Array], lines: Any) -> None:
+    """Refuse a file in whose middle the header stands again."""
+    if "type" not in columns["type"].dictionary.to_pylist():
+        return
+    repeated: Bool = np.ones(len(lines), np.bool_)
+    for field, column in columns.items():
+        repeated &= pc.equal(column.cast(pa.string()), field).fill_null(False).to_numpy(zero_copy_only=False)
+    if repeated.any():
+        raise BadSource("csv_header_repeated", f"{name}:{lines[int(np.argmax(repeated))]}")
+
+
+def _refusal(text: TextBytes, error: pa.ArrowInvalid, ragged: list[Any], lost: int) -> BadSource:
+    """What Arrow could not parse, as one of our messages."""
+    if ragged:
+        row = ragged[0]
+        where = f"{text.name}:{row.number + lost}" if row.number else text.name
+        if row.text.count('"') % 2:
+            return BadSource("csv_quote", where)
+        return BadSource("csv_ragged", where, got=row.actual_columns, expected=row.expected_columns)
+    message = str(error)
+    if "UTF8" in message:
+        row_number = _ROW.search(message)
+        return BadSource("encoding", f"{text.name}:{row_number[1]}" if row_number else text.name, after="")
+    if "straddling" in message:
+        return BadSource("csv_field_too_long", text.name, field="a field", got="…", bytes="over 4,194,304")
+    return BadSource("file_corrupt", text.name, detail=message.splitlines()[0].rstrip("."))

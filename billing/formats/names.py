@@ -1,0 +1,105 @@
+"""Names: text that becomes integer codes once, and is checked once.
+
+A name is an id of 1 to 128 bytes of UTF-8 in normalization form C, without control or
+bidirectional characters; otherwise it is opaque and case-sensitive.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..core.event import Bool, Int32
+
+NAME_BYTES_MAX: Final = 128
+FIELD_BYTES_MAX: Final = 131_072
+NONE: Final = -1
+#: Control characters, and those that turn the direction of text; the same for Arrow and for Python.
+_FORBIDDEN: Final = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+_BLANK: Final = r"^[\s\p{Z}]*$"
+
+
+class Registry:
+    """Codes for names, handed out in order of appearance.
+
+    `known` holds the names as an Arrow string array, each at its code; `faulty` is true for those
+    that are no proper ids.
+    """
+
+    def __init__(self) -> None:
+        self.known: pa.Array = pa.array([], pa.string())
+        self.faulty: Bool = np.empty(0, np.bool_)
+        self.any_faulty = False
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def code(self, names: pa.DictionaryArray) -> Int32:
+        """The codes of a column of names (int32), -1 where there is none."""
+        places = self._places_of(names.dictionary)
+        if names.indices.null_count == 0:
+            return places[names.indices.to_numpy()]
+        absent = len(places)
+        return np.append(places, np.int32(NONE))[names.indices.fill_null(absent).to_numpy()]
+
+    def _places_of(self, dictionary: pa.Array) -> Int32:
+        """The code of each entry of a dictionary. Raises `ArrowInvalid` for names that are not UTF-8."""
+        before = len(self.known)
+        if not len(dictionary):
+            return np.empty(0, np.int32)
+        # Encoded together, the names known keep their places and new ones are added behind.
+        together = pa.chunked_array([self.known, dictionary.cast(pa.string())]).dictionary_encode()
+        places = together.chunk(together.num_chunks - 1)
+        self.known = places.dictionary
+        if len(self.known) > before:
+            fresh = self.known.slice(before)
+            fresh.validate(full=True)
+            suspect = suspects(fresh)
+            self.faulty = np.append(self.faulty, suspect)
+            self.any_faulty = self.any_faulty or bool(suspect.any())
+        return np.asarray(places.indices.fill_null(NONE).to_numpy(), np.int32)
+
+
+def suspects(names: pa.Array) -> Bool:
+    """Which names are not proper ids; `fault` tells why."""
+    sizes = pc.binary_length(names)
+    bad = pc.or_(pc.greater(sizes, NAME_BYTES_MAX), pc.equal(sizes, 0))
+    bad = pc.or_(bad, pc.match_substring_regex(names, _FORBIDDEN))
+    bad = pc.or_(bad, pc.match_substring_regex(names, _BLANK))
+    if not pc.all(pc.string_is_ascii(names)).as_py():
+        bad = pc.or_(bad, pc.not_equal(pc.utf8_normalize(names, "NFC"), names))
+    return np.asarray(bad.fill_null(True).to_numpy(zero_copy_only=False), np.bool_)
+
+
+def fault(name: str | None) -> tuple[str, dict[str, Any]]:
+    """The message code for a name that is no proper id, and what it says besides.
+
+    >>> fault("x" * 200)[0], fault("  ")[0], fault("a\\x00b")
+    ('id_too_long', 'id_empty', ('id_bad_char', {'char': 'U+0000'}))
+    """
+    if name is None:
+        return "id_missing", {}
+    if not name.strip():
+        return "id_empty", {}
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if size > NAME_BYTES_MAX:
+        return ("csv_field_too_long" if size > FIELD_BYTES_MAX else "id_too_long"), {"bytes": size}
+    if bad := re.search(_FORBIDDEN + "|[\ud800-\udfff]", name):
+        return "id_bad_char", {"char": f"U+{ord(bad[0]):04X}"}
+    composed = unicodedata.normalize("NFC", name)
+    return "id_not_nfc", {"nfc": " ".join(f"U+{ord(a):04X}" for a in composed if a not in name)}
+
+
+def encoded(array: pa.Array) -> pa.DictionaryArray:
+    """A column of text with one dictionary, whatever way it came."""
+    if pa.types.is_dictionary(array.type):
+        return array
+    if pa.types.is_null(array.type):
+        array = array.cast(pa.string())
+    return array.dictionary_encode()
+

@@ -1,0 +1,92 @@
+"""Rows as a source gives them: Arrow columns by name, and where each row stands.
+
+Every kind of source ends here, so that what follows does not know where rows came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+
+from ..core.errors import BadSource, Rejection, hint
+
+#: Columns that every source has.
+REQUIRED: Final = ("account_id", "identity_id", "type", "occurred_at")
+#: Columns that a source may have, in any order.
+COLUMNS: Final = (
+    "event_id",
+    *REQUIRED,
+    "recorded_at",
+    "identity_type",
+    "action",
+    "results",
+    "mode",
+    "voids",
+)
+
+
+#: Called with the number of bytes read since the last call.
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a source is to be read.
+
+    `strict` refuses the source at the first rejection, `ignore_extra` passes over unknown columns,
+    `known_at` (microseconds) leaves out what was recorded later; `progress` is told of bytes read.
+    """
+
+    strict: bool = False
+    ignore_extra: bool = False
+    known_at: int | None = None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of a source, in its order.
+
+    `columns` maps a name of `COLUMNS` to an Arrow array; all have `length` values. `source` is the
+    name that messages give it and `line_of(k)` where row `k` stands in it: the line of a text file,
+    the row (from 1) of columns. `rejections` are those of lines that did not become rows.
+    """
+
+    source: str
+    columns: dict[str, pa.Array]
+    length: int
+    line_of: Callable[[int], int]
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+def check_columns(names: Sequence[str], *, where: str, reading: Reading, missing_code: str = "column_missing") -> None:
+    """Refuse columns that are missing, double or unknown. Raises `BadSource`."""
+    known = ", ".join(COLUMNS)
+    for name in names:
+        if names.count(name) > 1:
+            raise BadSource("csv_header", where, detail=f"has {name} twice", known=known)
+    for name in REQUIRED:
+        if name not in names:
+            near = hint(name, [n for n in names if n not in COLUMNS], wording=", but has {}")
+            raise BadSource(missing_code, where, field=name, detail=f"has no {name}{near}", known=known)
+    for name in names:
+        if name not in COLUMNS and not reading.ignore_extra:
+            near = hint(name, [c for c in COLUMNS if c not in names])
+            raise BadSource("field_unknown", where, got=name, hint=near, known=known)
+
+
+def plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """One array out of chunks, with a single dictionary if it has one."""
+    if isinstance(array, pa.ChunkedArray):
+        if array.num_chunks == 1:
+            return array.chunk(0)
+        if pa.types.is_dictionary(array.type):
+            # Without unifying, the dictionaries of the chunks would be written out one by one.
+            array = array.unify_dictionaries()
+        combined = array.combine_chunks()
+        return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+    return array
+

@@ -1,0 +1,246 @@
+"""Settling: what a source says once all of it is known.
+
+A source is a set of events: a repeat changes nothing, and of two events that cannot both be true
+the first stays and the other is rejected. A void makes an event one that never happened, wherever
+in the source it stands.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..core.errors import Rejection
+from ..core.event import CREATED, IDENTITY_TYPES, VOIDED, Bool, Columns, Events, Int8, Int32, Int64, Tally
+from ..core.kernel import SMALL, compiled
+from .coding import Batch, Coder
+
+Index = NDArray[np.intp]
+#: Text columns hold at most so many bytes.
+_OFFSET_MAX = 2**31 - 1
+#: What events with one id are compared by, beside identity, type and instant.
+_CONTENT = ("identity_type", "action", "results", "mode", "voids")
+
+
+def settle(batches: Sequence[Batch], coder: Coder) -> Events:
+    """The events of a whole source, without repeats, conflicts, mistakes and what they made up."""
+    rows = _Rows(batches)
+    taken = np.ones(len(rows), np.bool_)
+    happened = taken.copy()
+    rejections = []
+    duplicates = 0
+    if rows.ids is not None:
+        repeats, first = rows.repeats()
+        differing = rows.differing_fields(repeats, first)
+        taken[repeats] = False
+        duplicates = int(np.count_nonzero(differing == ""))
+        for k in np.flatnonzero(differing != ""):
+            rejections.append(rows.conflict(int(repeats[k]), int(first[k]), str(differing[k])))
+        happened, of_voids = rows.without_voided(taken)
+        taken[of_voids] = False
+        rejections += [rows.rejection(int(k), "void_of_void", "voids") for k in of_voids]
+    types = IdentityTypes()
+    created = np.flatnonzero(happened & (rows.types == CREATED))
+    for k, first_row in types.learn(rows.identities[created], rows.standard[created], created):
+        taken[k] = False
+        rejections.append(rows.places.type_conflict(k, first_row, coder, rows.identities[k], rows.standard[k]))
+    accepted = np.bincount(rows.accounts[taken], minlength=len(coder.accounts)).astype(np.int64)
+    active = happened & (rows.types < CREATED)
+    return Events(
+        names=coder.names(types.standard(coder.identity_count)),
+        columns=rows.columns(active),
+        accepted=accepted,
+        tally=Tally(coder.received, int(accepted.sum()), duplicates, len(coder.rejections) + len(rejections)),
+        rejections=tuple([*coder.rejections, *rejections]),
+        event_ids=None if rows.ids is None else rows.ids.filter(pa.array(active)),
+    )
+
+
+class Places:
+    """Where each row of a source stands, for messages."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._batches: list[tuple[str, Callable[[int], int]]] = []
+        self.count = 0
+
+    def add(self, batch: Batch) -> int:
+        """Note the next batch, and return the number of its first row."""
+        self._starts.append(self.count)
+        self._batches.append((batch.source, batch.line_of))
+        self.count += len(batch)
+        return self._starts[-1]
+
+    def at(self, row: int) -> tuple[str, int]:
+        """The source and the line of a row."""
+        part = bisect_right(self._starts, row) - 1
+        source, line_of = self._batches[part]
+        return source, line_of(row - self._starts[part])
+
+    def type_conflict(self, row: int, first: int, coder: Coder, identity: int, standard: int) -> Rejection:
+        """The rejection of an `identity.created` that contradicts the first one."""
+        details = {
+            "field": "identity_type",
+            "got": IDENTITY_TYPES[standard],
+            "first": "{}:{}".format(*self.at(first)),
+            "identity": coder.identity_name(identity),
+            "differs": IDENTITY_TYPES[1 - standard],
+        }
+        return Rejection("identity_type_conflict", *self.at(row), details)
+
+
+class IdentityTypes:
+    """Which identities are standard ones, from the first `identity.created` of each."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, int]] = {}  # identity -> its type and the row that said so
+
+    def learn(self, identities: Int32, standard: Int8, rows: Index) -> Iterator[tuple[int, int]]:
+        """Take `identity.created` rows in order; yield those that contradict an earlier one, with it."""
+        # The first row of each identity and type is enough to tell; the rest only repeat them.
+        pairs = identities.astype(np.int64) << 1 | standard
+        kinds, places = np.unique(pairs, return_index=True)
+        contradicted = {}
+        for k in np.sort(places).tolist():
+            identity, kind = int(identities[k]), int(standard[k])
+            known = self._known.setdefault(identity, (kind, int(rows[k])))
+            if known[0] != kind:
+                contradicted[identity << 1 | kind] = known[1]
+        if contradicted:
+            for k in np.flatnonzero(np.isin(pairs, list(contradicted))).tolist():
+                yield int(rows[k]), contradicted[int(pairs[k])]
+
+    def standard(self, count: int) -> Bool:
+        """For each of `count` identities, whether it is a standard one."""
+        mask = np.zeros(count, np.bool_)
+        mask[[identity for identity, (kind, _) in self._known.items() if kind]] = True
+        return mask
+
+
+class _Rows:
+    """All accepted rows of a source, as columns."""
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self.places = Places()
+        for batch in batches:
+            self.places.add(batch)
+        self.accounts = _joined([b.accounts for b in batches], np.int32)
+        self.identities = _joined([b.identities for b in batches], np.int32)
+        self.types = _joined([b.types for b in batches], np.int8)
+        self.instants = _joined([b.instants for b in batches], np.int64)
+        self.standard = _joined([b.standard for b in batches], np.int8)
+        self._batches = batches
+        self.ids = self._content("event_id")
+
+    def __len__(self) -> int:
+        return self.places.count
+
+    def columns(self, rows: Bool) -> Columns:
+        everything = Columns(self.identities, self.types, self.instants)
+        return everything if rows.all() else everything.where(rows)
+
+    def repeats(self) -> tuple[Index, Index]:
+        """The rows whose account and event id occurred before, and the first row of each."""
+        named = np.flatnonzero(~_mask(self.ids.is_null()))
+        ids = self.ids.drop_null() if self.ids.null_count else self.ids
+        if len(named) >= SMALL:
+            # Almost every source has few repeats. Equal ids have equal fingerprints, so only rows
+            # whose fingerprint occurs twice need to be compared as text.
+            suspects = _alike(_fingerprints(ids, self.accounts[named]))
+            named, ids = named[suspects], ids.take(pa.array(suspects))
+        keys = _pairs(self.accounts[named], ids.dictionary_encode().indices.to_numpy())
+        order = np.argsort(keys, kind="stable")
+        same = np.zeros(len(order), np.bool_)
+        same[1:] = keys[order][1:] == keys[order][:-1]
+        leader = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
+        by_row = np.argsort(named[order][same], kind="stable")
+        return named[order][same][by_row], named[order][leader[same]][by_row]
+
+    def differing_fields(self, rows: Index, others: Index) -> NDArray[np.object_]:
+        """For each pair of rows, the first field in which they differ, or ""."""
+        differing = np.full(len(rows), "", object)
+        for field, values in (("identity_id", self.identities), ("type", self.types), ("occurred_at", self.instants)):
+            differing[(differing == "") & (values[rows] != values[others])] = field
+        for field in _CONTENT:
+            if (column := self._content(field)) is not None and len(rows):
+                ours, theirs = column.take(pa.array(rows)), column.take(pa.array(others))
+                equal = pc.or_(pc.equal(ours, theirs).fill_null(False), pc.and_(ours.is_null(), theirs.is_null()))
+                differing[(differing == "") & ~_mask(equal)] = field
+        return differing
+
+    def without_voided(self, taken: Bool) -> tuple[Bool, Index]:
+        """What happened of the rows `taken`, and the voids that are rejected for voiding a void."""
+        voids = np.flatnonzero(taken & (self.types == VOIDED))
+        if not len(voids):
+            return taken, voids
+        aims = self._content("voids").take(pa.array(voids))
+        targets, own = pa.chunked_array([aims, self.ids]).dictionary_encode().chunks
+        wanted = _pairs(self.accounts[voids], targets.indices.to_numpy())
+        ids = _pairs(self.accounts, own.indices.fill_null(len(own.dictionary)).to_numpy())
+        of_voids = np.isin(wanted, ids[voids])
+        voided = np.isin(ids, wanted[~of_voids])
+        return taken & ~voided & (self.types != VOIDED), voids[of_voids]
+
+    def rejection(self, row: int, code: str, field: str) -> Rejection:
+        column = self._content(field)
+        assert column is not None, "only what was there is rejected"
+        return Rejection(code, *self.places.at(row), {"field": field, "got": column[row].as_py()})
+
+    def conflict(self, row: int, first: int, field: str) -> Rejection:
+        place = "{}:{}".format(*self.places.at(first))
+        details = {"field": "event_id", "got": self.ids[row].as_py(), "first": place, "differs": field}
+        return Rejection("id_conflict", *self.places.at(row), details)
+
+    def _content(self, field: str) -> Any:
+        parts = [b.content.get(field) for b in self._batches]
+        kind = next((p.type for p in parts if p is not None), None)
+        if kind is None:
+            return None
+        arrays = [pa.nulls(len(b), kind) if p is None else p for p, b in zip(parts, self._batches, strict=True)]
+        if pa.types.is_string(kind) and sum(a.nbytes for a in arrays) > _OFFSET_MAX:
+            arrays = [a.cast(pa.large_string()) for a in arrays]
+        return pa.concat_arrays(arrays)
+
+
+def _joined(arrays: list[Any], kind: type) -> Any:
+    return np.concatenate(arrays) if arrays else np.empty(0, kind)
+
+
+def _pairs(accounts: Int32, codes: NDArray[Any]) -> Int64:
+    return accounts.astype(np.int64) << 32 | codes
+
+
+def _alike(fingerprints: NDArray[np.uint64]) -> Index:
+    """The rows whose fingerprint occurs more than once."""
+    ordered = np.sort(fingerprints)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.flatnonzero(np.isin(fingerprints, twice)) if len(twice) else np.empty(0, np.intp)
+
+
+def _fingerprints(text: pa.StringArray, accounts: Int32) -> NDArray[np.uint64]:
+    """64 bits for each account and text; equal ones have equal bits."""
+    _, offsets, data = text.buffers()
+    width = np.int64 if pa.types.is_large_string(text.type) else np.int32
+    ends = np.frombuffer(offsets, width)[text.offset : text.offset + len(text) + 1]
+    out = np.empty(len(text), np.uint64)
+    compiled(_fingerprint)(np.frombuffer(data, np.uint8), ends, accounts, out)
+    return out
+
+
+def _fingerprint(data: Any, offsets: Any, accounts: Any, out: Any) -> None:
+    """FNV-1a over the account and the bytes of each text."""
+    for k in range(len(out)):
+        bits = (np.uint64(14695981039346656037) ^ np.uint64(accounts[k])) * np.uint64(1099511628211)
+        for b in range(offsets[k], offsets[k + 1]):
+            bits = (bits ^ np.uint64(data[b])) * np.uint64(1099511628211)
+        out[k] = bits
+
+
+def _mask(array: pa.Array) -> Bool:
+    return np.asarray(array.to_numpy(zero_copy_only=False), np.bool_)

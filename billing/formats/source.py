@@ -1,0 +1,226 @@
+"""Sources: what a path, a folder, a glob, `-` or a table of another library holds.
+
+Files of a folder are taken in the order of their paths. What is read is what was there: a file
+that changes meanwhile is refused.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from ..core.errors import BadSource, Refused, Rejection, hint
+from ..core.event import CREATED, Columns, Events, Int64, Names, Tally
+from . import arrow, csv, jsonl, parquet
+from .bytes import TextBytes
+from .coding import Batch, Coder
+from .rows import Reading, Rows
+from .settle import IdentityTypes, Places, settle
+
+_COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
+_KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+_MAGIC: Final = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a source: its path, what kind it is and how it is compressed."""
+
+    path: str
+    kind: str
+    compression: str | None = None
+
+
+def read(source: Any, reading: Reading | None = None) -> Events:
+    """All events of a source, settled. Raises `BadSource`, or `Refused` where reading is strict."""
+    reading = reading or Reading()
+    coder = Coder(known_at=reading.known_at)
+    batches = list(_batches(source, coder, reading))
+    events = settle(batches, coder)
+    _refuse(events.rejections, reading)
+    return events
+
+
+def streams(source: Any) -> bool:
+    """Whether a source can be answered without keeping its events: Parquet files without event ids."""
+    if not isinstance(source, str | os.PathLike) or os.fspath(source) == "-":
+        return False
+    files = files_of(os.fspath(source))
+    return all(f.kind == "parquet" and "event_id" not in parquet.columns_of(f.path) for f in files)
+
+
+class Stream:
+    """The events of a source as they go by, batch by batch, none of them kept.
+
+    Only for what `streams`; iterate once, then ask for `names`, `accepted`, `tally`, `rejections`.
+    """
+
+    def __init__(self, source: Any, reading: Reading) -> None:
+        self._coder = Coder(known_at=reading.known_at)
+        self._source = source
+        self._reading = reading
+        self._types = IdentityTypes()
+        self._accepted = [0]
+        self._conflicts: list[Rejection] = []
+        self.accepted: Int64 = _counts()
+
+    def __iter__(self) -> Iterator[tuple[Columns, int]]:
+        """Columns, and how many identities are known by then."""
+        places = Places()
+        for batch in _batches(self._source, self._coder, self._reading):
+            first = places.add(batch)
+            counts = _counts(batch, len(self._coder.accounts))
+            counts[: len(self.accepted)] += self.accepted
+            self.accepted = counts
+            columns = Columns(batch.identities, batch.types, batch.instants)
+            timeless = batch.types >= CREATED
+            if timeless.any():
+                columns = columns.where(~timeless)
+                created = (batch.types == CREATED).nonzero()[0]
+                for row, before in self._types.learn(batch.identities[created], batch.standard[created], created + first):
+                    k = row - first
+                    self.accepted[batch.accounts[k]] -= 1
+                    self._conflicts.append(
+                        places.type_conflict(row, before, self._coder, int(batch.identities[k]), int(batch.standard[k]))
+                    )
+            yield columns, self._coder.identity_count
+        _refuse(self.rejections, self._reading)
+
+    @property
+    def account_of(self) -> Any:
+        """The account code of each identity known so far."""
+        return self._coder.account_of
+
+    @property
+    def names(self) -> Names:
+        return self._coder.names(self._types.standard(self._coder.identity_count))
+
+    @property
+    def rejections(self) -> tuple[Rejection, ...]:
+        return tuple([*self._coder.rejections, *self._conflicts])
+
+    @property
+    def tally(self) -> Tally:
+        return Tally(self._coder.received, int(self.accepted.sum()), 0, len(self.rejections))
+
+
+def files_of(path: str) -> list[File]:
+    """The files that a path, folder or glob stands for, in order of path. Raises `BadSource`."""
+    if os.path.isdir(path):
+        names = sorted(str(p) for p in Path(path).rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
+        files = [file for name in names if (file := _file(name)) is not None]
+        if not files:
+            raise BadSource("file_empty", path)
+        return files
+    if not os.path.exists(path) and glob.has_magic(path):
+        found = sorted(glob.glob(path, recursive=True))
+        if not found:
+            raise BadSource("file_missing", path, hint="")
+        return [file for name in found for file in files_of(name)]
+    if not os.path.exists(path):
+        folder = os.path.dirname(path)
+        near = hint(os.path.basename(path), sorted(os.listdir(folder or "."))) if os.path.isdir(folder or ".") else ""
+        raise BadSource("file_missing", path, hint=near)
+    file = _file(path)
+    if file is None:
+        raise BadSource("file_type", path)
+    return [file]
+
+
+def size_of(source: Any) -> int | None:
+    """How many bytes there are to read, where that is known."""
+    if not isinstance(source, str | os.PathLike) or os.fspath(source) == "-":
+        return None
+    return sum(os.path.getsize(f.path) for f in files_of(os.fspath(source)))
+
+
+def _batches(source: Any, coder: Coder, reading: Reading) -> Iterator[Batch]:
+    for rows in _rows(source, reading):
+        batch = coder.batch(rows)
+        _refuse(coder.rejections, reading)
+        yield batch
+
+
+def _rows(source: Any, reading: Reading) -> Iterator[Rows]:
+    if hasattr(source, "__arrow_c_stream__"):
+        yield from arrow.read(source, name="table", reading=reading)
+    elif not isinstance(source, str | os.PathLike):
+        raise BadSource("file_type", type(source).__name__)
+    elif os.fspath(source) == "-":
+        yield from _rows_of_stdin(reading)
+    else:
+        for file in files_of(os.fspath(source)):
+            yield from _rows_of_file(file, reading)
+
+
+def _rows_of_file(file: File, reading: Reading) -> Iterator[Rows]:
+    before = _state(file.path)
+    try:
+        if file.kind == "parquet":
+            yield from _some(parquet.read(file.path, name=file.path, reading=reading), file.path)
+        else:
+            with open(file.path, "rb", buffering=0) as raw:
+                text = TextBytes(raw, name=file.path, compression=file.compression, progress=reading.progress)
+                yield from _some(_text(text, file.kind, reading), file.path)
+    except (PermissionError, IsADirectoryError) as error:
+        raise BadSource("file_unreadable", file.path, detail=error.strerror or "") from error
+    if _state(file.path) != before:
+        raise BadSource("file_changed", file.path)
+
+
+def _rows_of_stdin(reading: Reading) -> Iterator[Rows]:
+    """Standard input, whose kind its first bytes tell."""
+    raw, name = sys.stdin.buffer, "standard input"
+    head = raw.peek(4)[:4]
+    if head == b"PAR1":
+        yield from _some(parquet.read(pa.BufferReader(raw.read()), name=name, reading=reading), name)
+        return
+    compression = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+    text = TextBytes(raw, name=name, compression=compression, progress=reading.progress)
+    kind = "jsonl" if text.first_line().lstrip().startswith((b"{", b"[")) else "csv"
+    yield from _some(_text(text, kind, reading), name)
+
+
+def _some(parts: Iterator[Rows], name: str) -> Iterator[Rows]:
+    """The rows of a file, which must have some."""
+    received = 0
+    for rows in parts:
+        received += rows.length + len(rows.rejections)
+        yield rows
+    if not received:
+        raise BadSource("file_empty", name)
+
+
+def _counts(batch: Batch | None = None, accounts: int = 0) -> Int64:
+    """The number of rows of each account."""
+    rows = np.empty(0, np.int64) if batch is None else batch.accounts
+    return np.bincount(rows, minlength=accounts).astype(np.int64)
+
+
+def _text(text: TextBytes, kind: str, reading: Reading) -> Iterator[Rows]:
+    reader = csv.read if kind == "csv" else jsonl.read
+    return reader(text, reading=reading)
+
+
+def _file(path: str) -> File | None:
+    stem, suffix = os.path.splitext(path.lower())
+    compression = _COMPRESSIONS.get(suffix)
+    kind = _KINDS.get(os.path.splitext(stem)[1] if compression else suffix)
+    return File(path, kind, compression) if kind and not (compression and kind == "parquet") else None
+
+
+def _state(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+def _refuse(rejections: Any, reading: Reading) -> None:
+    if reading.strict and rejections:
+        raise Refused(rejections[0])

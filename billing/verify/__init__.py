@@ -1,0 +1,1 @@
+"""The toolkit that searches for an invoice that is wrong: the definition, read literally."""
