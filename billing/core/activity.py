@@ -107,10 +107,11 @@ class Walk:
     def __init__(self, policy: ActivityPolicy) -> None:
         self._windows = (microseconds(policy.connect_window), microseconds(policy.action_window))
         self._restarts = policy.reconnect == "restarts"
-        self._latest: Any = np.empty(0, np.int32)  # per identity: its latest interval
+        self._until: Any = np.empty(0, np.int64)  # per identity: active up to here
         self._deleted: Any = np.empty(0, np.int64)  # per identity: its latest deletion
-        self._called: Any = np.empty(0, np.int64)  # per identity: its latest action
-        self._whose: Any = np.empty(0, np.int32)  # per interval, as are the next three
+        self._called: Any = np.empty(0, np.int64)  # per identity: its latest action, if connects restart
+        self._latest: Any = np.empty(0, np.int32)  # per identity: its latest interval
+        self._whose: Any = np.empty(0, np.int32)  # per interval, as are the next two
         self._starts: Any = np.empty(0, np.int64)
         self._ends: Any = np.empty(0, np.int64)
         self._revived: Any = np.empty(0, np.int8)
@@ -124,7 +125,16 @@ class Walk:
             return
         self._make_room(len(events), identities)
         self._fed += len(events)
-        state = (self._latest, self._deleted, self._called, self._whose, self._starts, self._ends, self._revived)
+        state = (
+            self._until,
+            self._deleted,
+            self._called,
+            self._latest,
+            self._whose,
+            self._starts,
+            self._ends,
+            self._revived,
+        )
         if self._fed < SMALL:
             # Python walks lists several times faster than arrays, one element at a time.
             lists = [array.tolist() for array in state]
@@ -143,7 +153,10 @@ class Walk:
     def intervals(self) -> Intervals:
         """The maximal intervals of all events fed so far."""
         n = self._count
-        found = Intervals(self._whose[:n], self._starts[:n], self._ends[:n], self._revived[:n] != 0)
+        ends = self._ends[:n].copy()
+        begun = self._latest != NONE
+        ends[self._latest[begun]] = self._until[begun]
+        found = Intervals(self._whose[:n], self._starts[:n], ends, self._revived[:n] != 0)
         # A deletion at the very instant of an activation leaves a span of no length: it never was.
         return found.at(found.ends > found.starts)
 
@@ -151,9 +164,10 @@ class Walk:
         known = len(self._latest)
         if identities > known:
             more = max(identities, 2 * known) - known
-            self._latest = np.append(self._latest, np.full(more, NONE, np.int32))
+            self._until = np.append(self._until, np.full(more, NEVER, np.int64))
             self._deleted = np.append(self._deleted, np.full(more, NEVER, np.int64))
             self._called = np.append(self._called, np.full(more, NEVER, np.int64))
+            self._latest = np.append(self._latest, np.full(more, NONE, np.int32))
         # Each event opens at most one interval.
         if self._count + events > len(self._starts):
             more = max(self._count + events, len(self._starts) * 3 // 2) - len(self._starts)
@@ -170,9 +184,10 @@ def _walk(
     connect_window: int,
     action_window: int,
     restarts: bool,
-    latest: Any,
+    until: Any,
     deleted: Any,
     called: Any,
+    latest: Any,
     whose: Any,
     starts: Any,
     ends: Any,
@@ -183,7 +198,7 @@ def _walk(
     """Walk events in order of time; return the number of intervals, or `NONE` if one goes back.
 
     Events at one instant may come in any order: a deletion cuts what began at its own instant, and
-    what comes after it at that instant is ignored.
+    an activation that comes after it at that instant is ignored.
     """
     for k in range(len(instants)):
         t = instants[k]
@@ -191,30 +206,33 @@ def _walk(
             return NONE
         now = t
         i = identities[k]
-        current = latest[i]
         if types[k] == DELETED:
             deleted[i] = t
-            if current != NONE and ends[current] > t:
-                ends[current] = t
-            continue
-        if deleted[i] == t:  # deletion wins a tie
+            if until[i] > t:
+                until[i] = t
             continue
         connects = types[k] == CONNECTED
-        until = t + (connect_window if connects else action_window)
+        reach = t + (connect_window if connects else action_window)
+        if t >= until[i]:
+            if deleted[i] == t:  # deletion wins a tie
+                continue
+            if t > until[i]:  # inactive: exactly at the end would still belong
+                if latest[i] != NONE:
+                    ends[latest[i]] = until[i]
+                latest[i] = count
+                whose[count] = i
+                starts[count] = t
+                revived[count] = deleted[i] != NEVER
+                until[i] = NEVER
+                count += 1
         if restarts:
             if not connects:
                 called[i] = t
-            elif current != NONE and ends[current] > t:
-                # Covers that began earlier end here; one of an action at this instant does not.
-                ends[current] = t + action_window if called[i] == t else t
-        if current != NONE and t <= ends[current]:  # continuity: exactly at the end still belongs
-            if until > ends[current]:
-                ends[current] = until
-        else:
-            latest[i] = count
-            whose[count] = i
-            starts[count] = t
-            ends[count] = until
-            revived[count] = deleted[i] != NEVER
-            count += 1
+            elif called[i] == t:  # the cover of an action at this very instant goes on
+                reach = max(reach, t + action_window)
+                until[i] = t
+            else:  # covers that began earlier end here
+                until[i] = t
+        if reach > until[i]:
+            until[i] = reach
     return count

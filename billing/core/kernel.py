@@ -24,6 +24,6 @@ def _compile(kernel: Callable[..., object]) -> Callable[..., object]:
     return cast(Callable[..., object], njit(cache=True, nogil=True)(kernel))
 
 
-def compiled(kernel: Kernel) -> Kernel:
-    """The kernel as machine code, with the answers of the uncompiled one."""
-    return cast(Kernel, _compile(kernel))
+def compiled(kernel: Kernel, rows: int = SMALL) -> Kernel:
+    """The kernel as machine code, with the answers of the uncompiled one; as it is for few `rows`."""
+    return cast(Kernel, _compile(kernel)) if rows >= SMALL else kernel

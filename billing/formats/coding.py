@@ -6,7 +6,7 @@ wrong. Nothing is lost: every row received ends as accepted, duplicate or reject
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ..core.errors import BadSource, Rejection
 from ..core.event import CREATED, IDENTITY_TYPES, TYPES, VOIDED, Bool, Int8, Int32, Int64, Names
+from ..core.kernel import compiled
 from .instants import parse
-from .names import NONE, Registry, encoded, fault, suspects
+from .names import NONE, Registry, encoded, fault, looked_up, suspects
 from .rows import Rows
 
 #: What may run an action; see the action catalogue.
@@ -56,6 +57,7 @@ class Coder:
         self.accounts = Registry()
         self.rejections: list[Rejection] = []
         self.received = 0
+        self.accepted = np.empty(0, np.int64)  # rows per account
         self._known_at = known_at
         self._names = Registry()
         self._account_of = np.empty(0, np.int32)  # per identity
@@ -83,19 +85,33 @@ class Coder:
         name = identity if self._pairs is None else self._pairs[int(identity)].as_py() & 0xFFFF_FFFF
         return str(self._names.known[int(name)].as_py())
 
-    def batch(self, rows: Rows) -> Batch:
-        """The accepted rows as columns; the others are added to `rejections`. Raises `BadSource`."""
-        try:
-            return self._batch(rows)
-        except pa.ArrowInvalid as error:
-            raise BadSource("encoding", rows.source, after="") from error
+    def batches(self, several: Sequence[Rows]) -> Iterator[Batch]:
+        """The accepted rows as columns; the others are added to `rejections`. Raises `BadSource`.
 
-    def _batch(self, rows: Rows) -> Batch:
+        Names are looked up for all of `several` together, which costs less than for one by one.
+        """
+        if not several:
+            return
+        try:
+            accounts = [encoded(rows.columns["account_id"]) for rows in several]
+            names = [encoded(rows.columns["identity_id"]) for rows in several]
+            places_of_accounts = self.accounts.places_of([c.dictionary for c in accounts])
+            places_of_names = self._names.places_of([c.dictionary for c in names])
+            for k, rows in enumerate(several):
+                faults = _Faults(rows)
+                types = faults.types()
+                yield self._batch(
+                    rows,
+                    faults,
+                    types,
+                    faults.names("account_id", accounts[k], places_of_accounts[k], self.accounts),
+                    faults.names("identity_id", names[k], places_of_names[k], self._names),
+                )
+        except pa.ArrowInvalid as error:
+            raise BadSource("encoding", several[0].source, after="") from error
+
+    def _batch(self, rows: Rows, faults: _Faults, types: Int8, accounts: Int32, names: Int32) -> Batch:
         columns = rows.columns
-        faults = _Faults(rows)
-        types = faults.types()
-        accounts = faults.names("account_id", self.accounts)
-        names = faults.names("identity_id", self._names)
         instants = faults.instants("occurred_at")
         content: dict[str, pa.Array] = {}
         for field in ("event_id", "voids", "action"):
@@ -140,23 +156,34 @@ class Coder:
 
     def _identities(self, accounts: Int32, names: Int32) -> Int32:
         """Identity codes: that of the name, as long as each name belongs to one account."""
+        self.accepted = np.append(self.accepted, np.zeros(len(self.accounts) - len(self.accepted), np.int64))
+        claimed = 0
         if self._pairs is None:
             fresh = len(self._names) - len(self._account_of)
-            if fresh:
-                self._account_of = np.append(self._account_of, np.full(fresh, NONE, np.int32))
-            owners = self._account_of[names]
-            unowned = owners == NONE
-            if unowned.any():
-                self._account_of[names[unowned]] = accounts[unowned]
-                owners = self._account_of[names]
-            if np.array_equal(owners, accounts):
+            self._account_of = np.append(self._account_of, np.full(fresh, NONE, np.int32))
+            claimed = compiled(_claim, len(names))(accounts, names, self._account_of, self.accepted)
+            if claimed == len(names):
                 return names
             # Names not seen in an accepted row belong to nobody yet: any account will do for them.
             self._pairs = _pair(np.maximum(self._account_of, 0), np.arange(len(self._account_of)))
+        self.accepted += np.bincount(accounts[claimed:], minlength=len(self.accepted))
         together = pa.chunked_array([self._pairs, _pair(accounts, names)]).dictionary_encode()
-        self._pairs = together.chunk(1).dictionary
+        found = together.chunk(together.num_chunks - 1)
+        self._pairs = found.dictionary
         self._account_of = (self._pairs.to_numpy() >> 32).astype(np.int32)
-        return np.asarray(together.chunk(1).indices.to_numpy(), np.int32)
+        return np.asarray(found.indices.to_numpy(), np.int32)
+
+
+def _claim(accounts: Any, names: Any, account_of: Any, accepted: Any) -> int:
+    """Claim each name for its account, counting rows, up to one that belongs to another account."""
+    for k in range(len(names)):
+        owner = account_of[names[k]]
+        if owner == NONE:
+            account_of[names[k]] = accounts[k]
+        elif owner != accounts[k]:
+            return k
+        accepted[accounts[k]] += 1
+    return len(names)
 
 
 def _pair(accounts: NDArray[Any], names: NDArray[Any]) -> pa.Array:
@@ -213,18 +240,18 @@ class _Faults:
     def types(self) -> Int8:
         column = encoded(self._rows.columns["type"])
         words = column.dictionary.to_pylist()
-        table = np.array([TYPES.index(w) if w in TYPES else NONE for w in words] + [NONE], np.int8)
-        types = table[column.indices.fill_null(len(words)).to_numpy()]
-        if NONE in table[: len(words)] or column.null_count:
+        table = np.array([TYPES.index(w) if w in TYPES else NONE for w in words], np.int8)
+        types = looked_up(column.indices, table, missing=NONE)
+        if NONE in table or column.null_count:
             # Neither an unknown type nor a known one spelled otherwise is ever guessed.
             code = ["type_unknown" if w and w == w.strip().lower() else "type_invalid" for w in words] + ["type_invalid"]
             codes = np.array(code, object)[column.indices.fill_null(len(words)).to_numpy()]
             self.add("type", np.where(types == NONE, codes, ""))
         return types
 
-    def names(self, field: str, registry: Registry) -> Int32:
-        codes = registry.code(encoded(self._rows.columns[field]))
-        if registry.any_faulty or (codes == NONE).any():
+    def names(self, field: str, column: pa.DictionaryArray, places: Int32, registry: Registry) -> Int32:
+        codes = looked_up(column.indices, places, missing=NONE)
+        if registry.any_faulty or column.null_count:
             bad = np.append(registry.faulty, True)[codes]
             self.add(field, np.where(bad, "name", ""))
         return codes
@@ -247,8 +274,7 @@ class _Faults:
         return column
 
     def one_of(self, field: str, known: tuple[str, ...], code: str) -> pa.Array:
-        column = encoded(self._rows.columns[field])
-        column = column.dictionary_decode().cast(pa.string())
+        column = encoded(self._rows.columns[field]).dictionary_decode().cast(pa.string())
         bad = ~_mask(pc.is_in(column, pa.array(known))) & ~_mask(column.is_null())
         if bad.any():
             self.add(field, np.where(bad, code, ""))

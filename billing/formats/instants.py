@@ -82,12 +82,15 @@ def _from_timestamps(array: pa.Array) -> tuple[Int64, Codes | None]:
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     values, per_second = _int64(array), _PER_SECOND[array.type.unit]
+    nanoseconds = array.type.unit == "ns"
     # Compared in the unit they came in: turning wild values into microseconds would wrap around.
-    outside = (values < INSTANT_MIN // SECOND * per_second) | (values >= INSTANT_MAX // SECOND * per_second)
-    finer = values % 1_000 != 0 if array.type.unit == "ns" else np.zeros(1, np.bool_)
-    instants = values // 1_000 if array.type.unit == "ns" else values * (SECOND // per_second)
-    if not (array.null_count or outside.any() or finer.any()):
+    low, high = INSTANT_MIN // SECOND * per_second, INSTANT_MAX // SECOND * per_second
+    instants = values // 1_000 if nanoseconds else values if per_second == SECOND else values * (SECOND // per_second)
+    fine = not nanoseconds or not (values % 1_000).any()
+    if not array.null_count and fine and (not len(values) or low <= values.min() and values.max() < high):
         return instants, None
+    outside = (values < low) | (values >= high)
+    finer = values % 1_000 != 0 if nanoseconds else np.zeros(len(values), np.bool_)
     codes = np.full(len(array), "", object)
     codes[outside] = "ts_out_of_range"
     codes[finer & ~outside] = "ts_too_precise"

@@ -13,8 +13,10 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ..core.event import Bool, Int32
+from ..core.kernel import SMALL, compiled
 
 NAME_BYTES_MAX: Final = 128
 FIELD_BYTES_MAX: Final = 131_072
@@ -39,38 +41,54 @@ class Registry:
     def __len__(self) -> int:
         return len(self.known)
 
-    def code(self, names: pa.DictionaryArray) -> Int32:
-        """The codes of a column of names (int32), -1 where there is none."""
-        places = self._places_of(names.dictionary)
-        if names.indices.null_count == 0:
-            return places[names.indices.to_numpy()]
-        absent = len(places)
-        return np.append(places, np.int32(NONE))[names.indices.fill_null(absent).to_numpy()]
+    def places_of(self, dictionaries: list[pa.Array]) -> list[Int32]:
+        """The codes of the entries of some dictionaries, cheaper together than one by one.
 
-    def _places_of(self, dictionary: pa.Array) -> Int32:
-        """The code of each entry of a dictionary. Raises `ArrowInvalid` for names that are not UTF-8."""
+        Raises `ArrowInvalid` for what is not UTF-8.
+        """
         before = len(self.known)
-        if not len(dictionary):
-            return np.empty(0, np.int32)
         # Encoded together, the names known keep their places and new ones are added behind.
-        together = pa.chunked_array([self.known, dictionary.cast(pa.string())]).dictionary_encode()
-        places = together.chunk(together.num_chunks - 1)
-        self.known = places.dictionary
+        chunks = [self.known, *(d.cast(pa.string()) for d in dictionaries)]
+        together = pa.chunked_array([c for c in chunks if len(c)], pa.string()).dictionary_encode()
+        places = iter(together.chunks[1:] if before else together.chunks)
+        if together.num_chunks:
+            self.known = together.chunk(0).dictionary
         if len(self.known) > before:
             fresh = self.known.slice(before)
             fresh.validate(full=True)
             suspect = suspects(fresh)
             self.faulty = np.append(self.faulty, suspect)
             self.any_faulty = self.any_faulty or bool(suspect.any())
-        return np.asarray(places.indices.fill_null(NONE).to_numpy(), np.int32)
+        return [_int32(next(places).indices) if len(d) else np.empty(0, np.int32) for d in dictionaries]
+
+
+def _int32(indices: pa.Array) -> Int32:
+    return np.asarray(indices.fill_null(NONE).to_numpy(), np.int32)
+
+
+def looked_up(indices: pa.Array, table: NDArray[Any], *, missing: int) -> NDArray[Any]:
+    """`table` at each of the indices of a dictionary column, `missing` where there is none."""
+    if indices.null_count:
+        table = np.append(table, table.dtype.type(missing))
+        indices = indices.fill_null(len(table) - 1)
+    where = indices.to_numpy()
+    if len(where) < SMALL:
+        return np.asarray(table[where])
+    out = np.empty(len(where), table.dtype)
+    compiled(_look_up)(where, table, out)  # numpy would turn the indices into wider ones first
+    return out
+
+
+def _look_up(indices: Any, table: Any, out: Any) -> None:
+    for k in range(len(indices)):
+        out[k] = table[indices[k]]
 
 
 def suspects(names: pa.Array) -> Bool:
     """Which names are not proper ids; `fault` tells why."""
     sizes = pc.binary_length(names)
     bad = pc.or_(pc.greater(sizes, NAME_BYTES_MAX), pc.equal(sizes, 0))
-    bad = pc.or_(bad, pc.match_substring_regex(names, _FORBIDDEN))
-    bad = pc.or_(bad, pc.match_substring_regex(names, _BLANK))
+    bad = pc.or_(bad, pc.match_substring_regex(names, f"{_FORBIDDEN}|{_BLANK}"))
     if not pc.all(pc.string_is_ascii(names)).as_py():
         bad = pc.or_(bad, pc.not_equal(pc.utf8_normalize(names, "NFC"), names))
     return np.asarray(bad.fill_null(True).to_numpy(zero_copy_only=False), np.bool_)
@@ -96,7 +114,7 @@ def fault(name: str | None) -> tuple[str, dict[str, Any]]:
 
 
 def encoded(array: pa.Array) -> pa.DictionaryArray:
-    """A column of text with one dictionary, whatever way it came."""
+    """A column of text as codes into a dictionary, whatever way it came."""
     if pa.types.is_dictionary(array.type):
         return array
     if pa.types.is_null(array.type):

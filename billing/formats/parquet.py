@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from ..core.errors import BadSource
 from .rows import COLUMNS, Reading, Rows, check_columns, plain
 
-#: Threads that decode, and row groups that wait to be taken: enough to keep two cores busy.
+#: Threads that decode, and row groups under way: enough to keep two cores busy.
 _THREADS: Final = 2
-_AHEAD: Final = 3
+_AHEAD: Final = 6
 _ROWS_MAX: Final = 1_000_000_000
 #: Text columns whose values repeat, so that a dictionary of them is small.
 _REPEATING: Final = ("account_id", "identity_id", "type", "identity_type", "action", "mode")
@@ -43,7 +43,7 @@ def read(path: str | pa.BufferReader, *, name: str, reading: Reading) -> Iterato
     def decode(group: int) -> pa.Table:
         if not hasattr(local, "file"):
             # A file object belongs to one thread.
-            local.file = pq.ParquetFile(path, metadata=metadata, read_dictionary=repeating, memory_map=True)
+            local.file = pq.ParquetFile(path, metadata=metadata, read_dictionary=repeating, pre_buffer=False)
         # One thread a row group: then all chunks of a column share one dictionary.
         return local.file.read_row_group(group, columns=wanted, use_threads=False)
 
@@ -58,12 +58,7 @@ def read(path: str | pa.BufferReader, *, name: str, reading: Reading) -> Iterato
                 if not ahead:
                     break
                 table = _result(ahead.popleft(), name)
-                yield Rows(
-                    name,
-                    {c: plain(table.column(c)) for c in wanted},
-                    table.num_rows,
-                    first.__add__,
-                )
+                yield Rows(name, {c: plain(table.column(c)) for c in wanted}, table.num_rows, first.__add__)
                 first += table.num_rows
                 if reading.progress:
                     reading.progress(size // metadata.num_row_groups)

@@ -11,10 +11,10 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 
 from ..core.errors import BadSource, Refused, Rejection, hint
@@ -27,6 +27,8 @@ from .settle import IdentityTypes, Places, settle
 
 _COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 _KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+#: Parts of a source that are coded together.
+_TOGETHER: Final = 4
 _MAGIC: Final = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +69,13 @@ class Stream:
         self._source = source
         self._reading = reading
         self._types = IdentityTypes()
-        self._accepted = [0]
         self._conflicts: list[Rejection] = []
-        self.accepted: Int64 = _counts()
 
     def __iter__(self) -> Iterator[tuple[Columns, int]]:
         """Columns, and how many identities are known by then."""
         places = Places()
         for batch in _batches(self._source, self._coder, self._reading):
             first = places.add(batch)
-            counts = _counts(batch, len(self._coder.accounts))
-            counts[: len(self.accepted)] += self.accepted
-            self.accepted = counts
             columns = Columns(batch.identities, batch.types, batch.instants)
             timeless = batch.types >= CREATED
             if timeless.any():
@@ -86,7 +83,7 @@ class Stream:
                 created = (batch.types == CREATED).nonzero()[0]
                 for row, before in self._types.learn(batch.identities[created], batch.standard[created], created + first):
                     k = row - first
-                    self.accepted[batch.accounts[k]] -= 1
+                    self._coder.accepted[batch.accounts[k]] -= 1
                     self._conflicts.append(
                         places.type_conflict(row, before, self._coder, int(batch.identities[k]), int(batch.standard[k]))
                     )
@@ -101,6 +98,11 @@ class Stream:
     @property
     def names(self) -> Names:
         return self._coder.names(self._types.standard(self._coder.identity_count))
+
+    @property
+    def accepted(self) -> Int64:
+        """How many rows of each account were accepted."""
+        return self._coder.accepted
 
     @property
     def rejections(self) -> tuple[Rejection, ...]:
@@ -142,10 +144,11 @@ def size_of(source: Any) -> int | None:
 
 
 def _batches(source: Any, coder: Coder, reading: Reading) -> Iterator[Batch]:
-    for rows in _rows(source, reading):
-        batch = coder.batch(rows)
-        _refuse(coder.rejections, reading)
-        yield batch
+    rows = _rows(source, reading)
+    while several := list(islice(rows, _TOGETHER)):
+        for batch in coder.batches(several):
+            _refuse(coder.rejections, reading)
+            yield batch
 
 
 def _rows(source: Any, reading: Reading) -> Iterator[Rows]:
@@ -196,12 +199,6 @@ def _some(parts: Iterator[Rows], name: str) -> Iterator[Rows]:
         yield rows
     if not received:
         raise BadSource("file_empty", name)
-
-
-def _counts(batch: Batch | None = None, accounts: int = 0) -> Int64:
-    """The number of rows of each account."""
-    rows = np.empty(0, np.int64) if batch is None else batch.accounts
-    return np.bincount(rows, minlength=accounts).astype(np.int64)
 
 
 def _text(text: TextBytes, kind: str, reading: Reading) -> Iterator[Rows]:
