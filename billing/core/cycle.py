@@ -8,11 +8,13 @@ time zone is kept, and turned into UTC once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
 
+import tzdata
 from dateutil.relativedelta import relativedelta
 
 from .errors import BadCycle, hint
@@ -70,9 +72,7 @@ class CycleRule:
     def __post_init__(self) -> None:
         if self.months not in (1, 3, 6, 12) or isinstance(self.months, bool):
             raise BadCycle("cycle_months", field="months", got=self.months)
-        if not isinstance(self.timezone, str) or not _zone_exists(self.timezone):
-            near = hint(str(self.timezone), sorted(available_timezones()))
-            raise BadCycle("timezone_unknown", field="timezone", got=self.timezone, hint=near)
+        zone(self.timezone)
         if self.anchor is not None and self.anchor.tzinfo is None:
             raise BadCycle("ts_naive", field="anchor", got=self.anchor.isoformat())
 
@@ -81,15 +81,10 @@ class CycleRule:
         return self.cycle(self.index_at(micros(instant)))
 
     def between(self, start: datetime, end: datetime) -> list[Cycle]:
-        """The cycles that begin in `[start, end)`, in order."""
-        k = self.index_at(micros(start))
-        if self.bound(k) < micros(start):
-            k += 1
-        cycles = []
-        while self.bound(k) < micros(end):
-            cycles.append(self.cycle(k))
-            k += 1
-        return cycles
+        """The cycles that share an instant with `[start, end)`, in order; together they cover it."""
+        if end <= start:
+            return []
+        return [self.cycle(k) for k in range(self.index_at(micros(start)), self.index_at(micros(end) - 1) + 1)]
 
     def cycle(self, k: int) -> Cycle:
         """Cycle `k`, counted from the anchor; `k` may be negative."""
@@ -99,7 +94,7 @@ class CycleRule:
         """The start of cycle `k`, in microseconds."""
         if k == 0 and self.anchor is not None:
             return micros(self.anchor)
-        return micros(self._wall_clock(k).replace(tzinfo=ZoneInfo(self.timezone), fold=0).astimezone(UTC))
+        return micros(self._wall_clock(k).replace(tzinfo=zone(self.timezone), fold=0).astimezone(UTC))
 
     def bounds(self, first: int, last: int) -> list[int]:
         """The starts of cycles `first` to `last` and the end of the last, in microseconds."""
@@ -107,7 +102,7 @@ class CycleRule:
 
     def index_at(self, instant: int) -> int:
         """The number of the cycle that an instant in microseconds falls in."""
-        anchor, local = self._local_anchor, moment(instant).astimezone(ZoneInfo(self.timezone))
+        anchor, local = self._local_anchor, moment(instant).astimezone(zone(self.timezone))
         k = ((local.year - anchor.year) * 12 + local.month - anchor.month) // self.months
         while self.bound(k) > instant:
             k -= 1
@@ -139,7 +134,7 @@ class CycleRule:
     def _local_anchor(self) -> datetime:
         if self.anchor is None:
             return _FIRST_CALENDAR_MONTH
-        return self.anchor.astimezone(ZoneInfo(self.timezone)).replace(tzinfo=None)
+        return self.anchor.astimezone(zone(self.timezone)).replace(tzinfo=None)
 
 
 def month_of(name: str, *, field: str = "cycle") -> tuple[int, int]:
@@ -154,9 +149,25 @@ def month_of(name: str, *, field: str = "cycle") -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _zone_exists(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
+@cache
+def zone(name: str) -> ZoneInfo:
+    """The rules of a time zone, those of the tzdata package and never of the machine.
+
+    Two machines with the same package agree to the microsecond on where a cycle ends. Raises
+    `BadCycle` (`timezone_unknown`).
+    """
+    if name not in _zones():
+        near = hint(str(name), sorted(_zones()))
+        raise BadCycle("timezone_unknown", field="timezone", got=name, hint=near)
+    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as rules:
+        return ZoneInfo.from_file(rules, key=name)
+
+
+def zone_rules_version() -> str:
+    """The version of the time zone rules, such as `2026a`."""
+    return str(tzdata.IANA_VERSION)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())

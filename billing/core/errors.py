@@ -130,7 +130,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Write when the event was recorded, or leave out known_at.",
     ),
     # Plans and terms
-    "toml_invalid": ("it is not valid TOML: {detail}", "Mend it there."),
+    "document_invalid": ("it cannot be read as TOML or JSON: {detail}", "Mend it there."),
     "key_missing": ("{field} is missing", "{wanted}"),
     "key_unknown": ("{field} is not a setting{hint}", "Known here: {known}."),
     "value": ("{field} is {got}, which is not {wanted}", "Write {wanted}."),
@@ -164,6 +164,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "cycle_months": ("{field} is {got}, which cannot be the length of a cycle", "Write 1, 3, 6 or 12."),
     "cycle_name": ("{field} is {got}, which is not a month", "A cycle is named by the month it starts in: 2026-01."),
     "cycle_empty": ("the cycles end at {end}, before they start at {start}", "Put the earlier month first."),
+    "cycle_none": ("account {account} has no cycle that starts in {got}", "Ask for another month."),
     "timezone_unknown": ("{field} is {got}, which is not a time zone{hint}", "Write an IANA name such as Europe/Paris."),
     "account_unknown": ("there is no account {got}{hint}", "Check the spelling; ids are case-sensitive."),
     # Reports and warnings

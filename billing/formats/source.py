@@ -15,11 +15,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from ..core.errors import BadSource, Refused, Rejection, hint
 from ..core.event import CREATED, Columns, Events, Int64, Names, Tally
 from . import arrow, csv, jsonl, parquet
+from .ahead import ahead
 from .bytes import TextBytes
 from .coding import Batch, Coder
 from .rows import Reading, Rows
@@ -70,11 +72,12 @@ class Stream:
         self._reading = reading
         self._types = IdentityTypes()
         self._conflicts: list[Rejection] = []
+        self._refused: list[int] = []  # their accounts; the coder's own counts belong to its thread
 
     def __iter__(self) -> Iterator[tuple[Columns, int]]:
         """Columns, and how many identities are known by then."""
         places = Places()
-        for batch in _batches(self._source, self._coder, self._reading):
+        for batch in ahead(_batches(self._source, self._coder, self._reading)):
             first = places.add(batch)
             columns = Columns(batch.identities, batch.types, batch.instants)
             timeless = batch.types >= CREATED
@@ -83,7 +86,7 @@ class Stream:
                 created = (batch.types == CREATED).nonzero()[0]
                 for row, before in self._types.learn(batch.identities[created], batch.standard[created], created + first):
                     k = row - first
-                    self._coder.accepted[batch.accounts[k]] -= 1
+                    self._refused.append(int(batch.accounts[k]))
                     self._conflicts.append(
                         places.type_conflict(row, before, self._coder, int(batch.identities[k]), int(batch.standard[k]))
                     )
@@ -96,13 +99,19 @@ class Stream:
         return self._coder.account_of
 
     @property
+    def accounts_known(self) -> Any:
+        """The names of the accounts known so far."""
+        return self._coder.accounts.known
+
+    @property
     def names(self) -> Names:
         return self._coder.names(self._types.standard(self._coder.identity_count))
 
     @property
     def accepted(self) -> Int64:
         """How many rows of each account were accepted."""
-        return self._coder.accepted
+        counts = self._coder.accepted
+        return counts - np.bincount(np.array(self._refused, np.int64), minlength=len(counts))
 
     @property
     def rejections(self) -> tuple[Rejection, ...]:

@@ -1,0 +1,155 @@
+"""Invoices: a peak, priced, with the lines that add up to what is owed.
+
+A draft is a pure function of a peak, a cycle and the terms. It is stored nowhere and has no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, localcontext
+from typing import Literal
+
+from .activity import ActivityPolicy
+from .cycle import Cycle, CycleRule
+from .errors import BadTerms
+from .money import EXACT, Money, rounded
+from .plan import Part, Plan, Price
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an account has agreed to: its plan, its billing cycles, its activity policy, its discount.
+
+    `discount` is a percentage, 0 to 100. Raises `BadTerms` (`percent_range`) for any other.
+    """
+
+    plan: Plan | None = None
+    cycles: CycleRule = field(default_factory=CycleRule)
+    policy: ActivityPolicy = field(default_factory=ActivityPolicy)
+    discount: Decimal = Decimal(0)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.discount, Decimal) or not 0 <= self.discount <= 100:
+            raise BadTerms("percent_range", field="discount", got=self.discount)
+
+
+@dataclass(frozen=True, slots=True)
+class AllTerms:
+    """The terms of every account: its own, or the default ones."""
+
+    default: Terms = field(default_factory=Terms)
+    accounts: Mapping[str, Terms] = field(default_factory=dict)
+
+    def of(self, account_id: str) -> Terms:
+        """The terms of one account."""
+        return self.accounts.get(account_id, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One amount on an invoice, and how it came about.
+
+    `kind` is `usage` or `discount`. `unit_price` is none where several prices apply; then `parts`
+    lists what each tier adds, before rounding.
+    """
+
+    kind: Literal["usage", "discount"]
+    description: str
+    quantity: int | None
+    unit_price: Decimal | None
+    amount: Decimal
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an invoice was computed from.
+
+    `events` is how many accepted events of the account the source held; `position` and `digest` are
+    those of a ledger (for a file, the digest only where it was asked for); `tzdata` is the version of
+    the time zone rules.
+    """
+
+    events: int
+    position: int | None
+    digest: str | None
+    tzdata: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """What an account owes for a billing cycle, and why.
+
+    `peak` identities were active at `peak_at` (aware, UTC; none if the peak is 0) and at no moment
+    of the cycle more. `total` is the sum of `lines`. A draft has no `number`.
+    """
+
+    account_id: str
+    cycle: Cycle
+    peak: int
+    peak_at: datetime | None
+    plan_id: str
+    lines: tuple[Line, ...]
+    total: Money
+    policy: ActivityPolicy
+    basis: Basis
+    status: Literal["draft"] = "draft"
+    number: str | None = None
+
+    @property
+    def currency(self) -> str:
+        """The currency of every amount on it."""
+        return self.total.currency
+
+
+def lines(price: Price, plan: Plan, discount: Decimal) -> tuple[tuple[Line, ...], Money]:
+    """The lines for a priced peak, and their sum.
+
+    The discount is a percentage of the rounded usage line, and is rounded alike.
+    """
+    graduated = plan.mode == "graduated"
+    usage = Line(
+        kind="usage",
+        description=_arithmetic(price, plan),
+        quantity=int(price.quantity),
+        unit_price=price.tier.unit_price if price.tier and price.units and not graduated else None,
+        amount=price.total.amount,
+        parts=price.parts if graduated else (),
+    )
+    if not discount:
+        return (usage,), price.total
+    with localcontext(EXACT):
+        taken_off = rounded(-price.total.amount * discount.scaleb(-2), plan.currency)
+    less = Line("discount", f"Discount of {_short(discount)}% on {price.total}", None, None, taken_off.amount)
+    return (usage, less), price.total + taken_off
+
+
+def _arithmetic(price: Price, plan: Plan) -> str:
+    """How the usage line comes about, so that it can be computed again by hand."""
+    count = int(price.quantity)
+    text = f"Peak of {count:,} engagement {'identity' if count == 1 else 'identities'}"
+    if plan.included:
+        text += f", {plan.included:,} included"
+    if plan.package_size:
+        text += f", in packages of {plan.package_size:,}"
+    sums = []
+    for part in price.parts:
+        if part.units:
+            sums.append(f"{_short(part.units)} x {part.tier.unit_price:f}")
+        if part.tier.flat_price:
+            sums.append(f"{part.tier.flat_price:f} flat")
+    if sums:
+        text += f": {' + '.join(sums)}"
+    tiers = sum((part.amount for part in price.parts), Decimal(0))
+    if price.exact > tiers:
+        text += f", raised to the minimum of {plan.minimum:f}"
+    elif price.exact < tiers:
+        text += f", lowered to the maximum of {plan.maximum:f}"
+    return text
+
+
+def _short(number: Decimal) -> str:
+    """A decimal without needless zeros."""
+    return f"{number.normalize():f}"

@@ -1,0 +1,338 @@
+"""The verbs: read, intervals, peaks, draft, explain.
+
+Every door calls these and adds only parsing and printing. A verb takes a source: events that were
+read, a path, folder or glob, `-`, or a table with `__arrow_c_stream__`. Parquet files without event
+ids are answered as they are read, without keeping their events.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from .core.activity import ActivityPolicy, Intervals, OutOfOrder, Walk
+from .core.cycle import Cycle, CycleRule, moment, month_of, zone_rules_version
+from .core.errors import BadCycle, BadTerms, Rejection, UnknownAccount, hint
+from .core.event import Columns, Events, Int32, Int64, Names, Tally
+from .core.evidence import Evidence, evidence
+from .core.invoice import AllTerms, Basis, Invoice, Terms, lines
+from .core.sweep import Spans, sweep
+from .formats import source as sources
+from .formats.rows import Reading
+
+#: How many slices the curve of a cycle has.
+CURVE_SLICES: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Who was active when, and what the source said besides.
+
+    `intervals` are those of counted identities; `accounts` are their account codes. `accepted`
+    counts the accepted events of each account.
+    """
+
+    names: Names
+    intervals: Intervals
+    accounts: Int32
+    accepted: Int64
+    tally: Tally
+    rejections: tuple[Rejection, ...]
+
+
+class PeakRow(NamedTuple):
+    """The peak of one account in one cycle; instants are microseconds, `peak_at` none if it is 0.
+
+    `before` is the peak of the cycle before, `curve` the highest count in each slice of the cycle,
+    where it was asked for.
+    """
+
+    account_id: str
+    cycle: Cycle
+    start: int
+    end: int
+    peak: int
+    peak_at: int | None
+    before: int
+    curve: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which bills are asked for, and under which terms.
+
+    `first` and `last` are months (`2026-01`), `accounts` limits to these, `as_of` (microseconds)
+    leaves out what occurred then or later, `policy` overrides that of the terms.
+    """
+
+    terms: AllTerms = AllTerms()
+    first: str | None = None
+    last: str | None = None
+    accounts: tuple[str, ...] = ()
+    as_of: int | None = None
+    policy: ActivityPolicy | None = None
+
+    def __post_init__(self) -> None:
+        months = [month_of(name, field=field) for field in ("first", "last") if (name := getattr(self, field))]
+        if len(months) == 2 and months[0] > months[1]:
+            raise BadCycle("cycle_empty", start=self.first, end=self.last)
+
+    def policy_of(self, account_id: str) -> ActivityPolicy:
+        """The activity policy that an account is billed by."""
+        return self.policy or self.terms.of(account_id).policy
+
+
+def read(source: Any, reading: Reading | None = None) -> Events:
+    """All events of a source, settled: repeats, conflicts and voided ones taken out."""
+    return source if isinstance(source, Events) else sources.read(source, reading)
+
+
+def activity(source: Any, question: Question, reading: Reading | None = None) -> Activity:
+    """The state machine run over a source. Raises `BadSource` for one that cannot be used."""
+    reading = reading or Reading()
+    if not isinstance(source, Events) and sources.streams(source):
+        stream = sources.Stream(source, reading)
+        walks = _Walks(question)
+        try:
+            for columns, identities in stream:
+                walks.feed(columns, stream.accounts_known, stream.account_of, identities)
+        except OutOfOrder:
+            pass  # read all of it, and sort it once
+        else:
+            return _activity(stream, walks.intervals(), question)
+    events = read(source, reading)
+    walks = _Walks(question)
+    walks.feed(
+        events.columns.in_order_of_time(), events.names.accounts, events.names.account_of, len(events.names.identities)
+    )
+    return _activity(events, walks.intervals(), question)
+
+
+def _activity(found: Events | sources.Stream, intervals: Intervals, question: Question) -> Activity:
+    names = found.names
+    counted = intervals.at(~names.standard[intervals.identities])
+    return Activity(
+        names, counted, names.account_of[counted.identities], found.accepted, found.tally, found.rejections
+    )
+
+
+class _Walks:
+    """A walk for each policy that some account has; almost always one."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._walks: list[tuple[ActivityPolicy, Walk]] = []
+        self._walk_of = np.empty(0, np.int64)  # per account
+
+    def feed(self, columns: Columns, accounts: Any, account_of: Int32, identities: int) -> None:
+        if self._question.as_of is not None:
+            columns = columns.where(columns.instants < self._question.as_of)
+        for account in accounts[len(self._walk_of) :].to_pylist():
+            self._walk_of = np.append(self._walk_of, self._index(self._question.policy_of(account)))
+        if len(self._walks) == 1:
+            self._walks[0][1].feed(columns, identities)
+            return
+        walk_of_event = self._walk_of[account_of[columns.identities]]
+        for k, (_, walk) in enumerate(self._walks):
+            walk.feed(columns.where(walk_of_event == k), identities)
+
+    def intervals(self) -> Intervals:
+        return Intervals.joined([walk.intervals() for _, walk in self._walks] or [Walk(ActivityPolicy()).intervals()])
+
+    def _index(self, policy: ActivityPolicy) -> int:
+        for k, (known, _) in enumerate(self._walks):
+            if known == policy:
+                return k
+        self._walks.append((policy, Walk(policy)))
+        return len(self._walks) - 1
+
+
+def peaks(found: Activity, question: Question, *, curves: bool = False) -> list[PeakRow]:
+    """The peak of every account and cycle asked for, by account and cycle.
+
+    Without `first` and `last`, the cycles of an account are those from its first active one to its
+    last. Raises `UnknownAccount`.
+    """
+    names = found.names.accounts.to_pylist()
+    codes = _billed(found, names, question)
+    asked = _Asked(found, question)
+    spans = [asked.of(names[code], code) for code in codes]
+    place = np.full(len(names), len(codes), np.int32)  # accounts not asked for share a place without spans
+    place[codes] = np.arange(len(codes), dtype=np.int32)
+    swept = sweep(found.intervals, place[found.accounts], Spans.of([*(bounds for bounds, _ in spans), []]))
+    counts, instants = swept.counts.tolist(), swept.instants.tolist()
+    rows: list[PeakRow] = []
+    at = 0
+    for code, (bounds, cycles) in zip(codes, spans, strict=True):
+        for k, cycle in enumerate(cycles, start=1):
+            peak = counts[at + k]
+            peak_at = instants[at + k] if peak else None
+            rows.append(PeakRow(names[code], cycle, bounds[k], bounds[k + 1], peak, peak_at, counts[at + k - 1]))
+        at += max(len(bounds), 1)
+    return _with_curves(found, place, rows) if curves else rows
+
+
+def _with_curves(found: Activity, place: Int32, rows: list[PeakRow]) -> list[PeakRow]:
+    """The rows with the highest count in each slice of their cycles: peaks of finer spans."""
+    slices: dict[str, list[int]] = {}
+    for row in rows:
+        # Cycles adjoin, so the end of one slice is the start of the next.
+        step = (row.end - row.start) / CURVE_SLICES
+        slices.setdefault(row.account_id, []).extend(row.start + round(k * step) for k in range(CURVE_SLICES))
+    ends = {row.account_id: row.end for row in rows}
+    bounds: list[list[int]] = [[] for _ in range(int(place.max(initial=0)) + 1)]
+    names = found.names.accounts.to_pylist()
+    for code, name in enumerate(names):
+        if name in slices and place[code] < len(bounds):
+            bounds[place[code]] = [*slices[name], ends[name]]
+    spans = Spans.of(bounds)
+    counts = sweep(found.intervals, place[found.accounts], spans).counts
+    at = {name: int(spans.first[place[code]]) for code, name in enumerate(names) if name in slices}
+    curved = []
+    for row in rows:
+        first = at[row.account_id]
+        at[row.account_id] += CURVE_SLICES
+        curved.append(row._replace(curve=tuple(counts[first : first + CURVE_SLICES].tolist())))
+    return curved
+
+
+def draft(found: Activity, question: Question, *, digest: str | None = None) -> Iterator[Invoice]:
+    """The invoices for what was asked for, as drafts. Raises `BadTerms`, `NotPriced`."""
+    priced: dict[tuple[int, int], tuple[Any, Any]] = {}
+    accepted = dict(zip(found.names.accounts.to_pylist(), found.accepted.tolist(), strict=True))
+    tzdata = zone_rules_version()
+    account_id, basis, terms, policy = None, Basis(0, None, None, ""), Terms(), ActivityPolicy()
+    for row in peaks(found, question):
+        if row.account_id != account_id:
+            account_id = row.account_id
+            terms, policy = question.terms.of(account_id), question.policy_of(account_id)
+            basis = Basis(accepted[account_id], None, digest, tzdata)
+        if terms.plan is None:
+            raise BadTerms("plan_missing", got=row.account_id)
+        key = (id(terms), row.peak)
+        if key not in priced:
+            priced[key] = lines(terms.plan.price(row.peak), terms.plan, terms.discount)
+        drafted, total = priced[key]
+        yield Invoice(
+            account_id=row.account_id,
+            cycle=row.cycle,
+            peak=row.peak,
+            peak_at=None if row.peak_at is None else moment(row.peak_at),
+            plan_id=terms.plan.id,
+            lines=drafted,
+            total=total,
+            policy=policy,
+            basis=basis,
+        )
+
+
+def explain(source: Any, question: Question, *, reading: Reading | None = None) -> Evidence:
+    """The evidence for the peak of one account (`accounts`) in one cycle (`first`).
+
+    Raises `UnknownAccount`, and `BadCycle` for an account none of whose cycles starts in that month.
+    """
+    events = read(source, reading)
+    found = activity(events, question)
+    rows = peaks(found, replace(question, last=question.first))
+    if not rows:
+        raise BadCycle("cycle_none", got=question.first, account=question.accounts[0])
+    row = rows[0]
+    codes = events.names.account_of
+    own = codes == events.names.accounts.to_pylist().index(row.account_id)
+    before = events.columns.instants < (question.as_of if question.as_of is not None else np.iinfo(np.int64).max)
+    mask = own[events.columns.identities] & ~events.names.standard[events.columns.identities] & before
+    return evidence(
+        events.columns.where(mask),
+        found.intervals.at(own[found.intervals.identities]),
+        account_id=row.account_id,
+        identities=events.names.identities,
+        event_ids=None if events.event_ids is None else events.event_ids.filter(mask),
+        cycle=row.cycle,
+        span=(row.start, row.end),
+        peak=row.peak,
+        peak_at=row.peak_at,
+        policy=question.policy_of(row.account_id),
+    )
+
+
+def _billed(found: Activity, names: list[str], question: Question) -> list[int]:
+    """The codes of the accounts asked for, in order of their names."""
+    present = {name: code for code, name in enumerate(names) if found.accepted[code]}
+    for name in question.accounts:
+        if name not in present:
+            raise UnknownAccount("account_unknown", got=name, hint=hint(name, list(present)))
+    return [present[name] for name in sorted(question.accounts or present)]
+
+
+class _Asked:
+    """Which cycles of an account are asked for."""
+
+    def __init__(self, found: Activity, question: Question) -> None:
+        self._question = question
+        self._calendars: dict[CycleRule, _Calendar] = {}
+        count = len(found.accepted)
+        self._since = np.full(count, np.iinfo(np.int64).max)
+        self._until = np.full(count, np.iinfo(np.int64).min)
+        np.minimum.at(self._since, found.accounts, found.intervals.starts)
+        np.maximum.at(self._until, found.accounts, found.intervals.ends)
+
+    def of(self, account_id: str, code: int) -> tuple[list[int], list[Cycle]]:
+        """The cycles of an account, and their bounds from the start of the cycle before the first."""
+        rule = self._question.terms.of(account_id).cycles
+        calendar = self._calendars.setdefault(rule, _Calendar(rule))
+        q = self._question
+        first = rule.index_from(q.first) if q.first else None
+        last = rule.index_until(q.last) if q.last else None
+        if first is None or last is None:
+            if self._until[code] < self._since[code]:
+                return [], []  # never active: no cycles of its own
+            first = calendar.index_at(int(self._since[code])) if first is None else first
+            last = calendar.index_at(int(self._until[code]) - 1) if last is None else last
+        if q.as_of is not None:
+            last = min(last, calendar.index_at(q.as_of - 1))
+        if last < first:
+            return [], []
+        return calendar.bounds(first - 1, last), calendar.cycles(first, last)
+
+
+class _Calendar:
+    """The cycles of a rule, each computed once."""
+
+    def __init__(self, rule: CycleRule) -> None:
+        self._rule = rule
+        self._first = 0
+        self._bounds: list[int] = []
+        self._cycles: dict[int, Cycle] = {}
+
+    def index_at(self, instant: int) -> int:
+        self._reach(self._rule.index_at(instant)) if not self._bounds else None
+        while instant < self._bounds[0]:
+            self._reach(self._first - 1)
+        while instant >= self._bounds[-1]:
+            self._reach(self._first + len(self._bounds))
+        return self._first + bisect_right(self._bounds, instant) - 1
+
+    def bounds(self, first: int, last: int) -> list[int]:
+        self._reach(first)
+        self._reach(last + 1)
+        return self._bounds[first - self._first : last + 2 - self._first]
+
+    def cycles(self, first: int, last: int) -> list[Cycle]:
+        for k in range(first, last + 1):
+            if k not in self._cycles:
+                self._cycles[k] = self._rule.cycle(k)
+        return [self._cycles[k] for k in range(first, last + 1)]
+
+    def _reach(self, k: int) -> None:
+        """Know the bounds up to cycle `k`, without gaps."""
+        if not self._bounds:
+            self._first, self._bounds = k, [self._rule.bound(k)]
+        while k < self._first:
+            self._first -= 1
+            self._bounds.insert(0, self._rule.bound(self._first))
+        while k >= self._first + len(self._bounds):
+            self._bounds.append(self._rule.bound(self._first + len(self._bounds)))

@@ -1,0 +1,173 @@
+"""Plans and terms from TOML or JSON files: what accounts have agreed to.
+
+A terms file has a `[default]` table and one `[accounts.NAME]` table for each account that differs;
+an account takes from the default what its own table leaves out. Plans are named by their path,
+from the folder of the terms file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
+
+from ..core.activity import ActivityPolicy
+from ..core.cycle import CycleRule, moment
+from ..core.errors import BadPlan, BadTerms, BillingError, hint
+from ..core.invoice import AllTerms, Terms
+from ..core.plan import Plan
+from .instants import parse
+
+_PERCENT: Final = re.compile(r"\d{1,3}(\.\d{1,12})?%", re.ASCII)
+_Moment = Annotated[Any, WithJsonSchema({"type": "string", "format": "date-time"})]
+_Span = Annotated[str, WithJsonSchema({"type": "string", "format": "duration"})]
+
+
+class Settings(BaseModel):
+    """What one table of a terms file may say; everything may be left out."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    plan: str | None = Field(None, description="Path of the plan file, from the folder of this file.")
+    anchor: _Moment | None = Field(None, description="Start of cycle 0, with a UTC offset.")
+    timezone: str | None = Field(None, description="IANA name of the zone whose clock cycles keep.")
+    months: int | None = Field(None, description="Length of a cycle: 1, 3, 6 or 12.")
+    discount: str | None = Field(None, description='Percentage off the usage line, such as "10%".')
+    reconnect: str | None = Field(None, description='"extends" or "restarts".')
+    action_window: _Span | None = Field(None, description='How long an action keeps active, such as "P30D".')
+    connect_window: _Span | None = Field(None, description='How long a connect keeps active, such as "P5D".')
+
+
+class TermsDocument(BaseModel):
+    """A terms file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    default: Settings = Field(default_factory=Settings)
+    accounts: dict[str, Settings] = Field(default_factory=dict)
+
+
+def load_plan(path: str | os.PathLike[str]) -> Plan:
+    """A plan from a TOML or JSON file. Raises `BadPlan`, which names the file and the tier."""
+    name = os.fspath(path)
+    try:
+        return Plan(**_document(name, BadPlan))
+    except BadPlan as error:
+        raise error if error.where else BadPlan(error.code, name, **error.details) from None
+
+
+Plan.load = load_plan
+
+
+def load_terms(path: str | os.PathLike[str]) -> AllTerms:
+    """The terms of all accounts from a TOML or JSON file. Raises `BadTerms` or `BadPlan`."""
+    name = os.fspath(path)
+    try:
+        document = TermsDocument(**_document(name, BadTerms))
+    except ValidationError as error:
+        raise _bad_terms(error, name) from None
+    plans: dict[str, Plan] = {}
+
+    def terms(settings: Settings, place: str) -> Terms:
+        if settings.plan is not None and settings.plan not in plans:
+            plans[settings.plan] = load_plan(Path(name).parent / settings.plan)
+        try:
+            return terms_of(settings, plan=plans.get(settings.plan or ""))
+        except BillingError as error:
+            field = f"{place}.{error.details.get('field', '')}".rstrip(".")
+            raise BadTerms(error.code, error.where or name, **{**error.details, "field": field}) from None
+
+    accounts = {
+        account: terms(_over(document.default, settings), f"accounts.{account}")
+        for account, settings in document.accounts.items()
+    }
+    return AllTerms(terms(document.default, "default"), accounts)
+
+
+def terms_of(settings: Settings, *, plan: Plan | None = None) -> Terms:
+    """Terms from settings that have been read. Raises `BillingError` with the field that is wrong."""
+    windows = {
+        field: _span(value, field)
+        for field in ("action_window", "connect_window")
+        if (value := getattr(settings, field)) is not None
+    }
+    return Terms(
+        plan=plan,
+        cycles=CycleRule(
+            anchor=_anchor(settings.anchor),
+            months=1 if settings.months is None else settings.months,
+            timezone=settings.timezone or "UTC",
+        ),
+        policy=ActivityPolicy(**windows, reconnect=settings.reconnect or "extends"),  # type: ignore[arg-type]
+        discount=_percent(settings.discount),
+    )
+
+
+def _over(default: Settings, own: Settings) -> Settings:
+    return Settings(**{**default.model_dump(exclude_none=True), **own.model_dump(exclude_none=True)})
+
+
+def _anchor(value: object) -> datetime | None:
+    if value is None or (isinstance(value, datetime) and value.tzinfo is not None):
+        return value
+    if isinstance(value, date):
+        raise BadTerms("ts_naive", field="anchor", got=value.isoformat())
+    if not isinstance(value, str):
+        raise BadTerms("value", field="anchor", got=value, wanted="an instant such as 2026-01-14T09:00:00Z")
+    instants, codes = parse(pa.array([value]), field="anchor", where="")
+    if codes is not None:
+        raise BadTerms(codes[0], field="anchor", got=value)
+    return moment(int(instants[0]))
+
+
+def _percent(text: str | None) -> Decimal:
+    if text is None:
+        return Decimal(0)
+    if not _PERCENT.fullmatch(text):
+        raise BadTerms("percent_range", field="discount", got=text)
+    return Decimal(text.removesuffix("%"))
+
+
+def _span(text: str, field: str) -> timedelta:
+    try:
+        if not text.startswith("P"):
+            raise ValueError
+        return TypeAdapter(timedelta).validate_python(text)
+    except ValueError:
+        raise BadTerms("value", field=field, got=text, wanted='a duration such as "P30D"') from None
+
+
+def _document(name: str, error: type[BadPlan] | type[BadTerms]) -> dict[str, Any]:
+    try:
+        content = Path(name).read_text(encoding="utf-8")
+        document = json.loads(content) if name.lower().endswith(".json") else tomllib.loads(content)
+    except FileNotFoundError:
+        raise error("file_missing", name, hint="") from None
+    except UnicodeDecodeError:
+        raise error("encoding", name, after="") from None
+    except OSError as problem:
+        raise error("file_unreadable", name, detail=problem.strerror or "") from None
+    except ValueError as problem:
+        raise error("document_invalid", name, detail=str(problem).rstrip(".")) from None
+    if not isinstance(document, dict):
+        raise error("document_invalid", name, detail="it is not a table")
+    return document
+
+
+def _bad_terms(error: ValidationError, name: str) -> BadTerms:
+    first = error.errors()[0]
+    place = ".".join(str(p) for p in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = sorted(TermsDocument.model_fields if len(first["loc"]) == 1 else Settings.model_fields)
+        near = hint(str(first["loc"][-1]), known)
+        return BadTerms("key_unknown", name, field=place, hint=near, known=", ".join(known))
+    wanted = first["msg"].removeprefix("Input should be ").replace("'", '"')
+    return BadTerms("value", name, field=place, got=first["input"], wanted=wanted)
