@@ -10,17 +10,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
 from .core.activity import ActivityPolicy, Intervals, OutOfOrder, Walk
 from .core.cycle import Cycle, CycleRule, moment, month_of, zone_rules_version
-from .core.errors import BadCycle, BadTerms, Rejection, UnknownAccount, hint
+from .core.errors import BadCycle, BadTerms, Rejection, UnknownAccount, hint, quoted
 from .core.event import Columns, Events, Int32, Int64, Names, Tally
 from .core.evidence import Evidence, evidence
 from .core.invoice import AllTerms, Basis, Invoice, Terms, lines
-from .core.sweep import Spans, sweep
+from .core.sweep import Peak, Spans, sweep
 from .formats import source as sources
 from .formats.rows import Reading
 
@@ -42,23 +42,7 @@ class Activity:
     accepted: Int64
     tally: Tally
     rejections: tuple[Rejection, ...]
-
-
-class PeakRow(NamedTuple):
-    """The peak of one account in one cycle; instants are microseconds, `peak_at` none if it is 0.
-
-    `before` is the peak of the cycle before, `curve` the highest count in each slice of the cycle,
-    where it was asked for.
-    """
-
-    account_id: str
-    cycle: Cycle
-    start: int
-    end: int
-    peak: int
-    peak_at: int | None
-    before: int
-    curve: tuple[int, ...] = ()
+    digest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +78,7 @@ def read(source: Any, reading: Reading | None = None) -> Events:
 def activity(source: Any, question: Question, reading: Reading | None = None) -> Activity:
     """The state machine run over a source. Raises `BadSource` for one that cannot be used."""
     reading = reading or Reading()
-    if not isinstance(source, Events) and sources.streams(source):
+    if not isinstance(source, Events) and not reading.digest and sources.streams(source):
         stream = sources.Stream(source, reading)
         walks = _Walks(question)
         try:
@@ -116,7 +100,13 @@ def _activity(found: Events | sources.Stream, intervals: Intervals, question: Qu
     names = found.names
     counted = intervals.at(~names.standard[intervals.identities])
     return Activity(
-        names, counted, names.account_of[counted.identities], found.accepted, found.tally, found.rejections
+        names=names,
+        intervals=counted,
+        accounts=names.account_of[counted.identities],
+        accepted=found.accepted,
+        tally=found.tally,
+        rejections=found.rejections,
+        digest=found.digest if isinstance(found, Events) else None,
     )
 
 
@@ -151,7 +141,7 @@ class _Walks:
         return len(self._walks) - 1
 
 
-def peaks(found: Activity, question: Question, *, curves: bool = False) -> list[PeakRow]:
+def peaks(found: Activity, question: Question, *, curves: bool = False) -> list[Peak]:
     """The peak of every account and cycle asked for, by account and cycle.
 
     Without `first` and `last`, the cycles of an account are those from its first active one to its
@@ -165,18 +155,18 @@ def peaks(found: Activity, question: Question, *, curves: bool = False) -> list[
     place[codes] = np.arange(len(codes), dtype=np.int32)
     swept = sweep(found.intervals, place[found.accounts], Spans.of([*(bounds for bounds, _ in spans), []]))
     counts, instants = swept.counts.tolist(), swept.instants.tolist()
-    rows: list[PeakRow] = []
+    rows: list[Peak] = []
     at = 0
     for code, (bounds, cycles) in zip(codes, spans, strict=True):
         for k, cycle in enumerate(cycles, start=1):
             peak = counts[at + k]
             peak_at = instants[at + k] if peak else None
-            rows.append(PeakRow(names[code], cycle, bounds[k], bounds[k + 1], peak, peak_at, counts[at + k - 1]))
+            rows.append(Peak(names[code], cycle, bounds[k], bounds[k + 1], peak, peak_at, counts[at + k - 1]))
         at += max(len(bounds), 1)
     return _with_curves(found, place, rows) if curves else rows
 
 
-def _with_curves(found: Activity, place: Int32, rows: list[PeakRow]) -> list[PeakRow]:
+def _with_curves(found: Activity, place: Int32, rows: list[Peak]) -> list[Peak]:
     """The rows with the highest count in each slice of their cycles: peaks of finer spans."""
     slices: dict[str, list[int]] = {}
     for row in rows:
@@ -200,7 +190,7 @@ def _with_curves(found: Activity, place: Int32, rows: list[PeakRow]) -> list[Pea
     return curved
 
 
-def draft(found: Activity, question: Question, *, digest: str | None = None) -> Iterator[Invoice]:
+def draft(found: Activity, question: Question) -> Iterator[Invoice]:
     """The invoices for what was asked for, as drafts. Raises `BadTerms`, `NotPriced`."""
     priced: dict[tuple[int, int], tuple[Any, Any]] = {}
     accepted = dict(zip(found.names.accounts.to_pylist(), found.accepted.tolist(), strict=True))
@@ -210,7 +200,7 @@ def draft(found: Activity, question: Question, *, digest: str | None = None) -> 
         if row.account_id != account_id:
             account_id = row.account_id
             terms, policy = question.terms.of(account_id), question.policy_of(account_id)
-            basis = Basis(accepted[account_id], None, digest, tzdata)
+            basis = Basis(accepted[account_id], None, found.digest, tzdata)
         if terms.plan is None:
             raise BadTerms("plan_missing", got=row.account_id)
         key = (id(terms), row.peak)
@@ -230,22 +220,29 @@ def draft(found: Activity, question: Question, *, digest: str | None = None) -> 
         )
 
 
-def explain(source: Any, question: Question, *, reading: Reading | None = None) -> Evidence:
-    """The evidence for the peak of one account (`accounts`) in one cycle (`first`).
+def explain(source: Any, question: Question, reading: Reading | None = None) -> tuple[Evidence, Activity]:
+    """The evidence for the peak of one account in one cycle, and what the source said besides.
 
-    Raises `UnknownAccount`, and `BadCycle` for an account none of whose cycles starts in that month.
+    The account may be left out where there is only one, the cycle (`first`) for that of the highest
+    peak. Raises `UnknownAccount`, and `BadCycle` where no cycle of the account starts in that month.
     """
     events = read(source, reading)
     found = activity(events, question)
+    names = events.names.accounts.to_pylist()
+    present = [name for code, name in enumerate(names) if found.accepted[code]]
+    if not question.accounts and len(present) > 1:
+        raise UnknownAccount("account_needed", known=", ".join(sorted(present)[:5]) + (", ..." if present[5:] else ""))
     rows = peaks(found, replace(question, last=question.first))
     if not rows:
-        raise BadCycle("cycle_none", got=question.first, account=question.accounts[0])
-    row = rows[0]
-    codes = events.names.account_of
-    own = codes == events.names.accounts.to_pylist().index(row.account_id)
-    before = events.columns.instants < (question.as_of if question.as_of is not None else np.iinfo(np.int64).max)
-    mask = own[events.columns.identities] & ~events.names.standard[events.columns.identities] & before
-    return evidence(
+        account = (question.accounts or present)[0]
+        raise BadCycle("cycle_none", got=question.first, account=quoted(account))
+    row = max(rows, key=lambda r: r.peak)  # the first of the highest
+    own = events.names.account_of == names.index(row.account_id)
+    counted = own & ~events.names.standard
+    mask = counted[events.columns.identities]
+    if question.as_of is not None:
+        mask &= events.columns.instants < question.as_of
+    shown = evidence(
         events.columns.where(mask),
         found.intervals.at(own[found.intervals.identities]),
         account_id=row.account_id,
@@ -257,6 +254,7 @@ def explain(source: Any, question: Question, *, reading: Reading | None = None) 
         peak_at=row.peak_at,
         policy=question.policy_of(row.account_id),
     )
+    return shown, found
 
 
 def _billed(found: Activity, names: list[str], question: Question) -> list[int]:

@@ -81,15 +81,17 @@ def test_boundaries_follow_one_another_on_the_cycle_day(case: Case) -> None:
     # A cycle rule has no short periods, so that date cannot be asked for; the boundaries after it can.
     start, *expected = (_midnight(date) for date in case["expected"])
     assert _midnight(case["start"]) == start
-    cycles = _day_rule(case["anchor_day"]).between(start, expected[-1] + MOMENT)
-    assert expected == [cycle.start for cycle in cycles]
+    rule = _day_rule(case["anchor_day"])
+    assert expected[0] == rule.at(start).end
+    assert expected == [cycle.start for cycle in rule.between(expected[0], expected[-1] + MOMENT)]
 
 
 def _plan(case: Case) -> billing.Plan:
     """The plan of a pricing case; one price per unit or package is a single open tier."""
     mode = case.get("base_mode", case["mode"])
     whole = case.get("currency") == "minor units" or case.get("scale") == 0
-    settings: dict[str, Any] = {
+    tiers: list[Case]
+    settings: Case = {
         "id": case["id"],
         "currency": "JPY" if whole else "USD",  # a currency without minor units stands for counting in them
         "mode": mode if mode in ("volume", "graduated") else "volume",
@@ -105,7 +107,7 @@ def _plan(case: Case) -> billing.Plan:
         tiers = [{"unit_price": case["unit_price"]}]
     else:
         tiers = [tier | {"up_to": None if tier["up_to"] is None else int(tier["up_to"])} for tier in case["tiers"]]
-    return billing.Plan(**settings, tiers=[billing.Tier(**tier) for tier in tiers])
+    return billing.Plan(**settings, tiers=tuple(billing.Tier(**tier) for tier in tiers))
 
 
 def _day_rule(day: int) -> billing.CycleRule:

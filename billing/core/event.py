@@ -147,7 +147,8 @@ class Events:
 
     `columns` holds connects, actions and deletions in the order of the source, without repeats,
     conflicts and voided ones; `event_ids` (an Arrow string array or none) belongs to its rows.
-    `accepted` counts the accepted events of each account, of every type (int64).
+    `accepted` counts the accepted events of each account, of every type (int64). `digest` is the
+    SHA-256 over all accepted events, where it was asked for.
     """
 
     names: Names
@@ -156,6 +157,7 @@ class Events:
     tally: Tally
     rejections: tuple[Rejection, ...] = ()
     event_ids: pa.Array | None = None
+    digest: str | None = None
 
     def __len__(self) -> int:
         return self.tally.accepted

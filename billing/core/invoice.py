@@ -112,7 +112,7 @@ def lines(price: Price, plan: Plan, discount: Decimal) -> tuple[tuple[Line, ...]
     graduated = plan.mode == "graduated"
     usage = Line(
         kind="usage",
-        description=_arithmetic(price, plan),
+        description=arithmetic(price, plan),
         quantity=int(price.quantity),
         unit_price=price.tier.unit_price if price.tier and price.units and not graduated else None,
         amount=price.total.amount,
@@ -126,9 +126,9 @@ def lines(price: Price, plan: Plan, discount: Decimal) -> tuple[tuple[Line, ...]
     return (usage, less), price.total + taken_off
 
 
-def _arithmetic(price: Price, plan: Plan) -> str:
+def arithmetic(price: Price, plan: Plan) -> str:
     """How the usage line comes about, so that it can be computed again by hand."""
-    count = int(price.quantity)
+    count = price.quantity
     text = f"Peak of {count:,} engagement {'identity' if count == 1 else 'identities'}"
     if plan.included:
         text += f", {plan.included:,} included"

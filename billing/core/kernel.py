@@ -14,7 +14,7 @@ from typing import Final, TypeVar, cast
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 #: Below this many rows a kernel runs uncompiled over lists, which spares loading the compiler.
-SMALL: Final = 50_000
+SMALL: Final = 100_000
 
 
 @cache

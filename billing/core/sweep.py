@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .activity import Intervals
+from .cycle import Cycle
 from .event import Int32, Int64
 from .kernel import SMALL, compiled
 
@@ -51,6 +52,23 @@ class Peaks:
 
     counts: Int64
     instants: Int64
+
+
+class Peak(NamedTuple):
+    """The peak of one account in one cycle.
+
+    `start`, `end` and `peak_at` are microseconds, `peak_at` none if the peak is 0. `before` is the
+    peak of the cycle before; `curve`, where asked for, the highest count in each slice of the cycle.
+    """
+
+    account_id: str
+    cycle: Cycle
+    start: int
+    end: int
+    peak: int
+    peak_at: int | None
+    before: int
+    curve: tuple[int, ...] = ()
 
 
 _FOREVER = np.iinfo(np.int64).max

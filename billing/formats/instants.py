@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..core.cycle import moment
-from ..core.errors import BadSource
+from ..core.errors import BadSource, BadTerms
 from ..core.event import INSTANT_MAX, INSTANT_MIN, SECOND, Bool, Int64
 
 _DATE = r"\d{4}-\d\d-\d\d"
@@ -62,6 +62,14 @@ def parse(array: pa.Array, *, field: str, where: str) -> tuple[Int64, Codes | No
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _from_text(array.cast(pa.string()))
     raise BadSource("column_type", where, field=field, got=str(array.type), wanted=_TYPE_WANTED)
+
+
+def instant(text: str, *, field: str) -> int:
+    """One instant in microseconds, from RFC 3339 text. Raises `BadTerms` with the code of what is wrong."""
+    instants, codes = parse(pa.array([text], pa.string()), field=field, where="")
+    if codes is not None:
+        raise BadTerms(codes[0], field=field, got=text)
+    return int(instants[0])
 
 
 def text_of(instant: int) -> str:

@@ -37,12 +37,14 @@ class Reading:
     """How a source is to be read.
 
     `strict` refuses the source at the first rejection, `ignore_extra` passes over unknown columns,
-    `known_at` (microseconds) leaves out what was recorded later; `progress` is told of bytes read.
+    `known_at` (microseconds) leaves out what was recorded later, `digest` asks for that of the
+    events; `progress` is told of bytes read, from whatever thread reads them.
     """
 
     strict: bool = False
     ignore_extra: bool = False
     known_at: int | None = None
+    digest: bool = False
     progress: Progress | None = None
 
 

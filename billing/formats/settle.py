@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..core.errors import Rejection
-from ..core.event import CREATED, IDENTITY_TYPES, VOIDED, Bool, Columns, Events, Int8, Int32, Int64, Tally
+from ..core.event import CREATED, IDENTITY_TYPES, TYPES, VOIDED, Bool, Columns, Events, Int8, Int32, Int64, Names, Tally
 from ..core.kernel import SMALL, compiled
 from .coding import Batch, Coder
+from .digest import Value, digest
 
 Index = NDArray[np.intp]
 #: Text columns hold at most so many bytes.
@@ -28,7 +29,7 @@ _OFFSET_MAX = 2**31 - 1
 _CONTENT = ("identity_type", "action", "results", "mode", "voids")
 
 
-def settle(batches: Sequence[Batch], coder: Coder) -> Events:
+def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False) -> Events:
     """The events of a whole source, without repeats, conflicts, mistakes and what they made up."""
     rows = _Rows(batches)
     taken = np.ones(len(rows), np.bool_)
@@ -52,13 +53,15 @@ def settle(batches: Sequence[Batch], coder: Coder) -> Events:
         rejections.append(rows.places.type_conflict(k, first_row, coder, rows.identities[k], rows.standard[k]))
     accepted = np.bincount(rows.accounts[taken], minlength=len(coder.accounts)).astype(np.int64)
     active = happened & (rows.types < CREATED)
+    names = coder.names(types.standard(coder.identity_count))
     return Events(
-        names=coder.names(types.standard(coder.identity_count)),
+        names=names,
         columns=rows.columns(active),
         accepted=accepted,
         tally=Tally(coder.received, int(accepted.sum()), duplicates, len(coder.rejections) + len(rejections)),
         rejections=tuple([*coder.rejections, *rejections]),
         event_ids=None if rows.ids is None else rows.ids.filter(pa.array(active)),
+        digest=digest(rows.canonical(taken, names)) if with_digest else None,
     )
 
 
@@ -196,6 +199,19 @@ class _Rows:
         place = "{}:{}".format(*self.places.at(first))
         details = {"field": "event_id", "got": self.ids[row].as_py(), "first": place, "differs": field}
         return Rejection("id_conflict", *self.places.at(row), details)
+
+    def canonical(self, taken: Bool, names: Names) -> Iterator[tuple[Value, ...]]:
+        """The content of the rows `taken`, as what a digest is made of."""
+        kept = pa.array(np.flatnonzero(taken))
+        columns: list[Any] = [
+            names.accounts.take(pa.array(self.accounts)),
+            names.identities.take(pa.array(self.identities)),
+            pa.array(TYPES).take(pa.array(self.types)),
+            pa.array(self.instants),
+            *(self._content(field) for field in ("event_id", *_CONTENT)),
+        ]
+        values = [[None] * len(kept) if c is None else c.take(kept).to_pylist() for c in columns]
+        return zip(*values, strict=True)
 
     def _content(self, field: str) -> Any:
         parts = [b.content.get(field) for b in self._batches]

@@ -47,7 +47,7 @@ def read(source: Any, reading: Reading | None = None) -> Events:
     reading = reading or Reading()
     coder = Coder(known_at=reading.known_at)
     batches = list(_batches(source, coder, reading))
-    events = settle(batches, coder)
+    events = settle(batches, coder, with_digest=reading.digest)
     _refuse(events.rejections, reading)
     return events
 

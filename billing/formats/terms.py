@@ -11,12 +11,12 @@ import json
 import os
 import re
 import tomllib
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
 from ..core.activity import ActivityPolicy
@@ -24,7 +24,7 @@ from ..core.cycle import CycleRule, moment
 from ..core.errors import BadPlan, BadTerms, BillingError, hint
 from ..core.invoice import AllTerms, Terms
 from ..core.plan import Plan
-from .instants import parse
+from .instants import instant
 
 _PERCENT: Final = re.compile(r"\d{1,3}(\.\d{1,12})?%", re.ASCII)
 _Moment = Annotated[Any, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -111,6 +111,25 @@ def terms_of(settings: Settings, *, plan: Plan | None = None) -> Terms:
     )
 
 
+def overridden(terms: AllTerms, settings: Settings, *, plan: Plan | None = None) -> AllTerms:
+    """The same terms for every account, but for what `settings` and `plan` say.
+
+    Raises `BillingError` for settings that are impossible.
+    """
+    given = terms_of(settings)
+    cycle = {
+        field: getattr(given.cycles, field)
+        for field in ("anchor", "months", "timezone")
+        if getattr(settings, field) is not None
+    }
+
+    def over(old: Terms) -> Terms:
+        policy = old.policy if settings.reconnect is None else replace(old.policy, reconnect=given.policy.reconnect)
+        return replace(old, plan=plan or old.plan, cycles=replace(old.cycles, **cycle), policy=policy)
+
+    return AllTerms(over(terms.default), {account: over(own) for account, own in terms.accounts.items()})
+
+
 def _over(default: Settings, own: Settings) -> Settings:
     return Settings(**{**default.model_dump(exclude_none=True), **own.model_dump(exclude_none=True)})
 
@@ -122,10 +141,7 @@ def _anchor(value: object) -> datetime | None:
         raise BadTerms("ts_naive", field="anchor", got=value.isoformat())
     if not isinstance(value, str):
         raise BadTerms("value", field="anchor", got=value, wanted="an instant such as 2026-01-14T09:00:00Z")
-    instants, codes = parse(pa.array([value]), field="anchor", where="")
-    if codes is not None:
-        raise BadTerms(codes[0], field="anchor", got=value)
-    return moment(int(instants[0]))
+    return moment(instant(value, field="anchor"))
 
 
 def _percent(text: str | None) -> Decimal:

@@ -1,0 +1,5 @@
+"""`python -m billing` is `billing`."""
+
+from .cli import main
+
+main()
