@@ -137,9 +137,7 @@ def invoice(
     from .core.errors import sentence
     from .formats import documents
 
-    question = _question(
-        _terms(terms, plan, anchor, timezone, months, reconnect), cycle, first, last, account, as_of
-    )
+    question = _question(_terms(terms, plan, anchor, timezone, months, reconnect), cycle, first, last, account, as_of)
     with _reading(source, strict, ignore_extra, known_at, digest) as reading:
         found = engine.activity(source, question, reading)
     drafted = list(engine.draft(found, question))
@@ -152,8 +150,8 @@ def invoice(
         _write(output, documents.to_csv(rows, documents.LINE_COLUMNS))
     for row in engine.peaks(found, question):
         if not row.peak and row.before:
-            details = {"account": row.account_id, "cycle": row.cycle.name, "before": row.before}
-            _say(f"suspicious_zero: {sentence('suspicious_zero', **details)}")
+            said = sentence("suspicious_zero", account=row.account_id, cycle=row.cycle.name, before=row.before)
+            _say(f"suspicious_zero: {said}")
     _finish(found, rejections)
 
 
@@ -161,7 +159,7 @@ def invoice(
 def explain(
     source: Source,
     account: Annotated[str | None, typer.Option(help="The account; needed unless the source has only one.")] = None,
-    cycle: Annotated[str | None, typer.Option(help="The cycle, such as 2026-01; else that of the highest peak.")] = None,
+    cycle: Annotated[str | None, typer.Option(help="The cycle, 2026-01; else that of the highest peak.")] = None,
     plan: PlanFile = None,
     terms: TermsFile = None,
     anchor: Anchor = None,
@@ -332,7 +330,7 @@ def _reading(
     )  # fmt: skip
     began = time.monotonic()
     read = 0
-    task = None
+    task: Any = None
 
     def progress(size: int) -> None:
         nonlocal read, task

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -53,7 +53,7 @@ class Question:
     leaves out what occurred then or later, `policy` overrides that of the terms.
     """
 
-    terms: AllTerms = AllTerms()
+    terms: AllTerms = field(default_factory=AllTerms)
     first: str | None = None
     last: str | None = None
     accounts: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class Question:
     policy: ActivityPolicy | None = None
 
     def __post_init__(self) -> None:
-        months = [month_of(name, field=field) for field in ("first", "last") if (name := getattr(self, field))]
+        months = [month_of(name, field=which) for which in ("first", "last") if (name := getattr(self, which))]
         if len(months) == 2 and months[0] > months[1]:
             raise BadCycle("cycle_empty", start=self.first, end=self.last)
 

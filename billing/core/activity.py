@@ -125,7 +125,7 @@ class Walk:
             return
         self._make_room(len(events), identities)
         self._fed += len(events)
-        state = (
+        state: list[Any] = [
             self._until,
             self._deleted,
             self._called,
@@ -134,17 +134,18 @@ class Walk:
             self._starts,
             self._ends,
             self._revived,
-        )
+        ]
+        columns: list[Any] = [events.instants, events.types, events.identities]
+        settings: list[Any] = [*self._windows, self._restarts, self._count, self._now]
         if self._fed < SMALL:
             # Python walks lists several times faster than arrays, one element at a time.
             lists = [array.tolist() for array in state]
-            columns = (events.instants.tolist(), events.types.tolist(), events.identities.tolist())
-            count = _walk(*columns, *self._windows, self._restarts, *lists, self._count, self._now)
+            columns = [column.tolist() for column in columns]
+            count = _walk(*columns, *settings, *lists)
             for array, values in zip(state, lists, strict=True):
                 array[:] = values
         else:
-            columns = (events.instants, events.types, events.identities)
-            count = compiled(_walk)(*columns, *self._windows, self._restarts, *state, self._count, self._now)
+            count = compiled(_walk)(*columns, *settings, *state)
         if count == NONE:
             raise OutOfOrder
         self._count = count
@@ -184,6 +185,8 @@ def _walk(
     connect_window: int,
     action_window: int,
     restarts: bool,
+    count: int,
+    now: int,
     until: Any,
     deleted: Any,
     called: Any,
@@ -192,8 +195,6 @@ def _walk(
     starts: Any,
     ends: Any,
     revived: Any,
-    count: int,
-    now: int,
 ) -> int:
     """Walk events in order of time; return the number of intervals, or `NONE` if one goes back.
 

@@ -61,7 +61,8 @@ class CycleRule:
     length of the gap; one that exists twice is the first of the two. Raises `BadCycle` for anything
     else.
 
-    >>> CycleRule(anchor=datetime(2025, 10, 14, 7, 13, 47, tzinfo=UTC)).at(moment(1_760_500_000_000_000)).end.isoformat()
+    >>> rule = CycleRule(anchor=datetime(2025, 10, 14, 7, 13, 47, tzinfo=UTC))
+    >>> rule.at(datetime(2025, 10, 20, tzinfo=UTC)).end.isoformat()
     '2025-11-14T07:13:47+00:00'
     """
 

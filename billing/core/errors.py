@@ -166,7 +166,10 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "cycle_empty": ("the cycles end at {end}, before they start at {start}", "Put the earlier month first."),
     "cycle_none": ("account {account} has no cycle that starts in {got}", "Ask for another month."),
     "account_needed": ("there are several accounts", "Say which with --account: {known}."),
-    "timezone_unknown": ("{field} is {got}, which is not a time zone{hint}", "Write an IANA name such as Europe/Paris."),
+    "timezone_unknown": (
+        "{field} is {got}, which is not a time zone{hint}",
+        "Write an IANA name such as Europe/Paris.",
+    ),
     "account_unknown": ("there is no account {got}{hint}", "Check the spelling; ids are case-sensitive."),
     # Reports and warnings
     "active_after_deletion": (

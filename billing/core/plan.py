@@ -26,7 +26,7 @@ _PRICE = re.compile(r"-?(\d{1,15}(\.\d+)?|\.\d+)", re.ASCII)
 
 def _price(value: object) -> Decimal:
     """A price as exact decimal, from text or a number that is exact already."""
-    if isinstance(value, float) or isinstance(value, bool) or (isinstance(value, int) and abs(value) >= 10**15):
+    if isinstance(value, float | bool) or (isinstance(value, int) and abs(value) >= 10**15):
         raise BadPlan("price_not_string", field="", got=value)
     text = f"{value:f}" if isinstance(value, Decimal) and value.is_finite() else str(value)
     if not _PRICE.fullmatch(text):

@@ -80,16 +80,16 @@ def sweep(intervals: Intervals, accounts: Int32, spans: Spans) -> Peaks:
     `accounts` gives the account code of each interval.
     """
     order: NDArray[np.intp] = np.argsort(intervals.ends)
-    counts = np.zeros(len(spans.bounds), np.int64)
-    instants = np.zeros(len(spans.bounds), np.int64)
-    columns = (intervals.starts, accounts, intervals.ends[order], accounts[order])
-    state = (spans.bounds, spans.first, spans.last, np.zeros(len(spans.first), np.int64), spans.first.copy())
+    active = np.zeros(len(spans.first), np.int64)
+    peaks, instants = np.zeros((2, len(spans.bounds)), np.int64)
+    edges: list[Any] = [intervals.starts, accounts, intervals.ends[order], accounts[order]]
+    state: list[Any] = [spans.bounds, spans.first, spans.last, active, spans.first.copy(), peaks, instants]
     if len(intervals) < SMALL:
-        results = (counts.tolist(), instants.tolist())
-        _sweep(*(a.tolist() for a in columns), *(a.tolist() for a in state), *results)
-        return Peaks(*(np.array(values, np.int64) for values in results))
-    compiled(_sweep)(*columns, *state, counts, instants)
-    return Peaks(counts, instants)
+        lists = [array.tolist() for array in (*edges, *state)]
+        _sweep(*lists)
+        return Peaks(np.array(lists[-2], np.int64), np.array(lists[-1], np.int64))
+    compiled(_sweep)(*edges, *state)
+    return Peaks(peaks, instants)
 
 
 def _sweep(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from queue import Empty, Full, Queue
+from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
 
@@ -18,7 +18,8 @@ def ahead(items: Iterator[Item], *, waiting: int = 2) -> Iterator[Item]:
     def put(item: Item | None, error: BaseException | None = None) -> None:
         while not unwanted.is_set():
             try:
-                return ready.put((item, error), timeout=0.1)
+                ready.put((item, error), timeout=0.1)
+                return
             except Full:
                 continue
 

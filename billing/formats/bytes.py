@@ -43,9 +43,11 @@ class TextBytes(io.RawIOBase):
         self._rest = head.removeprefix(_BOM)
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
-    def read(self, size: int = -1) -> bytes:  # what Arrow calls
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
         data = self._rest or self._next()
         if size < 0 or len(data) <= size:
             self._rest = b""

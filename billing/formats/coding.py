@@ -24,6 +24,11 @@ from .rows import Rows
 
 #: What may run an action; see the action catalogue.
 MODES: Final = ("direct", "auto", "managed")
+#: Columns that hold one of a few words, and the code for any other.
+_CHOICES: Final = (
+    ("identity_type", IDENTITY_TYPES, "identity_type_unknown"),
+    ("mode", MODES, "mode_unknown"),
+)
 _NOT_ACTIVITY: Final = "integration.disconnected"
 
 
@@ -117,9 +122,9 @@ class Coder:
         for field in ("event_id", "voids", "action"):
             if field in columns:
                 content[field] = faults.text(field)
-        for field, known, code in (("identity_type", IDENTITY_TYPES, "identity_type_unknown"), ("mode", MODES, "mode_unknown")):
+        for field, words, code in _CHOICES:
             if field in columns:
-                content[field] = faults.one_of(field, known, code)
+                content[field] = faults.one_of(field, words, code)
         if "results" in columns:
             content["results"] = faults.whole_numbers("results")
         standard = np.zeros(rows.length, np.int8)
@@ -135,7 +140,8 @@ class Coder:
         self.received += (rows.length if known is None else int(known.sum())) + len(rows.rejections)
         line_of = rows.line_of
         if kept is not None:
-            accounts, names, types, instants, standard = (a[kept] for a in (accounts, names, types, instants, standard))
+            accounts, names, types = accounts[kept], names[kept], types[kept]
+            instants, standard = instants[kept], standard[kept]
             content = {field: array.take(pa.array(kept)) for field, array in content.items()}
             line_of = _Among(kept, rows.line_of)
         identities = self._identities(accounts, names)
@@ -150,7 +156,8 @@ class Coder:
         recorded, codes = parse(rows.columns["recorded_at"], field="recorded_at", where=rows.source)
         absent = codes == "ts_missing" if codes is not None else np.zeros(rows.length, np.bool_)
         if codes is not None:
-            faults.add("recorded_at", np.where(absent, "recorded_at_missing" if self._known_at is not None else "", codes))
+            needed = "recorded_at_missing" if self._known_at is not None else ""
+            faults.add("recorded_at", np.where(absent, needed, codes))
         content["recorded_at"] = pa.array(recorded, mask=absent)
         return None if self._known_at is None else (recorded <= self._known_at) | absent
 
@@ -244,8 +251,8 @@ class _Faults:
         types = looked_up(column.indices, table, missing=NONE)
         if NONE in table or column.null_count:
             # Neither an unknown type nor a known one spelled otherwise is ever guessed.
-            code = ["type_unknown" if w and w == w.strip().lower() else "type_invalid" for w in words] + ["type_invalid"]
-            codes = np.array(code, object)[column.indices.fill_null(len(words)).to_numpy()]
+            why = ["type_unknown" if w and w == w.strip().lower() else "type_invalid" for w in words]
+            codes = np.array([*why, "type_invalid"], object)[column.indices.fill_null(len(words)).to_numpy()]
             self.add("type", np.where(types == NONE, codes, ""))
         return types
 

@@ -95,7 +95,7 @@ def _from_timestamps(array: pa.Array) -> tuple[Int64, Codes | None]:
     low, high = INSTANT_MIN // SECOND * per_second, INSTANT_MAX // SECOND * per_second
     instants = values // 1_000 if nanoseconds else values if per_second == SECOND else values * (SECOND // per_second)
     fine = not nanoseconds or not (values % 1_000).any()
-    if not array.null_count and fine and (not len(values) or low <= values.min() and values.max() < high):
+    if not array.null_count and fine and (not len(values) or (low <= values.min() and values.max() < high)):
         return instants, None
     outside = (values < low) | (values >= high)
     finer = values % 1_000 != 0 if nanoseconds else np.zeros(len(values), np.bool_)

@@ -90,9 +90,14 @@ def _event(name: str, line: int, piece: bytes, *, last: bool, reading: Reading) 
         decoded = piece.decode()
     except UnicodeDecodeError as error:
         raise BadSource("encoding", f"{name}:{line}", after=f" at byte {error.start + 1}") from error
-    pairs: list[list[tuple[str, Any]]] = []
+    objects: list[list[tuple[str, Any]]] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        objects.append(pairs)  # the outermost comes last
+        return dict(pairs)
+
     try:
-        parsed = json.loads(decoded, object_pairs_hook=lambda p: pairs.append(p) or dict(p))
+        parsed = json.loads(decoded, object_pairs_hook=note)
     except RecursionError:
         return rejected("json_too_deep")
     except json.JSONDecodeError as error:
@@ -105,7 +110,7 @@ def _event(name: str, line: int, piece: bytes, *, last: bool, reading: Reading) 
         return rejected("json_invalid", detail=f"it is {_kind(parsed)}")
     if _depth(parsed) > _DEPTH_MAX:
         return rejected("json_too_deep")
-    keys = [key for key, _ in pairs[-1]]
+    keys = [key for key, _ in objects[-1]]
     if double := next((k for k in keys if keys.count(k) > 1), None):
         return rejected("json_duplicate_key", got=double)
     if not reading.ignore_extra and (unknown := next((k for k in parsed if k not in COLUMNS), None)):

@@ -120,4 +120,3 @@ def encoded(array: pa.Array) -> pa.DictionaryArray:
     if pa.types.is_null(array.type):
         array = array.cast(pa.string())
     return array.dictionary_encode()
-

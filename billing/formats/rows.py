@@ -91,4 +91,3 @@ def plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:
         combined = array.combine_chunks()
         return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
     return array
-

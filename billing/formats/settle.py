@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..core.errors import Rejection
+from ..core.errors import Rejection, quoted
 from ..core.event import CREATED, IDENTITY_TYPES, TYPES, VOIDED, Bool, Columns, Events, Int8, Int32, Int64, Names, Tally
 from ..core.kernel import SMALL, compiled
 from .coding import Batch, Coder
@@ -41,16 +41,18 @@ def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False)
         differing = rows.differing_fields(repeats, first)
         taken[repeats] = False
         duplicates = int(np.count_nonzero(differing == ""))
-        for k in np.flatnonzero(differing != ""):
-            rejections.append(rows.conflict(int(repeats[k]), int(first[k]), str(differing[k])))
+        rejections += [
+            rows.conflict(int(repeats[k]), int(first[k]), str(differing[k])) for k in np.flatnonzero(differing != "")
+        ]
         happened, of_voids = rows.without_voided(taken)
         taken[of_voids] = False
         rejections += [rows.rejection(int(k), "void_of_void", "voids") for k in of_voids]
     types = IdentityTypes()
     created = np.flatnonzero(happened & (rows.types == CREATED))
-    for k, first_row in types.learn(rows.identities[created], rows.standard[created], created):
-        taken[k] = False
-        rejections.append(rows.places.type_conflict(k, first_row, coder, rows.identities[k], rows.standard[k]))
+    for row, before in types.learn(rows.identities[created], rows.standard[created], created):
+        taken[row] = False
+        name = coder.identity_name(int(rows.identities[row]))
+        rejections.append(rows.places.type_conflict(row, before, name, int(rows.standard[row])))
     accepted = np.bincount(rows.accounts[taken], minlength=len(coder.accounts)).astype(np.int64)
     active = happened & (rows.types < CREATED)
     names = coder.names(types.standard(coder.identity_count))
@@ -59,7 +61,7 @@ def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False)
         columns=rows.columns(active),
         accepted=accepted,
         tally=Tally(coder.received, int(accepted.sum()), duplicates, len(coder.rejections) + len(rejections)),
-        rejections=tuple([*coder.rejections, *rejections]),
+        rejections=(*coder.rejections, *rejections),
         event_ids=None if rows.ids is None else rows.ids.filter(pa.array(active)),
         digest=digest(rows.canonical(taken, names)) if with_digest else None,
     )
@@ -86,13 +88,13 @@ class Places:
         source, line_of = self._batches[part]
         return source, line_of(row - self._starts[part])
 
-    def type_conflict(self, row: int, first: int, coder: Coder, identity: int, standard: int) -> Rejection:
+    def type_conflict(self, row: int, first: int, identity: str, standard: int) -> Rejection:
         """The rejection of an `identity.created` that contradicts the first one."""
         details = {
             "field": "identity_type",
             "got": IDENTITY_TYPES[standard],
             "first": "{}:{}".format(*self.at(first)),
-            "identity": coder.identity_name(identity),
+            "identity": quoted(identity),
             "differs": IDENTITY_TYPES[1 - standard],
         }
         return Rejection("identity_type_conflict", *self.at(row), details)
@@ -108,7 +110,7 @@ class IdentityTypes:
         """Take `identity.created` rows in order; yield those that contradict an earlier one, with it."""
         # The first row of each identity and type is enough to tell; the rest only repeat them.
         pairs = identities.astype(np.int64) << 1 | standard
-        kinds, places = np.unique(pairs, return_index=True)
+        places = np.unique(pairs, return_index=True)[1]
         contradicted = {}
         for k in np.sort(places).tolist():
             identity, kind = int(identities[k]), int(standard[k])
@@ -229,7 +231,7 @@ def _joined(arrays: list[Any], kind: type) -> Any:
 
 
 def _pairs(accounts: Int32, codes: NDArray[Any]) -> Int64:
-    return accounts.astype(np.int64) << 32 | codes
+    return np.asarray(accounts.astype(np.int64) << 32 | codes)
 
 
 def _alike(fingerprints: NDArray[np.uint64]) -> Index:

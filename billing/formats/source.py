@@ -33,6 +33,7 @@ _KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet
 _TOGETHER: Final = 4
 _MAGIC: Final = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 
+
 @dataclass(frozen=True, slots=True)
 class File:
     """One file of a source: its path, what kind it is and how it is compressed."""
@@ -84,12 +85,13 @@ class Stream:
             if timeless.any():
                 columns = columns.where(~timeless)
                 created = (batch.types == CREATED).nonzero()[0]
-                for row, before in self._types.learn(batch.identities[created], batch.standard[created], created + first):
+                for row, before in self._types.learn(
+                    batch.identities[created], batch.standard[created], created + first
+                ):
                     k = row - first
                     self._refused.append(int(batch.accounts[k]))
-                    self._conflicts.append(
-                        places.type_conflict(row, before, self._coder, int(batch.identities[k]), int(batch.standard[k]))
-                    )
+                    name = self._coder.identity_name(int(batch.identities[k]))
+                    self._conflicts.append(places.type_conflict(row, before, name, int(batch.standard[k])))
             yield columns, self._coder.identity_count
         _refuse(self.rejections, self._reading)
 
@@ -105,6 +107,7 @@ class Stream:
 
     @property
     def names(self) -> Names:
+        """Who the codes stand for."""
         return self._coder.names(self._types.standard(self._coder.identity_count))
 
     @property
@@ -115,10 +118,12 @@ class Stream:
 
     @property
     def rejections(self) -> tuple[Rejection, ...]:
-        return tuple([*self._coder.rejections, *self._conflicts])
+        """What could not be accepted."""
+        return (*self._coder.rejections, *self._conflicts)
 
     @property
     def tally(self) -> Tally:
+        """What became of the rows."""
         return Tally(self._coder.received, int(self.accepted.sum()), 0, len(self.rejections))
 
 
@@ -189,8 +194,8 @@ def _rows_of_file(file: File, reading: Reading) -> Iterator[Rows]:
 
 def _rows_of_stdin(reading: Reading) -> Iterator[Rows]:
     """Standard input, whose kind its first bytes tell."""
-    raw, name = sys.stdin.buffer, "standard input"
-    head = raw.peek(4)[:4]
+    raw: Any = sys.stdin.buffer
+    name, head = "standard input", raw.peek(4)[:4]
     if head == b"PAR1":
         yield from _some(parquet.read(pa.BufferReader(raw.read()), name=name, reading=reading), name)
         return

@@ -161,7 +161,7 @@ def _span(text: str, field: str) -> timedelta:
         raise BadTerms("value", field=field, got=text, wanted='a duration such as "P30D"') from None
 
 
-def _document(name: str, error: type[BadPlan] | type[BadTerms]) -> dict[str, Any]:
+def _document(name: str, error: type[BadPlan | BadTerms]) -> dict[str, Any]:
     try:
         content = Path(name).read_text(encoding="utf-8")
         document = json.loads(content) if name.lower().endswith(".json") else tomllib.loads(content)
