@@ -401,4 +401,5 @@ def _write(output: Path | None, text: str) -> None:
 
 def _say(text: str) -> None:
     """Tell people, on standard error, which programs do not read."""
+    sys.stdout.flush()  # the result comes first, also where both go to one place
     print(text, file=sys.stderr)

@@ -147,46 +147,52 @@ def peaks(found: Activity, question: Question, *, curves: bool = False) -> list[
     Without `first` and `last`, the cycles of an account are those from its first active one to its
     last. Raises `UnknownAccount`.
     """
+    rows = list(_peaks(found, question))
+    return _with_curves(found, rows) if curves else rows
+
+
+def _peaks(found: Activity, question: Question) -> Iterator[Peak]:
     names = found.names.accounts.to_pylist()
     codes = _billed(found, names, question)
     asked = _Asked(found, question)
     spans = [asked.of(names[code], code) for code in codes]
-    place = np.full(len(names), len(codes), np.int32)  # accounts not asked for share a place without spans
-    place[codes] = np.arange(len(codes), dtype=np.int32)
+    place = _places(codes, len(names))
     swept = sweep(found.intervals, place[found.accounts], Spans.of([*(bounds for bounds, _ in spans), []]))
     counts, instants = swept.counts.tolist(), swept.instants.tolist()
-    rows: list[Peak] = []
     at = 0
     for code, (bounds, cycles) in zip(codes, spans, strict=True):
         for k, cycle in enumerate(cycles, start=1):
             peak = counts[at + k]
             peak_at = instants[at + k] if peak else None
-            rows.append(Peak(names[code], cycle, bounds[k], bounds[k + 1], peak, peak_at, counts[at + k - 1]))
+            yield Peak(names[code], cycle, bounds[k], bounds[k + 1], peak, peak_at, counts[at + k - 1])
         at += max(len(bounds), 1)
-    return _with_curves(found, place, rows) if curves else rows
 
 
-def _with_curves(found: Activity, place: Int32, rows: list[Peak]) -> list[Peak]:
+def _places(codes: list[int], accounts: int) -> Int32:
+    """Where each account stands among `codes`; the others share the place behind the last."""
+    place = np.full(accounts, len(codes), np.int32)
+    place[codes] = np.arange(len(codes), dtype=np.int32)
+    return place
+
+
+def _with_curves(found: Activity, rows: list[Peak]) -> list[Peak]:
     """The rows with the highest count in each slice of their cycles: peaks of finer spans."""
-    slices: dict[str, list[int]] = {}
+    code_of = {name: code for code, name in enumerate(found.names.accounts.to_pylist())}
+    slices: dict[int, list[int]] = {}
     for row in rows:
-        # Cycles adjoin, so the end of one slice is the start of the next.
-        step = (row.end - row.start) / CURVE_SLICES
-        slices.setdefault(row.account_id, []).extend(row.start + round(k * step) for k in range(CURVE_SLICES))
-    ends = {row.account_id: row.end for row in rows}
-    bounds: list[list[int]] = [[] for _ in range(int(place.max(initial=0)) + 1)]
-    names = found.names.accounts.to_pylist()
-    for code, name in enumerate(names):
-        if name in slices and place[code] < len(bounds):
-            bounds[place[code]] = [*slices[name], ends[name]]
-    spans = Spans.of(bounds)
-    counts = sweep(found.intervals, place[found.accounts], spans).counts
-    at = {name: int(spans.first[place[code]]) for code, name in enumerate(names) if name in slices}
+        # Cycles of an account adjoin, so the end of one slice is the start of the next.
+        bounds = slices.setdefault(code_of[row.account_id], [row.start])
+        length = row.end - row.start
+        bounds += [row.start + k * length // CURVE_SLICES for k in range(1, CURVE_SLICES + 1)]
+    place = _places(list(slices), len(code_of))
+    spans = Spans.of([*slices.values(), []])
+    counts = sweep(found.intervals, place[found.accounts], spans).counts.tolist()
+    at = {code: int(spans.first[k]) for k, code in enumerate(slices)}
     curved = []
     for row in rows:
-        first = at[row.account_id]
-        at[row.account_id] += CURVE_SLICES
-        curved.append(row._replace(curve=tuple(counts[first : first + CURVE_SLICES].tolist())))
+        code = code_of[row.account_id]
+        curved.append(row._replace(curve=tuple(counts[at[code] : at[code] + CURVE_SLICES])))
+        at[code] += CURVE_SLICES
     return curved
 
 
@@ -196,7 +202,7 @@ def draft(found: Activity, question: Question) -> Iterator[Invoice]:
     accepted = dict(zip(found.names.accounts.to_pylist(), found.accepted.tolist(), strict=True))
     tzdata = zone_rules_version()
     account_id, basis, terms, policy = None, Basis(0, None, None, ""), Terms(), ActivityPolicy()
-    for row in peaks(found, question):
+    for row in _peaks(found, question):
         if row.account_id != account_id:
             account_id = row.account_id
             terms, policy = question.terms.of(account_id), question.policy_of(account_id)

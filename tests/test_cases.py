@@ -95,7 +95,7 @@ def _plan(case: Case) -> billing.Plan:
         "id": case["id"],
         "currency": "JPY" if whole else "USD",  # a currency without minor units stands for counting in them
         "mode": mode if mode in ("volume", "graduated") else "volume",
-        "included": int(case.get("free_units", case.get("usage_discount", 0))),
+        "included": int(case.get("free_units") or case.get("usage_discount") or 0),
         "minimum": case.get("min_total"),
         "maximum": case.get("max_total"),
         "charge_flat_at_zero": case.get("zero_flat") == "charge",
@@ -106,7 +106,7 @@ def _plan(case: Case) -> billing.Plan:
     elif mode == "unit":
         tiers = [{"unit_price": case["unit_price"]}]
     else:
-        tiers = [tier | {"up_to": None if tier["up_to"] is None else int(tier["up_to"])} for tier in case["tiers"]]
+        tiers = [{**tier, "up_to": tier["up_to"] and int(tier["up_to"])} for tier in case["tiers"]]
     return billing.Plan(**settings, tiers=tuple(billing.Tier(**tier) for tier in tiers))
 
 

@@ -1,0 +1,198 @@
+"""Small made-up ledgers in which things happen at the same instant, for machines to search.
+
+Bills go wrong where instants meet: a deletion at the instant of an action, an event exactly at the
+end of a window, a microsecond before a cycle starts. Events drawn at random almost never meet, so
+these are drawn around a few pivots: the bounds of a cycle, and a window away from them.
+
+Everything is a Hypothesis strategy of `definition.Event`, named by a plural noun and bounded by
+keywords. What fails shrinks to a story of a few events in January 2026.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Final
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from .definition import DAY, WINDOWS, Event
+
+#: A billing cycle, `[start, end)` in microseconds.
+Span = tuple[int, int]
+
+ACCOUNTS: Final = ("acme", "bolt")
+IDENTITIES: Final = ("ada", "bo", "cy", "di")
+#: The types that make or end activity; the others are timeless.
+ACTIVITY: Final = ("action.called", "integration.connected", "identity.deleted")
+#: All types, drawn from evenly: those that begin activity come more often.
+TYPES: Final = ("action.called", "integration.connected", *ACTIVITY, *ACTIVITY, "identity.created", "event.voided")
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: Starts of cycles: calendar months, short and long, and anchors that no month likes.
+_CALENDAR: Final = (
+    datetime(2026, 1, 1, tzinfo=UTC),
+    datetime(2026, 2, 1, tzinfo=UTC),
+    datetime(2024, 2, 1, tzinfo=UTC),
+)
+_ANCHORS: Final = (
+    datetime(2025, 1, 31, tzinfo=UTC),
+    datetime(2025, 10, 14, 7, 13, 47, tzinfo=UTC),
+    datetime(2023, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+)
+#: What the name of an event says: its own, nobody's, or that of event number n.
+_OWN: Final = -1
+_ANONYMOUS: Final = -2
+#: Which events come again.
+_REPEATS: Final = st.lists(st.integers(0, 9), max_size=2)
+
+
+def cycles(*, anchored: bool = True) -> SearchStrategy[Span]:
+    """Billing cycles of one month, `[start, end)` in microseconds.
+
+    They start with a calendar month or, if `anchored`, at any instant from 2002 to 2189; the start
+    is then the anchor, and the end the same time of day a month later.
+    """
+    starts = st.sampled_from(_CALENDAR)
+    if anchored:
+        anywhere = st.datetimes(datetime(2002, 1, 1), datetime(2189, 12, 31)).map(lambda t: t.replace(tzinfo=UTC))
+        starts = starts | st.sampled_from(_ANCHORS) | anywhere
+    return starts.map(lambda start: (_micros(start), _micros(_month_later(start))))
+
+
+def windows(*, days_max: int = 45) -> SearchStrategy[Mapping[str, int]]:
+    """How long events keep an identity active: the usual 5 and 30 days, or any other lengths."""
+    length = st.sampled_from((5 * DAY, 30 * DAY, 1)) | st.integers(1, days_max * DAY)
+    return st.just(WINDOWS) | st.fixed_dictionaries({event_type: length for event_type in WINDOWS})
+
+
+def instants(*, around: Span, windows: Mapping[str, int] = WINDOWS) -> SearchStrategy[int]:
+    """Instants that matter to a cycle: at its bounds, a window away from them, or a microsecond beside."""
+    lengths = sorted(windows.values())
+    away = [0, *lengths, *(-length for length in lengths)]
+    pivots = [bound + shift for bound in around for shift in away]
+    near = st.builds(int.__add__, st.sampled_from(pivots), st.sampled_from((0, -1, 1)))
+    return near | st.integers(around[0] - 2 * lengths[-1], around[1] + lengths[-1])
+
+
+def events(
+    *,
+    instants: SearchStrategy[int],
+    accounts: Sequence[str] = ACCOUNTS[:1],
+    identities: Sequence[str] = IDENTITIES,
+    types: Sequence[str] = TYPES,
+    voids: SearchStrategy[str] | None = None,
+) -> SearchStrategy[Event]:
+    """Single events without an id; `voids` says which ids an `event.voided` may name."""
+    types = types if voids is not None else [t for t in types if t != "event.voided"]
+    return st.builds(
+        _event,
+        st.sampled_from(accounts),
+        st.sampled_from(identities),
+        st.sampled_from(types),
+        instants,
+        st.sampled_from(("engagement", "engagement", "standard")),
+        st.none() if voids is None else voids,
+    )
+
+
+@st.composite
+def ledgers(
+    draw: DrawFn,
+    *,
+    around: Span,
+    windows: Mapping[str, int] = WINDOWS,
+    accounts: int = 1,
+    identities: int = len(IDENTITIES),
+    events_min: int = 1,
+    events_max: int = 10,
+    types: Sequence[str] = TYPES,
+    conflicts: bool = True,
+) -> list[Event]:
+    """Everything that happened to some accounts, in no order, as it matters to a cycle.
+
+    Events meet: they fall on a few instants, a window after one another, or a microsecond beside.
+    They have ids, mostly their own; some are repeated. Accounts share the names of identities and
+    of events. With `conflicts`, some ids have two contents and some identities two types. Voids
+    name events before and after them, other voids, and events that do not exist.
+    """
+    pool = draw(st.lists(instants(around=around, windows=windows), min_size=1, max_size=3, unique=True))
+    lengths = sorted(windows.values())
+    shifts = (0, 0, *lengths, *(length + beside for length in lengths for beside in (-1, 1)), -1, 1)
+    meeting = [instant + shift for shift in shifts for instant in pool]
+    drafts = draw(_drafts(accounts, identities, tuple(types), conflicts, events_min, events_max))
+    named = [
+        replace(event, occurred_at=meeting[event.occurred_at % len(meeting)], event_id=_id(naming, place))
+        for place, (event, naming) in enumerate(drafts)
+    ]
+    if named:
+        named += [named[place % len(named)] for place in draw(_REPEATS)]
+    return named if conflicts else without_conflicts(named)
+
+
+def without_conflicts(events: Iterable[Event]) -> list[Event]:
+    """The events that contradict none before them: one content for an id, one type for an identity."""
+    kept: list[Event] = []
+    contents: dict[tuple[str, str | None], Event] = {}
+    kinds: dict[tuple[str, str], str | None] = {}
+    for event in events:
+        first = contents.setdefault((event.account_id, event.event_id), event)
+        if event.event_id is not None and first != event:
+            continue
+        if event.type == "identity.created":
+            kind = kinds.setdefault((event.account_id, event.identity_id), event.identity_type)
+            if kind != event.identity_type:
+                continue
+        kept.append(event)
+    return kept
+
+
+@cache  # what does not depend on the cycle is made once: making strategies takes longer than drawing
+def _drafts(
+    accounts: int, identities: int, types: tuple[str, ...], conflicts: bool, events_min: int, events_max: int
+) -> SearchStrategy[list[tuple[Event, int]]]:
+    """Events with the number of their instant in place of it, and how each is named."""
+    number = st.integers(0, events_max)  # one more than there are events
+    event = events(
+        instants=st.integers(0, 29),
+        accounts=ACCOUNTS[:accounts],
+        identities=IDENTITIES[:identities],
+        types=types,
+        voids=number.map(_name),
+    )
+    naming = st.sampled_from((_OWN, _OWN, _OWN, _ANONYMOUS))
+    if conflicts:
+        naming = naming | number
+    return st.lists(st.tuples(event, naming), min_size=events_min, max_size=events_max)
+
+
+def _event(account: str, identity: str, event_type: str, instant: int, identity_type: str, voids: str | None) -> Event:
+    return Event(
+        account_id=account,
+        identity_id=identity,
+        type=event_type,
+        occurred_at=instant,
+        identity_type=identity_type if event_type == "identity.created" else None,
+        voids=voids if event_type == "event.voided" else None,
+    )
+
+
+def _id(naming: int, place: int) -> str | None:
+    return None if naming == _ANONYMOUS else _name(place if naming == _OWN else naming)
+
+
+def _name(number: int) -> str:
+    return f"e{number}"
+
+
+def _month_later(start: datetime) -> datetime:
+    year, month = start.year + start.month // 12, start.month % 12 + 1
+    return start.replace(year=year, month=month, day=min(start.day, monthrange(year, month)[1]))
+
+
+def _micros(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)

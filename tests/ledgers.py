@@ -1,0 +1,145 @@
+"""Made-up ledgers for tests: as tables, through the engine, and by the definition."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import settings
+
+from billing import engine
+from billing.core.activity import ActivityPolicy
+from billing.core.sweep import Spans, sweep
+from billing.verify.definition import WINDOWS, Event, billed, covers_of
+from billing.verify.strategies import Span
+
+MOMENT = timedelta(microseconds=1)
+#: (account, identity) -> its maximal spans of activity.
+Activity = dict[tuple[str, str], list[Span]]
+
+_INSTANT = pa.timestamp("us", "UTC")
+_SCHEMA = {
+    "account_id": pa.string(),
+    "identity_id": pa.string(),
+    "type": pa.string(),
+    "occurred_at": pa.int64(),
+    "event_id": pa.string(),
+    "identity_type": pa.string(),
+    "voids": pa.string(),
+}
+
+
+def examples(normal: int, long: int) -> settings:
+    """How many examples a test tries: `normal` of them, and `long` under the profile of that name."""
+    return settings(max_examples=long if os.environ.get("HYPOTHESIS_PROFILE") == "long" else normal)
+
+
+def table(events: Iterable[Event], *, ids: bool = True) -> pa.Table:
+    """Events as a table, in their order; without `ids`, without event ids."""
+    rows = list(events)
+    columns = {name: pa.array([getattr(e, name) for e in rows], kind) for name, kind in _SCHEMA.items()}
+    columns["occurred_at"] = columns["occurred_at"].cast(_INSTANT)
+    if not ids:
+        del columns["event_id"]
+    return pa.table(columns)
+
+
+def policy_of(windows: Mapping[str, int] = WINDOWS, reconnect: str = "extends") -> ActivityPolicy:
+    """The engine's name for what the definition takes."""
+    return ActivityPolicy(
+        action_window=windows["action.called"] * MOMENT,
+        connect_window=windows["integration.connected"] * MOMENT,
+        reconnect="extends" if reconnect == "extends" else "restarts",
+    )
+
+
+def found(events: Iterable[Event], policy: ActivityPolicy | None = None, *, ids: bool = True) -> engine.Activity:
+    """What the engine makes of some events."""
+    return engine.activity(table(events, ids=ids), engine.Question(policy=policy or ActivityPolicy()))
+
+
+def activity(events: Iterable[Event], policy: ActivityPolicy | None = None, *, ids: bool = True) -> Activity:
+    """When each identity was active, by the engine."""
+    return spans_of(found(events, policy, ids=ids))
+
+
+def spans_of(active: engine.Activity) -> Activity:
+    """The intervals of each identity, in the engine's order."""
+    intervals, names = active.intervals, active.names
+    spans: Activity = defaultdict(list)
+    for account, identity, start, end in zip(
+        active.accounts, intervals.identities, intervals.starts, intervals.ends, strict=True
+    ):
+        key = names.accounts[int(account)].as_py(), names.identities[int(identity)].as_py()
+        spans[key].append((int(start), int(end)))
+    return dict(spans)
+
+
+def peak(events: Iterable[Event], span: Span, policy: ActivityPolicy | None = None) -> tuple[int, int | None]:
+    """The peak of all the events' identities in any span, and its first instant, by the engine."""
+    active = found(events, policy)
+    peaks = sweep(active.intervals, np.zeros(len(active.intervals), np.int32), Spans.of([span]))
+    count = int(peaks.counts[0])
+    return count, int(peaks.instants[0]) if count else None
+
+
+def defined_activity(
+    events: Iterable[Event], *, windows: Mapping[str, int] = WINDOWS, reconnect: str = "extends"
+) -> Activity:
+    """When each identity was active, by the definition: its covers, joined where they touch."""
+    spans: Activity = {}
+    for account, own in by_account(events).items():
+        for identity, history in billed(own).items():
+            covers = [(since, until) for _, since, until in covers_of(history, windows=windows, reconnect=reconnect)]
+            if covers:
+                spans[account, identity] = united(covers)
+    return spans
+
+
+def by_account(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """The events of each account, in their order."""
+    own: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        own[event.account_id].append(event)
+    return dict(own)
+
+
+def united(spans: Iterable[Span]) -> list[Span]:
+    """The same instants as maximal spans."""
+    whole: list[Span] = []
+    for start, end in sorted(spans):
+        if whole and start <= whole[-1][1]:
+            whole[-1] = (whole[-1][0], max(whole[-1][1], end))
+        else:
+            whole.append((start, end))
+    return whole
+
+
+def edges(*activities: Activity) -> list[int]:
+    """Every instant at which anything changes, and the one before it: enough to compare step functions."""
+    ends = {edge for active in activities for spans in active.values() for span in spans for edge in span}
+    return sorted(ends | {edge - 1 for edge in ends})
+
+
+def count(active: Activity, instant: int) -> int:
+    """How many identities are active at an instant."""
+    return sum(any(start <= instant < end for start, end in spans) for spans in active.values())
+
+
+def cut(active: Activity, start: int, end: int) -> Activity:
+    """What of the activity lies within `[start, end)`."""
+    inside = {
+        identity: [(max(a, start), min(b, end)) for a, b in spans if a < end and b > start]
+        for identity, spans in active.items()
+    }
+    return {identity: spans for identity, spans in inside.items() if spans}
+
+
+def anonymous(events: Iterable[Event]) -> list[Event]:
+    """The same events without ids."""
+    return [replace(event, event_id=None) for event in events]

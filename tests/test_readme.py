@@ -1,0 +1,80 @@
+"""The README's commands and code, run as they stand."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[tuple[str, str]]:
+    """Each command of the console blocks, with what it is said to print."""
+    found = []
+    for block in blocks("console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append((command, output))
+    return found
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines without the blanks at their ends, which editors take off."""
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+def run(arguments: list[str]) -> str:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    ).stdout
+
+
+@pytest.mark.parametrize(("command", "output"), commands(), ids=lambda text: text[:60])
+def test_every_command_prints_what_the_readme_says(command: str, output: str) -> None:
+    """A new user types what the README shows, and trusts us by what comes back."""
+    name, *arguments = shlex.split(command)
+
+    assert "billing" == name
+    assert lines_of(output) == lines_of(run(["-m", "billing", *arguments]))
+
+
+def test_the_python_example_prints_what_the_readme_says() -> None:
+    """The first lines somebody writes with this library are those."""
+    (code,) = blocks("python")
+    (output,) = blocks("text")
+
+    assert lines_of(output) == lines_of(run(["-c", code]))
+
+
+def test_the_plan_and_the_terms_of_the_readme_can_be_loaded(tmp_path: Path) -> None:
+    """Files are written by changing an example."""
+    plan, terms = blocks("toml")
+    (tmp_path / "plan.toml").write_text(plan)
+    (tmp_path / "terms.toml").write_text(terms)
+    (tmp_path / "events.csv").write_text(
+        "account_id,identity_id,type,occurred_at\nacme,ada,action.called,2025-10-15T00:00:00Z\n"
+    )
+
+    printed = run(
+        ["-m", "billing", "invoice", str(tmp_path / "events.csv"), "--terms", str(tmp_path / "terms.toml"), "--format=csv"]
+    )
+
+    assert "acme,2025-10-14T07:13:47Z,2025-11-14T08:13:47Z,1,2025-10-15T00:00:00Z,outreach-sample,USD,usage" in printed
+
+
+def test_the_figures_of_the_readme_are_those_that_were_measured() -> None:
+    """A speed that nobody measured is a promise nobody keeps."""
+    measured = (ROOT / "tests/bench/results.md").read_text(encoding="utf-8")
+    speed = README.partition("## Speed")[2].partition("##")[0]
+    rows = [line for line in speed.splitlines() if line.startswith("|")]
+
+    assert rows
+    assert all(row in measured for row in rows)
