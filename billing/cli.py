@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from .options import (
+    Account,
+    Anchor,
+    As,
+    AsOf,
+    Cycle,
+    First,
+    Format,
+    IgnoreExtra,
+    KnownAt,
+    Last,
+    Months,
+    Output,
+    PlanFile,
+    Reconnect,
+    Rejections,
+    Source,
+    Strict,
+    TermsFile,
+    Timezone,
+    question_of,
+    reading_of,
+    terms_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,9 +41,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from .core.errors import Rejection
-    from .core.invoice import AllTerms
-    from .engine import Activity, Question
-    from .formats.rows import Reading
+    from .engine import Activity
 
 app = typer.Typer(
     name="billing",
@@ -39,34 +58,6 @@ app.add_typer(plans, name="plan")
 REJECTED = 1
 UNUSABLE = 2
 REJECTIONS_SHOWN = 10
-
-
-class Format(StrEnum):
-    """How results are written."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
-
-
-Source = Annotated[str, typer.Argument(help="A .csv, .jsonl, .parquet, a folder or glob of them, or - for stdin.")]
-Cycle = Annotated[str | None, typer.Option(help="One cycle, by the month it starts in: 2026-01.")]
-First = Annotated[str | None, typer.Option(help="First cycle, such as 2026-01.")]
-Last = Annotated[str | None, typer.Option(help="Last cycle, inclusive.")]
-Account = Annotated[list[str] | None, typer.Option(help="Only this account; may be given several times.")]
-PlanFile = Annotated[str | None, typer.Option("--plan", help="Plan file for every account.")]
-TermsFile = Annotated[str | None, typer.Option("--terms", help="Terms file: plans, cycles, discounts of accounts.")]
-Anchor = Annotated[str | None, typer.Option(help="Start of cycle 0 of every account, with a UTC offset.")]
-Timezone = Annotated[str | None, typer.Option(help="Zone whose clock the cycles keep, such as Europe/Paris.")]
-Months = Annotated[int | None, typer.Option(help="Length of a cycle: 1, 3, 6 or 12.")]
-Reconnect = Annotated[str | None, typer.Option(help="extends or restarts.")]
-AsOf = Annotated[str | None, typer.Option(help="Leave out what occurred at this instant or later.")]
-KnownAt = Annotated[str | None, typer.Option(help="Leave out what was recorded after this instant.")]
-As = Annotated[Format, typer.Option("--format", help="table for people, json or csv for programs.")]
-Output = Annotated[Path | None, typer.Option(help="Write the result to this file.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse the source at its first rejection.")]
-IgnoreExtra = Annotated[bool, typer.Option("--ignore-extra", help="Pass over unknown columns.")]
-Rejections = Annotated[Path | None, typer.Option(help="Keep what was rejected in this file, as JSON Lines.")]
 
 
 @app.command()
@@ -94,9 +85,9 @@ def peaks(
     from . import engine
     from .formats import documents
 
-    given = _terms(terms, plan, anchor, timezone, months, reconnect)
-    question = _question(given, cycle, first, last, account, as_of)
-    with _reading(source, strict, ignore_extra, known_at) as reading:
+    given = terms_of(terms, plan, anchor, timezone, months, reconnect)
+    question = question_of(given, cycle, first, last, account, as_of)
+    with reading_of(source, strict, ignore_extra, known_at) as reading:
         found = engine.activity(source, question, reading)
     rows = engine.peaks(found, question, curves=format is Format.table)
     if format is Format.table:
@@ -137,8 +128,10 @@ def invoice(
     from .core.errors import sentence
     from .formats import documents
 
-    question = _question(_terms(terms, plan, anchor, timezone, months, reconnect), cycle, first, last, account, as_of)
-    with _reading(source, strict, ignore_extra, known_at, digest) as reading:
+    question = question_of(
+        terms_of(terms, plan, anchor, timezone, months, reconnect), cycle, first, last, account, as_of
+    )
+    with reading_of(source, strict, ignore_extra, known_at, digest) as reading:
         found = engine.activity(source, question, reading)
     drafted = list(engine.draft(found, question))
     if format is Format.table:
@@ -180,10 +173,10 @@ def explain(
     from . import engine
     from .formats import documents
 
-    given = _terms(terms, plan, anchor, timezone, months, reconnect)
-    with _reading(source, strict, ignore_extra, known_at) as reading:
+    given = terms_of(terms, plan, anchor, timezone, months, reconnect)
+    with reading_of(source, strict, ignore_extra, known_at) as reading:
         events = engine.read(source, reading)
-    question = _question(given, cycle, None, None, [account] if account else None, as_of)
+    question = question_of(given, cycle, None, None, [account] if account else None, as_of)
     of, found = engine.explain(events, question)
     if format is Format.json:
         _write(output, json.dumps(documents.certificate(of), ensure_ascii=False) + "\n")
@@ -266,86 +259,6 @@ class _WithoutPandas(MetaPathFinder):
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         if fullname == "pandas":
             raise ModuleNotFoundError("pandas is not needed here", name="pandas")
-
-
-def _terms(
-    terms: str | None,
-    plan: str | None,
-    anchor: str | None,
-    timezone: str | None,
-    months: int | None,
-    reconnect: str | None,
-) -> AllTerms:
-    """The terms file, with what options say in its place."""
-    from .core.invoice import AllTerms
-    from .formats.terms import Settings, load_plan, load_terms, overridden
-
-    settings = Settings(anchor=anchor, timezone=timezone, months=months, reconnect=reconnect)
-    given = load_terms(terms) if terms else AllTerms()
-    return overridden(given, settings, plan=load_plan(plan) if plan else None)
-
-
-def _question(
-    terms: AllTerms,
-    cycle: str | None,
-    first: str | None,
-    last: str | None,
-    accounts: list[str] | None,
-    as_of: str | None,
-) -> Question:
-    from .core.errors import BillingError
-    from .engine import Question
-    from .formats.instants import instant
-
-    if cycle and (first or last):
-        raise BillingError("usage", detail="--cycle goes without --first and --last")
-    return Question(
-        terms=terms,
-        first=cycle or first,
-        last=cycle or last,
-        accounts=tuple(accounts or ()),
-        as_of=None if as_of is None else instant(as_of, field="--as-of"),
-    )
-
-
-@contextmanager
-def _reading(
-    source: str, strict: bool, ignore_extra: bool, known_at: str | None, digest: bool = False
-) -> Iterator[Reading]:
-    """How to read, with a progress bar on standard error for what takes more than a second."""
-    from .formats.instants import instant
-    from .formats.rows import Reading
-    from .formats.source import size_of
-
-    known = None if known_at is None else instant(known_at, field="--known-at")
-    if not sys.stderr.isatty():
-        yield Reading(strict, ignore_extra, known, digest)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True), transient=True,
-    )  # fmt: skip
-    began = time.monotonic()
-    read = 0
-    task: Any = None
-
-    def progress(size: int) -> None:
-        nonlocal read, task
-        read += size
-        if task is not None:
-            bar.update(task, completed=read)
-        elif time.monotonic() - began > 1:
-            bar.start()
-            task = bar.add_task("", total=size_of(source), completed=read)
-
-    try:
-        yield Reading(strict, ignore_extra, known, digest, progress)
-    finally:
-        if task is not None:
-            bar.stop()
 
 
 def _finish(found: Activity, kept: Path | None) -> None:

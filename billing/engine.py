@@ -7,7 +7,6 @@ ids are answered as they are read, without keeping their events.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -15,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from .core.activity import ActivityPolicy, Intervals, OutOfOrder, Walk
-from .core.cycle import Cycle, CycleRule, moment, month_of, zone_rules_version
+from .core.cycle import Calendar, Cycle, CycleRule, moment, month_of, zone_rules_version
 from .core.errors import BadCycle, BadTerms, Rejection, UnknownAccount, hint, quoted
 from .core.event import Columns, Events, Int32, Int64, Names, Tally
 from .core.evidence import Evidence, evidence
@@ -277,7 +276,7 @@ class _Asked:
 
     def __init__(self, found: Activity, question: Question) -> None:
         self._question = question
-        self._calendars: dict[CycleRule, _Calendar] = {}
+        self._calendars: dict[CycleRule, Calendar] = {}
         count = len(found.accepted)
         self._since = np.full(count, np.iinfo(np.int64).max)
         self._until = np.full(count, np.iinfo(np.int64).min)
@@ -287,7 +286,7 @@ class _Asked:
     def of(self, account_id: str, code: int) -> tuple[list[int], list[Cycle]]:
         """The cycles of an account, and their bounds from the start of the cycle before the first."""
         rule = self._question.terms.of(account_id).cycles
-        calendar = self._calendars.setdefault(rule, _Calendar(rule))
+        calendar = self._calendars.setdefault(rule, Calendar(rule))
         q = self._question
         first = rule.index_from(q.first) if q.first else None
         last = rule.index_until(q.last) if q.last else None
@@ -301,42 +300,3 @@ class _Asked:
         if last < first:
             return [], []
         return calendar.bounds(first - 1, last), calendar.cycles(first, last)
-
-
-class _Calendar:
-    """The cycles of a rule, each computed once."""
-
-    def __init__(self, rule: CycleRule) -> None:
-        self._rule = rule
-        self._first = 0
-        self._bounds: list[int] = []
-        self._cycles: dict[int, Cycle] = {}
-
-    def index_at(self, instant: int) -> int:
-        self._reach(self._rule.index_at(instant)) if not self._bounds else None
-        while instant < self._bounds[0]:
-            self._reach(self._first - 1)
-        while instant >= self._bounds[-1]:
-            self._reach(self._first + len(self._bounds))
-        return self._first + bisect_right(self._bounds, instant) - 1
-
-    def bounds(self, first: int, last: int) -> list[int]:
-        self._reach(first)
-        self._reach(last + 1)
-        return self._bounds[first - self._first : last + 2 - self._first]
-
-    def cycles(self, first: int, last: int) -> list[Cycle]:
-        for k in range(first, last + 1):
-            if k not in self._cycles:
-                self._cycles[k] = self._rule.cycle(k)
-        return [self._cycles[k] for k in range(first, last + 1)]
-
-    def _reach(self, k: int) -> None:
-        """Know the bounds up to cycle `k`, without gaps."""
-        if not self._bounds:
-            self._first, self._bounds = k, [self._rule.bound(k)]
-        while k < self._first:
-            self._first -= 1
-            self._bounds.insert(0, self._rule.bound(self._first))
-        while k >= self._first + len(self._bounds):
-            self._bounds.append(self._rule.bound(self._first + len(self._bounds)))

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from hypothesis import settings
+from hypothesis import strategies as st
 
 from billing import engine
 from billing.core.activity import ActivityPolicy
 from billing.core.sweep import Spans, sweep
 from billing.verify.definition import WINDOWS, Event, billed, covers_of
-from billing.verify.strategies import Span
+from billing.verify.strategies import Span, cycles, ledgers
+from billing.verify.strategies import windows as lengths
 
 MOMENT = timedelta(microseconds=1)
+JANUARY = (1_767_225_600_000_000, 1_769_904_000_000_000)  # of 2026
 #: (account, identity) -> its maximal spans of activity.
 Activity = dict[tuple[str, str], list[Span]]
 
@@ -32,6 +36,42 @@ _SCHEMA = {
     "identity_type": pa.string(),
     "voids": pa.string(),
 }
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything that happened, the cycle it is billed by, and how events are read."""
+
+    events: list[Event]
+    span: Span = JANUARY
+    windows: Mapping[str, int] = field(default_factory=lambda: WINDOWS)
+    reconnect: str = "extends"
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How events are read, as the definition takes it."""
+        return {"windows": self.windows, "reconnect": self.reconnect}
+
+    @property
+    def policy(self) -> ActivityPolicy:
+        """How events are read, as the engine takes it."""
+        return policy_of(self.windows, self.reconnect)
+
+    @property
+    def longest_window(self) -> int:
+        """How far an event can reach."""
+        return max(self.windows.values())
+
+
+@st.composite
+def stories(
+    draw: st.DrawFn, *, cycle: Span | None = None, readings: Sequence[str] = ("extends", "restarts"), **bounds: Any
+) -> Story:
+    """Ledgers around a cycle, `cycle` or any, under any windows; `bounds` are those of `ledgers`."""
+    span = cycle or draw(cycles())
+    windows = draw(lengths())
+    reconnect = draw(st.sampled_from(readings))
+    return Story(draw(ledgers(around=span, windows=windows, **bounds)), span, windows, reconnect)
 
 
 def examples(normal: int, long: int) -> settings:

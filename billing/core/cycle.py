@@ -8,6 +8,7 @@ time zone is kept, and turned into UTC once.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -97,10 +98,6 @@ class CycleRule:
             return micros(self.anchor)
         return micros(self._wall_clock(k).replace(tzinfo=zone(self.timezone), fold=0).astimezone(UTC))
 
-    def bounds(self, first: int, last: int) -> list[int]:
-        """The starts of cycles `first` to `last` and the end of the last, in microseconds."""
-        return [self.bound(k) for k in range(first, last + 2)]
-
     def index_at(self, instant: int) -> int:
         """The number of the cycle that an instant in microseconds falls in."""
         anchor, local = self._local_anchor, moment(instant).astimezone(zone(self.timezone))
@@ -136,6 +133,49 @@ class CycleRule:
         if self.anchor is None:
             return _FIRST_CALENDAR_MONTH
         return self.anchor.astimezone(zone(self.timezone)).replace(tzinfo=None)
+
+
+class Calendar:
+    """The cycles of a rule, each computed once."""
+
+    def __init__(self, rule: CycleRule) -> None:
+        self._rule = rule
+        self._first = 0
+        self._bounds: list[int] = []
+        self._cycles: dict[int, Cycle] = {}
+
+    def index_at(self, instant: int) -> int:
+        """The number of the cycle that an instant in microseconds falls in."""
+        if not self._bounds:
+            self._reach(self._rule.index_at(instant))
+        while instant < self._bounds[0]:
+            self._reach(self._first - 1)
+        while instant >= self._bounds[-1]:
+            self._reach(self._first + len(self._bounds))
+        return self._first + bisect_right(self._bounds, instant) - 1
+
+    def bounds(self, first: int, last: int) -> list[int]:
+        """The starts of cycles `first` to `last` and the end of the last, in microseconds."""
+        self._reach(first)
+        self._reach(last + 1)
+        return self._bounds[first - self._first : last + 2 - self._first]
+
+    def cycles(self, first: int, last: int) -> list[Cycle]:
+        """Cycles `first` to `last`."""
+        for k in range(first, last + 1):
+            if k not in self._cycles:
+                self._cycles[k] = self._rule.cycle(k)
+        return [self._cycles[k] for k in range(first, last + 1)]
+
+    def _reach(self, k: int) -> None:
+        """Know the bounds up to cycle `k`, without gaps."""
+        if not self._bounds:
+            self._first, self._bounds = k, [self._rule.bound(k)]
+        while k < self._first:
+            self._first -= 1
+            self._bounds.insert(0, self._rule.bound(self._first))
+        while k >= self._first + len(self._bounds):
+            self._bounds.append(self._rule.bound(self._first + len(self._bounds)))
 
 
 def month_of(name: str, *, field: str = "cycle") -> tuple[int, int]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..core.cycle import moment
 from ..core.errors import BadSource, BadTerms
 from ..core.event import INSTANT_MAX, INSTANT_MIN, SECOND, Bool, Int64
+from .rows import mask_of
 
 _DATE = r"\d{4}-\d\d-\d\d"
 _CLOCK = r"\d\d:\d\d:\d\d"
@@ -102,7 +103,7 @@ def _from_timestamps(array: pa.Array) -> tuple[Int64, Codes | None]:
     codes = np.full(len(array), "", object)
     codes[outside] = "ts_out_of_range"
     codes[finer & ~outside] = "ts_too_precise"
-    codes[_mask(array.is_null())] = "ts_missing"
+    codes[mask_of(array.is_null())] = "ts_missing"
     return instants, codes
 
 
@@ -120,7 +121,7 @@ def _from_text(text: pa.StringArray) -> tuple[Int64, Codes | None]:
         return instants, None
     codes = np.full(len(text), "", object)
     codes[outside] = "ts_out_of_range"  # what follows says better why, where nothing was parsed
-    for k in np.flatnonzero(_mask(parsed.is_null())):
+    for k in np.flatnonzero(mask_of(parsed.is_null())):
         value = text[int(k)].as_py()
         codes[k] = code_of(value) if value else "ts_missing"
     return instants, codes
@@ -147,7 +148,3 @@ def _outside(instants: Int64) -> Bool:
 def _int64(array: pa.Array) -> Int64:
     whole = array.cast(pa.int64())
     return np.asarray((whole.fill_null(0) if whole.null_count else whole).to_numpy(), np.int64)
-
-
-def _mask(array: pa.Array) -> Bool:
-    return np.asarray(array.to_numpy(zero_copy_only=False), np.bool_)

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from ..core.errors import BadSource, Rejection, hint
+from ..core.event import Bool
 
 #: Columns that every source has.
 REQUIRED: Final = ("account_id", "identity_id", "type", "occurred_at")
@@ -91,3 +93,8 @@ def plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:
         combined = array.combine_chunks()
         return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
     return array
+
+
+def mask_of(array: pa.BooleanArray) -> Bool:
+    """Truth values as a numpy array."""
+    return np.asarray(array.to_numpy(zero_copy_only=False), np.bool_)

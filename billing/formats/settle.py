@@ -21,6 +21,7 @@ from ..core.event import CREATED, IDENTITY_TYPES, TYPES, VOIDED, Bool, Columns, 
 from ..core.kernel import SMALL, compiled
 from .coding import Batch, Coder
 from .digest import Value, digest
+from .rows import mask_of
 
 Index = NDArray[np.intp]
 #: Text columns hold at most so many bytes.
@@ -152,7 +153,7 @@ class _Rows:
 
     def repeats(self) -> tuple[Index, Index]:
         """The rows whose account and event id occurred before, and the first row of each."""
-        named = np.flatnonzero(~_mask(self.ids.is_null()))
+        named = np.flatnonzero(~mask_of(self.ids.is_null()))
         ids = self.ids.drop_null() if self.ids.null_count else self.ids
         if len(named) >= SMALL:
             # Almost every source has few repeats. Equal ids have equal fingerprints, so only rows
@@ -176,7 +177,7 @@ class _Rows:
             if (column := self._content(field)) is not None and len(rows):
                 ours, theirs = column.take(pa.array(rows)), column.take(pa.array(others))
                 equal = pc.or_(pc.equal(ours, theirs).fill_null(False), pc.and_(ours.is_null(), theirs.is_null()))
-                differing[(differing == "") & ~_mask(equal)] = field
+                differing[(differing == "") & ~mask_of(equal)] = field
         return differing
 
     def without_voided(self, taken: Bool) -> tuple[Bool, Index]:
@@ -258,7 +259,3 @@ def _fingerprint(data: Any, offsets: Any, accounts: Any, out: Any) -> None:
         for b in range(offsets[k], offsets[k + 1]):
             bits = (bits ^ np.uint64(data[b])) * np.uint64(1099511628211)
         out[k] = bits
-
-
-def _mask(array: pa.Array) -> Bool:
-    return np.asarray(array.to_numpy(zero_copy_only=False), np.bool_)

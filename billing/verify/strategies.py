@@ -51,6 +51,7 @@ _ANONYMOUS: Final = -2
 _REPEATS: Final = st.lists(st.integers(0, 9), max_size=2)
 
 
+@cache
 def cycles(*, anchored: bool = True) -> SearchStrategy[Span]:
     """Billing cycles of one month, `[start, end)` in microseconds.
 
@@ -64,10 +65,11 @@ def cycles(*, anchored: bool = True) -> SearchStrategy[Span]:
     return starts.map(lambda start: (_micros(start), _micros(_month_later(start))))
 
 
+@cache
 def windows(*, days_max: int = 45) -> SearchStrategy[Mapping[str, int]]:
     """How long events keep an identity active: the usual 5 and 30 days, or any other lengths."""
     length = st.sampled_from((5 * DAY, 30 * DAY, 1)) | st.integers(1, days_max * DAY)
-    return st.just(WINDOWS) | st.fixed_dictionaries({event_type: length for event_type in WINDOWS})
+    return st.just(WINDOWS) | st.fixed_dictionaries(dict.fromkeys(WINDOWS, length))
 
 
 def instants(*, around: Span, windows: Mapping[str, int] = WINDOWS) -> SearchStrategy[int]:

@@ -1,0 +1,62 @@
+# `make demo` and `make test` do everything: each creates what it needs, and works again.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+RUN    := $(VENV)/.run
+DEV    := $(VENV)/.dev
+AGENCY := fixtures/agency/events.csv --terms fixtures/agency/terms.toml
+
+.PHONY: demo test lint coverage bench verify-long lock clean
+
+demo: $(RUN)  ## install, compute the agency's invoices, explain one peak
+	@$(BIN)/billing peaks $(AGENCY)
+	@$(BIN)/billing invoice $(AGENCY) --cycle 2025-06
+	@$(BIN)/billing explain $(AGENCY) --account outreach-sg --cycle 2025-06
+
+test: $(DEV)  ## install what tests need, run them
+	$(BIN)/python -m pytest -n 2 -q
+
+lint: $(DEV)  ## style, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+coverage: $(DEV)  ## branch coverage of core, kernels uncompiled
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q -p no:cacheprovider \
+		tests/test_definition.py tests/test_activity.py tests/test_sweep.py tests/test_cycle.py tests/test_plan.py \
+		tests/test_money.py tests/test_engine.py tests/test_laws.py tests/test_scenarios.py tests/test_messages.py billing/core
+	$(BIN)/python -m coverage report
+
+bench: $(DEV)  ## measure every figure that the README gives; about ten minutes
+	$(BIN)/python -m tests.bench.run
+
+verify-long: $(DEV)  ## the laws, on 20,000 ledgers made to collide
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q -n 2 tests/test_laws.py tests/test_plan.py
+
+lock: $(DEV)  ## pin what is installed, with hashes and without addresses
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate pyproject.toml requirements/build.in -o requirements/run.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate pyproject.toml --extra verify requirements/build.in requirements/dev.in -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "This needs Python 3.11 or newer as $(PYTHON); give another with: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+		|| { echo "Python's venv is missing. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN): requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(RUN)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
