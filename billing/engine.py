@@ -7,7 +7,7 @@ ids are answered as they are read, without keeping their events.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from .core.errors import BadCycle, BadTerms, Rejection, UnknownAccount, hint, qu
 from .core.event import Columns, Events, Int32, Int64, Names, Tally
 from .core.evidence import Evidence, evidence
 from .core.invoice import AllTerms, Basis, Invoice, Terms, lines
+from .core.kernel import SMALL
 from .core.sweep import Peak, Spans, sweep
 from .formats import source as sources
 from .formats.rows import Reading
@@ -79,24 +80,20 @@ def activity(source: Any, question: Question, reading: Reading | None = None) ->
     reading = reading or Reading()
     if not isinstance(source, Events) and not reading.digest and sources.streams(source):
         stream = sources.Stream(source, reading)
-        walks = _Walks(question)
         try:
-            for columns, identities in stream:
-                walks.feed(columns, stream.accounts_known, stream.account_of, identities)
+            return _activity(stream, stream, question)
         except OutOfOrder:
             pass  # read all of it, and sort it once
-        else:
-            return _activity(stream, walks.intervals(), question)
     events = read(source, reading)
+    return _activity(events, [events.columns.in_order_of_time()], question)
+
+
+def _activity(found: Events | sources.Stream, parts: Iterable[Columns], question: Question) -> Activity:
     walks = _Walks(question)
-    walks.feed(
-        events.columns.in_order_of_time(), events.names.accounts, events.names.account_of, len(events.names.identities)
-    )
-    return _activity(events, walks.intervals(), question)
-
-
-def _activity(found: Events | sources.Stream, intervals: Intervals, question: Question) -> Activity:
+    for columns in parts:
+        walks.feed(columns, found.names)
     names = found.names
+    intervals = walks.intervals(names)
     counted = intervals.at(~names.standard[intervals.identities])
     return Activity(
         names=names,
@@ -116,23 +113,37 @@ class _Walks:
         self._question = question
         self._walks: list[tuple[ActivityPolicy, Walk]] = []
         self._walk_of = np.empty(0, np.int64)  # per account
+        self._waiting: list[Columns] = []
 
-    def feed(self, columns: Columns, accounts: Any, account_of: Int32, identities: int) -> None:
+    def feed(self, columns: Columns, names: Names) -> None:
+        """Take the next events; `names` are those known by now."""
         if self._question.as_of is not None:
             columns = columns.where(columns.instants < self._question.as_of)
-        for account in accounts[len(self._walk_of) :].to_pylist():
-            self._walk_of = np.append(self._walk_of, self._index(self._question.policy_of(account)))
-        if len(self._walks) == 1:
-            self._walks[0][1].feed(columns, identities)
-            return
-        walk_of_event = self._walk_of[account_of[columns.identities]]
-        for k, (_, walk) in enumerate(self._walks):
-            walk.feed(columns.where(walk_of_event == k), identities)
+        self._waiting.append(columns)
+        # Few steps of many events cost less than many steps of few.
+        if sum(map(len, self._waiting)) >= SMALL:
+            self._step(names)
 
-    def intervals(self) -> Intervals:
+    def intervals(self, names: Names) -> Intervals:
+        """The intervals of all events fed."""
+        if self._waiting:
+            self._step(names)
         return Intervals.joined([walk.intervals() for _, walk in self._walks] or [Walk(ActivityPolicy()).intervals()])
 
-    def _index(self, policy: ActivityPolicy) -> int:
+    def _step(self, names: Names) -> None:
+        columns = self._waiting[0] if len(self._waiting) == 1 else Columns.joined(self._waiting)
+        self._waiting = []
+        fresh = names.accounts[len(self._walk_of) :].to_pylist()
+        self._walk_of = np.append(self._walk_of, np.array([self._index(a) for a in fresh], np.int64))
+        if len(self._walks) == 1:
+            self._walks[0][1].feed(columns, len(names.account_of))
+            return
+        walk_of_event = self._walk_of[names.account_of[columns.identities]]
+        for k, (_, walk) in enumerate(self._walks):
+            walk.feed(columns.where(walk_of_event == k), len(names.account_of))
+
+    def _index(self, account: str) -> int:
+        policy = self._question.policy_of(account)
         for k, (known, _) in enumerate(self._walks):
             if known == policy:
                 return k

@@ -1,13 +1,51 @@
-"""How hard the machines search: one profile for every day, one for a long night."""
+"""How hard the machines search: one profile for every day, one for a long night; and the command line, run here."""
 
 from __future__ import annotations
 
 import os
+import sys
+from dataclasses import dataclass
+from typing import Protocol
 
+import pytest
 from hypothesis import settings
+
+from billing import BillingError
+from billing.cli import app
 
 # In CI the same examples come every time, so that a build never fails by chance.
 settings.register_profile("ci", derandomize=True, database=None, deadline=None, max_examples=100)
 settings.register_profile("dev", deadline=None, max_examples=100)
 settings.register_profile("long", deadline=None, max_examples=100 * int(os.environ.get("BILLING_EXAMPLES", "10")))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind: its exit status, and what it wrote for programs and for people."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Cli(Protocol):
+    """Runs a command, given as the words that follow `billing`."""
+
+    def __call__(self, *words: str) -> Outcome: ...
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """The command line without a process of its own, which would take half a second each time."""
+
+    def run(*words: str) -> Outcome:
+        capsys.readouterr()
+        try:
+            status = app(list(words), standalone_mode=False) or 0
+        except BillingError as error:  # what `main` does, which also ends the process
+            print(f"{error.code}: {error}", file=sys.stderr)
+            status = 2
+        return Outcome(status, *capsys.readouterr())
+
+    return run

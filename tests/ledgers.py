@@ -65,7 +65,7 @@ class Story:
 
 @st.composite
 def stories(
-    draw: st.DrawFn, *, cycle: Span | None = None, readings: Sequence[str] = ("extends", "restarts"), **bounds: Any
+    draw: st.DrawFn, /, *, cycle: Span | None = None, readings: Sequence[str] = ("extends", "restarts"), **bounds: Any
 ) -> Story:
     """Ledgers around a cycle, `cycle` or any, under any windows; `bounds` are those of `ledgers`."""
     span = cycle or draw(cycles())

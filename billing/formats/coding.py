@@ -73,17 +73,14 @@ class Coder:
         """How many identities are known by now."""
         return len(self._account_of)
 
-    @property
-    def account_of(self) -> Int32:
-        """The account code of each identity known by now."""
-        return self._account_of
-
     def names(self, standard: Bool) -> Names:
         """Who the codes stand for; `standard` marks the identities that are never counted."""
+        # Another thread may be adding names: what refers is read before what it refers to.
+        pairs, account_of = self._pairs, self._account_of
         identities = self._names.known
-        if self._pairs is not None:
-            identities = identities.take(pa.array(self._pairs.to_numpy() & 0xFFFF_FFFF))
-        return Names(self.accounts.known, identities, self._account_of, standard)
+        if pairs is not None:
+            identities = identities.take(pa.array(pairs.to_numpy() & 0xFFFF_FFFF))
+        return Names(self.accounts.known, identities, account_of, standard)
 
     def identity_name(self, identity: int) -> str:
         """The name of one identity."""

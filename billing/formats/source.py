@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,8 +28,9 @@ from .settle import IdentityTypes, Places, settle
 
 _COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 _KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-#: Parts of a source that are coded together.
-_TOGETHER: Final = 4
+#: How many parts of a source are coded together at least, and how many rows.
+_PARTS_TOGETHER: Final = 4
+_ROWS_TOGETHER: Final = 500_000
 _MAGIC: Final = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 
 
@@ -75,8 +75,8 @@ class Stream:
         self._conflicts: list[Rejection] = []
         self._refused: list[int] = []  # their accounts; the coder's own counts belong to its thread
 
-    def __iter__(self) -> Iterator[tuple[Columns, int]]:
-        """Columns, and how many identities are known by then."""
+    def __iter__(self) -> Iterator[Columns]:
+        """Connects, actions and deletions, as they are read."""
         places = Places()
         for batch in ahead(_batches(self._source, self._coder, self._reading)):
             first = places.add(batch)
@@ -92,22 +92,12 @@ class Stream:
                     self._refused.append(int(batch.accounts[k]))
                     name = self._coder.identity_name(int(batch.identities[k]))
                     self._conflicts.append(places.type_conflict(row, before, name, int(batch.standard[k])))
-            yield columns, self._coder.identity_count
+            yield columns
         _refuse(self.rejections, self._reading)
 
     @property
-    def account_of(self) -> Any:
-        """The account code of each identity known so far."""
-        return self._coder.account_of
-
-    @property
-    def accounts_known(self) -> Any:
-        """The names of the accounts known so far."""
-        return self._coder.accounts.known
-
-    @property
     def names(self) -> Names:
-        """Who the codes stand for."""
+        """Who the codes stand for, as far as is known by now."""
         return self._coder.names(self._types.standard(self._coder.identity_count))
 
     @property
@@ -158,11 +148,23 @@ def size_of(source: Any) -> int | None:
 
 
 def _batches(source: Any, coder: Coder, reading: Reading) -> Iterator[Batch]:
-    rows = _rows(source, reading)
-    while several := list(islice(rows, _TOGETHER)):
+    for several in _together(_rows(source, reading)):
         for batch in coder.batches(several):
             _refuse(coder.rejections, reading)
             yield batch
+
+
+def _together(rows: Iterator[Rows]) -> Iterator[list[Rows]]:
+    """Parts of a source that are coded together: some, and more of them where they are small."""
+    several: list[Rows] = []
+    waiting = 0
+    for part in rows:
+        several.append(part)
+        waiting += part.length
+        if len(several) >= _PARTS_TOGETHER and waiting >= _ROWS_TOGETHER:
+            yield several
+            several, waiting = [], 0
+    yield several
 
 
 def _rows(source: Any, reading: Reading) -> Iterator[Rows]:

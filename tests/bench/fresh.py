@@ -1,9 +1,8 @@
 """What a command takes in a fresh process: seconds, and the most memory it ever held.
 
-    python -m tests.bench.fresh OUTPUT COMMAND...
-
-A process begins with its parent's memory on its account, so that the peak of a small command
-started by a large program is the large program's. This small one stands between the two.
+A process starts with the peak of memory of the one that starts it on its account, so that of a
+small command would be that of the large program which measures it. Therefore this module runs
+between the two, as a small process of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,31 +19,38 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a command took: `memory` is its peak of resident memory in bytes."""
+    """What a command took, `memory` being its peak of resident memory in bytes, and what it printed."""
 
     seconds: float
     memory: int
+    said: str
 
 
 def run(*command: str | Path) -> Taken:
-    """Run a command in a fresh process. Raises `CalledProcessError` with what it said, if it fails."""
-    # As users run it: what was compiled to bytecode once stays compiled.
+    """Run a command in a fresh process. Raises `CalledProcessError` if it fails."""
+    words = [str(word) for word in command]
+    # As people run it: a module compiled once stays compiled.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    between = [sys.executable, "-I", __file__, *map(str, command)]
-    said = subprocess.run(between, env=environment, capture_output=True, text=True, check=False)
-    if said.returncode:
-        raise subprocess.CalledProcessError(said.returncode, list(map(str, command)), said.stdout, said.stderr)
-    return Taken(**json.loads(said.stdout.splitlines()[-1]))
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        done = subprocess.run(
+            [sys.executable, "-I", __file__, str(report), *words], env=environment, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            sys.stderr.write(done.stderr)
+            raise subprocess.CalledProcessError(done.returncode, words)
+        return Taken(**json.loads(report.read_text()), said=done.stdout)
 
 
-def _main() -> int:
+def _between(report: Path, *command: str) -> int:
     began = time.perf_counter()
-    process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    print(json.dumps({"seconds": seconds, "memory": usage.ru_maxrss * 1024}))
+    taken = {"seconds": time.perf_counter() - began, "memory": usage.ru_maxrss * 1024}
+    report.write_text(json.dumps(taken))
     return os.waitstatus_to_exitcode(status)
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(_between(Path(sys.argv[1]), *sys.argv[2:]))

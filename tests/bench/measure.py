@@ -1,8 +1,8 @@
-"""What is measured: each kind of figure, beside the peers that answer the same question.
+"""What is measured, each figure beside the peers that answer the same question.
 
 Every answer is compared with the peers' before a time is given. Every timed call begins with the
-file and keeps nothing for the next. Calls that are compared take turns, so that both have the same
-share of a machine's moods.
+file and keeps nothing for the next. Calls that are compared take turns, so that both have their
+share of what else the machine does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -32,14 +32,18 @@ from .peers import Peaks
 SCENARIO: Final = Path(__file__).parents[2] / "fixtures" / "scenarios" / "discount"
 PLAN: Final = SCENARIO / "plan.toml"
 QUESTION: Final = engine.Question(AllTerms(Terms(plan=load_plan(str(PLAN)))), first="2025-01", last="2025-12")
+#: The command, as it is installed beside the interpreter.
 BILLING: Final = Path(sys.executable).with_name("billing")
-COLUMNS: Final = ["account_id", "identity_id", "type", "occurred_at"]
+COLUMNS: Final = ("account_id", "identity_id", "type", "occurred_at")
+PEERS: Final = {"duckdb": "DuckDB SQL", "polars": "Polars"}
+#: One account in sixteen, by the last digit of its name.
+SAMPLE: Final = "7"
+
 ROUNDS: Final = 5
-#: Room on the disk for a row, and to spare.
-_ROW_BYTES: Final = 12
+FRESH_ROUNDS: Final = 7
+#: Disk that an event takes, amply, and what stays free.
+_EVENT_BYTES: Final = 12
 _SPARE_BYTES: Final = 2 << 30
-#: One account in sixteen: those whose name ends so.
-_SAMPLE: Final = "7"
 
 
 class Differs(Exception):
@@ -47,84 +51,75 @@ class Differs(Exception):
 
 
 class Files:
-    """The files to measure with, made when they are needed, and the peers' answers to them."""
+    """The files to measure with, made when first asked for, and what a peer answers to them."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self._folder = folder
         self._answers: dict[Path, Peaks] = {}
 
     def parquet(self, events: int, *, shuffled: bool = False, ids: bool = False) -> Path:
         """A Parquet file of so many events."""
-        path = self.folder / f"{events}{'-shuffled' * shuffled}{'-ids' * ids}.parquet"
+        path = self._folder / f"{events}{'-shuffled' * shuffled}{'-ids' * ids}.parquet"
         if not path.exists():
-            _progress(f"making {path.name}")
-            unfinished = path.with_suffix(".part")
+            say(f"making {path.name}")
+            unfinished = path.with_suffix(".unfinished")
             make_events.write(unfinished, make_events.Size(events), shuffled=shuffled, ids=ids)
             unfinished.rename(path)
         return path
 
     def csv(self, events: int) -> Path:
-        """The same as CSV, with instants in RFC 3339."""
-        path = self.folder / f"{events}.csv"
+        """The same events as CSV, with instants in RFC 3339."""
+        path = self._folder / f"{events}.csv"
         if not path.exists():
             table = pq.read_table(self.parquet(events))
             text = pc.strftime(table["occurred_at"], "%Y-%m-%dT%H:%M:%SZ")
             pacsv.write_csv(table.set_column(3, "occurred_at", text), path)
         return path
 
-    def room(self, events: int) -> int:
-        """How many events a file can hold, at most `events`."""
-        free = shutil.disk_usage(self.folder).free - _SPARE_BYTES
-        return min(events, max(free, 0) // _ROW_BYTES)
+    def largest(self, events: int) -> Path:
+        """A Parquet file of so many events, or of as many as the disk has room for."""
+        made = self._folder / f"{events}.parquet"
+        room = (shutil.disk_usage(self._folder).free - _SPARE_BYTES) // _EVENT_BYTES
+        return made if made.exists() else self.parquet(min(events, room))
 
-    def peer(self, name: str, path: Path, *, runs: int = 1) -> tuple[float, Peaks]:
-        """The least seconds that a peer takes, and its answer."""
-        _progress(f"{name} answers {path.name}")
-        timed = [peers.timed(name, path) for _ in range(runs)]
+    def asked(self, peer: str, path: Path, *, runs: int = 1) -> tuple[float, Peaks]:
+        """The seconds of a peer's fastest run, and its answer."""
+        say(f"{PEERS[peer]} answers {path.name}")
+        timed = [peers.timed(peer, path) for _ in range(runs)]
         self._answers[path] = timed[0][1]
         return min(seconds for seconds, _ in timed), timed[0][1]
 
     def answer(self, path: Path) -> Peaks:
-        """What a peer says the peaks are."""
-        return self._answers[path] if path in self._answers else self.peer("duckdb", path)[1]
+        """The peaks of a file, by a peer."""
+        return self._answers.get(path) or self.asked("duckdb", path)[1]
 
 
-def job(files: Files, events: int) -> Iterable[Figure]:
+def job(files: Files, events: int) -> Iterator[Figure]:
     """From a Parquet file to twelve months of invoices."""
     path = files.parquet(events)
-    others = {name: files.peer(name, path, runs=2) for name in peers.PEERS}
-    for name, (_, answer) in others.items():
-        _same(name, answer, _peaks(_invoices(path)))
-    _progress("ours, and reading the columns as text")
-    ours, text = _in_turns(lambda: _invoices(path), lambda: pq.read_table(path, columns=COLUMNS))
-    yield Figure(f"Parquet, {_count(events)} events: 12 months of invoices", _seconds(ours))
-    for name, (seconds, _) in others.items():
-        ratio = seconds / ours
-        yield Figure(
-            f"... {_NAMES[name]}, the peaks alone",
-            _seconds(seconds),
-            f"ours is {ratio:.1f}x faster",
-            "at least 15x",
-            at_least(15, ratio),
-        )
+    yield from _beside_peers(
+        files, path, f"{_millions(events)} events in Parquet to 12 months of invoices", least_ratio=15
+    )
+    say("ours, and reading the columns as text")
+    ours, text = _in_turns(lambda: _invoices(path), lambda: pq.read_table(path, columns=list(COLUMNS)))
+    share = ours / text
     yield Figure(
-        "... pyarrow.parquet.read_table, the columns as text",
+        "... pyarrow.parquet.read_table of the four columns as text",
         _seconds(text),
-        f"ours takes {ours / text:.2f} of it",
+        f"ours takes {share:.2f} of it ({_seconds(ours)})",
         "at most 0.75",
-        at_most(0.75, ours / text),
+        at_most(0.75, share),
     )
 
 
-def kernel(files: Files, events: int) -> Iterable[Figure]:
+def kernel(files: Files, events: int) -> Iterator[Figure]:
     """The walk and the sweep alone, over columns in memory."""
     path = files.parquet(events)
     read = engine.read(str(path))
-    columns, identities = read.columns, len(read.names.identities)
 
     def walk() -> Walk:
         walk = Walk(ActivityPolicy())
-        walk.feed(columns, identities)
+        walk.feed(read.columns, len(read.names.identities))
         return walk
 
     def whole() -> Any:
@@ -133,23 +128,132 @@ def kernel(files: Files, events: int) -> Iterable[Figure]:
         found = engine.Activity(read.names, intervals, accounts, read.accepted, read.tally, (), None)
         return engine.peaks(found, QUESTION)
 
-    _same("duckdb", files.answer(path), {(row.account_id, row.cycle.name): row.peak for row in whole()})
-    _progress("the kernel")
-    walked, all_of_it = (seconds * 1e9 / events for seconds in _in_turns(walk, whole))
-    yield Figure("Kernel: the walk", f"{walked:.1f} ns an event", "", "at most 5 ns", at_most(5, walked))
+    _same(f"kernel, {path.name}", files.answer(path), {(p.account_id, p.cycle.name): p.peak for p in whole()})
+    say("the kernel")
+    walked, wholly = (seconds * 1e9 / events for seconds in _in_turns(walk, whole))
     yield Figure(
-        "... with intervals, sweep and peaks", f"{all_of_it:.1f} ns an event", "", "at most 9 ns", at_most(9, all_of_it)
+        f"kernel, {_millions(events)} events in memory: the walk", _nanos(walked), "", "at most 5 ns", at_most(5, walked)
     )
+    yield Figure("... with intervals, sweep and peaks", _nanos(wholly), "", "at most 9 ns", at_most(9, wholly))
 
 
-def memory(files: Files, *sizes: int) -> Iterable[Figure]:
-    """The peak of memory of `billing invoice` in a fresh process."""
+def memory(files: Files, sizes: Sequence[int]) -> Iterator[Figure]:
+    """The most memory that `billing invoice` holds in a fresh process; of the answer, a sample is compared."""
     for wanted in sizes:
-        events = wanted if files.parquet(0, exists=wanted) else files.room(wanted)
-        short = "" if events == wanted else f" ({_count(wanted)} do not fit on the disk)"
-        path = files.parquet(events)
-        output = files.folder / "invoices.json"
-        _progress(f"billing invoice {path.name}")
-        taken = fresh.run(BILLING, "invoice", path, *_options(), "--output", output)
+        path = files.largest(wanted)
+        events = pq.read_metadata(path).num_rows
+        output = path.with_suffix(".json")
+        say(f"billing invoice {path.name}")
+        months = ("--first", "2025-01", "--last", "2025-12")
+        taken = fresh.run(BILLING, "invoice", path, "--plan", PLAN, *months, "--format", "json", "--output", output)
         drafted = {(i["account_id"], i["cycle_start"][:7]): i["peak"] for i in json.loads(output.read_bytes())}
-        yield Figure("", "")
+        say(f"DuckDB answers a sixteenth of {path.name}")
+        _, sample = peers.timed("duckdb", path, f"%{SAMPLE}")
+        _same(f"billing invoice {path.name}", sample, {k: v for k, v in drafted.items() if k[0].endswith(SAMPLE)})
+        yield Figure(
+            f"billing invoice in a fresh process, {_millions(events)} events: memory",
+            f"{taken.memory / 1e9:.2f} GB",
+            f"in {_seconds(taken.seconds)}" + (f"; no room for {_millions(wanted)}" if events < wanted else ""),
+            "at most 0.8 GB",
+            at_most(0.8e9, taken.memory),
+        )
+
+
+def disorder(files: Files, events: int, events_with_ids: int) -> Iterator[Figure]:
+    """Rows out of order, and rows with ids, beside the same rows in order and without."""
+    for what, path, plain, limit in (
+        ("out of order", files.parquet(events, shuffled=True), files.parquet(events), 4),
+        ("with event ids", files.parquet(events_with_ids, ids=True), files.parquet(events_with_ids), 6),
+    ):
+        for each in (path, plain):
+            _same(each.name, files.answer(plain), _peaks(_invoices(each)))
+        say(f"{path.name}, and {plain.name}")
+        odd, even = _in_turns(lambda path=path: _invoices(path), lambda plain=plain: _invoices(plain))
+        yield Figure(
+            f"{_millions(pq.read_metadata(path).num_rows)} events {what}",
+            _seconds(odd),
+            f"{odd / even:.1f}x the same in order, without ids ({_seconds(even)})",
+            f"at most {limit}x",
+            at_most(limit, odd / even),
+        )
+
+
+def text(files: Files, events: int) -> Iterator[Figure]:
+    """From a CSV file to twelve months of invoices."""
+    path = files.csv(events)
+    yield from _beside_peers(files, path, f"{_millions(events)} events in CSV to 12 months of invoices")
+    say("ours, and reading the CSV")
+    ours, plain = _in_turns(lambda: _invoices(path), lambda: pacsv.read_csv(path))
+    yield Figure("... pyarrow.csv.read_csv", _seconds(plain), f"ours takes {ours / plain:.1f}x that ({_seconds(ours)})")
+
+
+def first_run(_: Files) -> Iterator[Figure]:
+    """What a person waits for at the command line, where the command was used before."""
+    expected = json.loads((SCENARIO / "expected.json").read_bytes())["totals"]
+    bill = ("invoice", SCENARIO / "events.csv", "--terms", SCENARIO / "terms.toml", "--format", "json")
+    for what, command, limit in (("billing --help", ("--help",), 0.3), ("billing invoice, five events", bill, 1.0)):
+        say(what)
+        if command == bill:
+            totals = [invoice["total"] for invoice in json.loads(fresh.run(BILLING, *command).said)]
+            _same(what, dict.fromkeys(expected), dict.fromkeys(totals))
+        fresh.run(BILLING, *command)
+        seconds = median(fresh.run(BILLING, *command).seconds for _ in range(FRESH_ROUNDS))
+        yield Figure(f"{what}: a fresh process", _seconds(seconds), "", f"at most {limit} s", at_most(limit, seconds))
+
+
+def say(text: str) -> None:
+    """Tell what is going on, on standard error."""
+    print(f"... {text}", file=sys.stderr, flush=True)
+
+
+def _beside_peers(files: Files, path: Path, what: str, *, least_ratio: float | None = None) -> Iterator[Figure]:
+    """Ours, and how much longer each peer takes for the peaks alone."""
+    asked = {peer: files.asked(peer, path, runs=2) for peer in PEERS}
+    for peer, (_, answer) in asked.items():
+        _same(f"{PEERS[peer]}, {path.name}", answer, _peaks(_invoices(path)))
+    (ours,) = _in_turns(lambda: _invoices(path))
+    yield Figure(what, _seconds(ours))
+    for peer, (seconds, _) in asked.items():
+        ratio = seconds / ours
+        target = ("", "") if least_ratio is None else (f"at least {least_ratio}x", at_least(least_ratio, ratio))
+        yield Figure(f"... {PEERS[peer]}, the peaks alone", _seconds(seconds), f"{ratio:.1f}x the time of ours", *target)
+
+
+def _invoices(path: Path) -> list[Invoice]:
+    return list(engine.draft(engine.activity(str(path), QUESTION), QUESTION))
+
+
+def _peaks(invoices: list[Invoice]) -> Peaks:
+    return {(invoice.account_id, invoice.cycle.name): invoice.peak for invoice in invoices}
+
+
+def _in_turns(*calls: Callable[[], object]) -> list[float]:
+    """The median of the seconds of each call, made in turns after one that does not count."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for turn in range(ROUNDS + 1):
+        for times, call in zip(seconds, calls, strict=True):
+            began = time.perf_counter()
+            call()
+            times.extend([time.perf_counter() - began] if turn else [])
+    return [median(times) for times in seconds]
+
+
+def _same(what: str, theirs: dict[Any, Any], ours: dict[Any, Any]) -> None:
+    """Raise `Differs`, with the first differences, unless two answers are equal."""
+    if theirs == ours:
+        return
+    differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
+    shown = "\n".join(f"  {key}: theirs {theirs.get(key)}, ours {ours.get(key)}" for key in differing[:10])
+    raise Differs(f"{what}: {len(differing):,} of {len(theirs):,} answers differ, among them\n{shown}")
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} s"
+
+
+def _nanos(nanoseconds: float) -> str:
+    return f"{nanoseconds:.1f} ns an event"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:g} M"
