@@ -118,17 +118,13 @@ def test_a_field_longer_than_any_field_says_so(tmp_path: Path, monkeypatch: pyte
     """Such a field is a file in a field, or a quote in the wrong place."""
     monkeypatch.chdir(tmp_path)
     Path("events.csv").write_text(HEADER + EVENT.replace("u1", "u" * 131_073), encoding="utf-8")
-    expected = (
-        f'events.csv:2: identity_id is "{"u" * 63}…", 131073 bytes long. No field is longer than 131,072 bytes.'
-    )
+    expected = f'events.csv:2: identity_id is "{"u" * 63}…", 131073 bytes long. No field is longer than 131,072 bytes.'
     assert [expected] == [str(rejection) for rejection in billing.read("events.csv").rejections]
 
 
 def test_a_table_without_a_column_says_which() -> None:
     """Guessing which other column is meant would bill whatever is in it."""
-    expected = (
-        "table: there is no column occurred_at. Columns needed: account_id, identity_id, type, occurred_at."
-    )
+    expected = "table: there is no column occurred_at. Columns needed: account_id, identity_id, type, occurred_at."
     assert expected == str(_refused(_table().drop_columns(["occurred_at"])))
 
 

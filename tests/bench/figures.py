@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,6 +23,10 @@ class Figure:
     target: str = ""
     met: str = ""
 
+    def without_target(self) -> Figure:
+        """The same, held against nothing."""
+        return replace(self, target="", met="")
+
 
 def at_most(limit: float, value: float) -> str:
     """Whether a value is within its target."""
@@ -38,7 +42,7 @@ def table(figures: Sequence[Figure]) -> str:
     """The figures as a Markdown table, in columns that also a terminal shows well."""
     rows = [_HEADER, *(astuple(figure) for figure in figures)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADER))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [f"| {' | '.join(map(str.ljust, row, widths))} |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 

@@ -33,10 +33,8 @@ def run(*command: str | Path) -> Taken:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        done = subprocess.run(
-            [sys.executable, "-I", __file__, str(report), *words], env=environment, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
+        between = [sys.executable, "-I", __file__, str(report), *words]
+        done = subprocess.run(between, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.stderr.write(done.stderr)
             raise subprocess.CalledProcessError(done.returncode, words)

@@ -59,8 +59,9 @@ marked as (
     )
 ),
 numbered as (
-    select *, sum(begins::int) over (partition by account_id, identity_id order by "start", "end" rows unbounded preceding) as span
+    select *, sum(begins::int) over before as span
     from marked
+    window before as (partition by account_id, identity_id order by "start", "end" rows unbounded preceding)
 ),
 spans as (
     select account_id, min("start") as "start", max("end") as "end"
@@ -84,8 +85,9 @@ edges as (
     select account_id, month, "end" as instant, -1 as change from pieces
 ),
 counts as (
-    select account_id, month, sum(change) over (partition by account_id, month order by instant, change rows unbounded preceding) as alive
+    select account_id, month, sum(change) over before as alive
     from edges
+    window before as (partition by account_id, month order by instant, change rows unbounded preceding)
 ),
 peaks as (
     select account_id, month, max(alive) as peak from counts group by all
@@ -103,7 +105,8 @@ def duckdb_peaks(path: Path, accounts: str = "%") -> Peaks:
     if path.suffix == ".csv":
         source = f"read_csv('{path}', types = {{'occurred_at': 'TIMESTAMPTZ'}})"
     query = _SQL.format(source=source, accounts=accounts, action=30 * _DAY, connect=5 * _DAY)
-    return {(account, month): peak for account, month, peak in duckdb.sql(query).fetchall()}
+    rows: Any = duckdb.sql(query)
+    return {(account, month): peak for account, month, peak in rows.fetchall()}
 
 
 def polars_peaks(path: Path) -> Peaks:

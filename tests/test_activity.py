@@ -1,0 +1,152 @@
+"""The walk from events to intervals, where the laws do not look: columns, batches, machine code."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from billing import ActivityPolicy, BadPolicy
+from billing.core import activity
+from billing.core.activity import Intervals, OutOfOrder, Walk
+from billing.core.event import CALLED, CONNECTED, DELETED, INSTANT_MAX, INSTANT_MIN, Columns
+
+DAY = 86_400_000_000
+#: (instant, identity, type), in days where nothing else is said.
+Row = tuple[int, int, int]
+POLICIES = (ActivityPolicy(), ActivityPolicy(reconnect="restarts"))
+
+policies = st.sampled_from(POLICIES)
+rows = st.lists(
+    st.tuples(
+        st.builds(int.__add__, st.sampled_from([0, DAY, 5 * DAY, 30 * DAY, 35 * DAY]), st.sampled_from([0, -1, 1])),
+        st.integers(0, 3),
+        st.sampled_from([CALLED, CONNECTED, DELETED]),
+    ),
+    max_size=20,
+)
+
+
+def columns(told: list[Row]) -> Columns:
+    instants, identities, types = zip(*told, strict=True) if told else ((), (), ())
+    return Columns(np.array(identities, np.int32), np.array(types, np.int8), np.array(instants, np.int64))
+
+
+def walked(told: list[Row], policy: ActivityPolicy = POLICIES[0], cuts: list[int] | None = None) -> list[Any]:
+    """Intervals of events fed in pieces, cut at some rows."""
+    walk = Walk(policy)
+    bounds = [0, *sorted(min(cut, len(told)) for cut in cuts or []), len(told)]
+    for first, last in pairwise(bounds):
+        walk.feed(columns(told[first:last]), 1 + max((i for _, i, _ in told[:last]), default=-1))
+    return listed(walk.intervals())
+
+
+def listed(found: Intervals) -> list[Any]:
+    return [found.identities.tolist(), found.starts.tolist(), found.ends.tolist(), found.after_deletion.tolist()]
+
+
+@given(rows.map(sorted), policies, st.lists(st.integers(0, 20)))
+def test_how_events_are_cut_into_batches_changes_nothing(
+    told: list[Row], policy: ActivityPolicy, cuts: list[int]
+) -> None:
+    """A file of a thousand row groups says the same as one of one."""
+    assert walked(told, policy) == walked(told, policy, cuts)
+
+
+@given(rows.map(sorted), policies, st.lists(st.integers(0, 20)))
+def test_machine_code_gives_the_answers_of_what_it_was_made_from(
+    told: list[Row], policy: ActivityPolicy, cuts: list[int]
+) -> None:
+    """Few events are walked uncompiled, many compiled, and nobody may see where the change is."""
+    expected = walked(told, policy, cuts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(activity, "SMALL", 0)  # nothing is small
+        assert expected == walked(told, policy, cuts)
+
+
+@given(rows, policies, st.randoms(use_true_random=False))
+def test_the_order_of_events_at_one_instant_changes_nothing(told: list[Row], policy: ActivityPolicy, dice: Any) -> None:
+    """Ties are no accident: a deletion wins them whichever comes first."""
+    shuffled = sorted(dice.sample(told, len(told)), key=lambda row: row[0])
+    assert _spans(walked(sorted(told), policy)) == _spans(walked(shuffled, policy))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([INSTANT_MIN, INSTANT_MAX - 1]) | st.integers(INSTANT_MIN, INSTANT_MAX - 1),
+            st.sampled_from([0, 1, 2**20, 2**31 - 1]),
+            st.sampled_from([CONNECTED, CALLED, DELETED]),
+        ),
+        min_size=2,
+    )
+)
+@example([(INSTANT_MAX - 1, 2**31 - 1, CALLED), (INSTANT_MIN, 2**31 - 1, DELETED)])
+def test_events_are_put_in_order_of_time(told: list[Row]) -> None:
+    """Two centuries and two thousand million identities do not fit one integer, and are halved until they do."""
+    ordered = columns(told).in_order_of_time()
+    got = list(zip(ordered.instants.tolist(), ordered.identities.tolist(), ordered.types.tolist(), strict=True))
+    assert [row[0] for row in sorted(told)] == [row[0] for row in got]
+    assert sorted(told) == sorted(got)
+
+
+def test_an_event_older_than_the_one_before_stops_the_walk() -> None:
+    """Better sorted once than answered wrongly, within a batch or between two."""
+    for cuts in ([], [1]):
+        with pytest.raises(OutOfOrder):
+            walked([(DAY, 0, CALLED), (0, 0, CALLED)], cuts=cuts)
+
+
+def test_activity_after_a_deletion_is_marked() -> None:
+    """An id that comes alive again may be a person, or a mistake worth a look."""
+    assert [[0, 0], [0, 2 * DAY], [DAY, 32 * DAY], [False, True]] == walked(
+        [(0, 0, CALLED), (DAY, 0, DELETED), (2 * DAY, 0, CALLED)]
+    )
+
+
+def test_an_activation_deleted_at_its_instant_never_was() -> None:
+    """Neither order leaves a span of no length."""
+    for told in ([(0, 0, CALLED), (0, 0, DELETED)], [(0, 0, DELETED), (0, 0, CALLED)]):
+        assert [[], [], [], []] == walked(told)
+
+
+def test_many_identities_come_one_batch_after_another() -> None:
+    """Room is made as they appear, without forgetting those before."""
+    told = [(k, k, CONNECTED) for k in range(50)]
+    assert [list(range(50)), list(range(50)), [k + 5 * DAY for k in range(50)], [False] * 50] == walked(
+        told, cuts=list(range(50))
+    )
+
+
+def test_intervals_of_several_walks_are_joined_in_order_of_their_starts() -> None:
+    """Accounts with different policies are walked apart and swept together."""
+    early, late = (Walk(policy) for policy in POLICIES)
+    early.feed(columns([(0, 0, CONNECTED), (9 * DAY, 0, CONNECTED)]), 1)
+    late.feed(columns([(DAY, 1, CONNECTED)]), 2)
+    together = Intervals.joined([early.intervals(), late.intervals()])
+    assert [[0, 1, 0], [0, DAY, 9 * DAY], [5 * DAY, 6 * DAY, 14 * DAY], [False] * 3] == listed(together)
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "field"),
+    [
+        ({"action_window": timedelta(0)}, "window_range", "action_window"),
+        ({"connect_window": timedelta(days=-5)}, "window_range", "connect_window"),
+        ({"action_window": timedelta(days=3650, microseconds=1)}, "window_range", "action_window"),
+        ({"reconnect": "extend"}, "reconnect_unknown", "reconnect"),
+    ],
+)
+def test_an_impossible_policy_is_refused(settings: dict[str, Any], code: str, field: str) -> None:
+    """A window of nothing would bill nobody."""
+    with pytest.raises(BadPolicy) as refused:
+        ActivityPolicy(**settings)
+    assert (code, field) == (refused.value.code, refused.value.details["field"])
+
+
+def _spans(found: list[Any]) -> list[Any]:
+    return sorted(zip(*found, strict=True))
