@@ -244,6 +244,9 @@ def main() -> None:
     except BillingError as error:
         _say(f"{error.code}: {error}")
         sys.exit(UNUSABLE)
+    except PermissionError as error:
+        _say(str(BillingError("file_unwritable", str(error.filename), detail=str(error.strerror))))
+        sys.exit(UNUSABLE)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has seen enough
         sys.exit(0)

@@ -15,7 +15,7 @@ import numpy as np
 
 from .core.activity import ActivityPolicy, Intervals, OutOfOrder, Walk
 from .core.cycle import Calendar, Cycle, CycleRule, moment, month_of, zone_rules_version
-from .core.errors import BadCycle, BadTerms, Rejection, UnknownAccount, hint, quoted
+from .core.errors import BadCycle, BadSource, BadTerms, Rejection, UnknownAccount, hint, quoted
 from .core.event import Columns, Events, Int32, Int64, Names, Tally
 from .core.evidence import Evidence, evidence
 from .core.invoice import AllTerms, Basis, Invoice, Terms, lines
@@ -61,7 +61,9 @@ class Question:
     policy: ActivityPolicy | None = None
 
     def __post_init__(self) -> None:
-        months = [month_of(name, field=which) for which in ("first", "last") if (name := getattr(self, which))]
+        months = [
+            month_of(name, field=which) for which in ("first", "last") if (name := getattr(self, which)) is not None
+        ]
         if len(months) == 2 and months[0] > months[1]:
             raise BadCycle("cycle_empty", start=self.first, end=self.last)
 
@@ -246,6 +248,8 @@ def explain(source: Any, question: Question, reading: Reading | None = None) -> 
     found = activity(events, question)
     names = events.names.accounts.to_pylist()
     present = [name for code, name in enumerate(names) if found.accepted[code]]
+    if not present:
+        raise BadSource("nothing_accepted")
     if not question.accounts and len(present) > 1:
         raise UnknownAccount("account_needed", known=", ".join(sorted(present)[:5]) + (", ..." if present[5:] else ""))
     rows = peaks(found, replace(question, last=question.first))
@@ -299,8 +303,8 @@ class _Asked:
         rule = self._question.terms.of(account_id).cycles
         calendar = self._calendars.setdefault(rule, Calendar(rule))
         q = self._question
-        first = rule.index_from(q.first) if q.first else None
-        last = rule.index_until(q.last) if q.last else None
+        first = None if q.first is None else rule.index_from(q.first)
+        last = None if q.last is None else rule.index_until(q.last)
         if first is None or last is None:
             if self._until[code] < self._since[code]:
                 return [], []  # never active: no cycles of its own

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from .formats.rows import Reading
 
 
+def _target(path: Path | None) -> Path | None:
+    """A file to write to, refused before any work is done if that cannot be."""
+    from .core.errors import BillingError
+
+    if path is not None and path.is_dir():
+        raise BillingError("file_unwritable", str(path), detail="it is a folder")
+    if path is not None and not path.parent.is_dir():
+        raise BillingError("file_unwritable", str(path), detail="there is no such folder")
+    return path
+
+
 class Format(StrEnum):
     """How results are written."""
 
@@ -40,10 +51,12 @@ Reconnect = Annotated[str | None, typer.Option(help="extends or restarts.")]
 AsOf = Annotated[str | None, typer.Option(help="Leave out what occurred at this instant or later.")]
 KnownAt = Annotated[str | None, typer.Option(help="Leave out what was recorded after this instant.")]
 As = Annotated[Format, typer.Option("--format", help="table for people, json or csv for programs.")]
-Output = Annotated[Path | None, typer.Option(help="Write the result to this file.")]
+Output = Annotated[Path | None, typer.Option(help="Write the result to this file.", callback=_target)]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse the source at its first rejection.")]
 IgnoreExtra = Annotated[bool, typer.Option("--ignore-extra", help="Pass over unknown columns.")]
-Rejections = Annotated[Path | None, typer.Option(help="Keep what was rejected in this file, as JSON Lines.")]
+Rejections = Annotated[
+    Path | None, typer.Option(help="Keep what was rejected in this file, as JSON Lines.", callback=_target)
+]
 
 
 def terms_of(
@@ -59,8 +72,8 @@ def terms_of(
     from .formats.terms import Settings, load_plan, load_terms, overridden
 
     settings = Settings(anchor=anchor, timezone=timezone, months=months, reconnect=reconnect)
-    given = load_terms(terms) if terms else AllTerms()
-    return overridden(given, settings, plan=load_plan(plan) if plan else None)
+    given = AllTerms() if terms is None else load_terms(terms)
+    return overridden(given, settings, plan=None if plan is None else load_plan(plan))
 
 
 def question_of(
@@ -72,16 +85,19 @@ def question_of(
     as_of: str | None,
 ) -> Question:
     """Which bills are asked for."""
+    from .core.cycle import month_of
     from .core.errors import BillingError
     from .engine import Question
     from .formats.instants import instant
 
-    if cycle and (first or last):
+    if cycle is not None and (first is not None or last is not None):
         raise BillingError("usage", detail="--cycle goes without --first and --last")
+    if cycle is not None:
+        month_of(cycle, field="--cycle")
     return Question(
         terms=terms,
-        first=cycle or first,
-        last=cycle or last,
+        first=first if cycle is None else cycle,
+        last=last if cycle is None else cycle,
         accounts=tuple(accounts or ()),
         as_of=None if as_of is None else instant(as_of, field="--as-of"),
     )

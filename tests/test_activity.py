@@ -132,6 +132,13 @@ def test_intervals_of_several_walks_are_joined_in_order_of_their_starts() -> Non
     assert [[0, 1, 0], [0, DAY, 9 * DAY], [5 * DAY, 6 * DAY, 14 * DAY], [False] * 3] == listed(together)
 
 
+def test_a_policy_says_how_far_an_event_can_reach() -> None:
+    """Nothing older matters to a cycle."""
+    assert [30 * DAY, 40 * DAY] == [
+        policy.longest_window for policy in (POLICIES[0], ActivityPolicy(connect_window=timedelta(days=40)))
+    ]
+
+
 @pytest.mark.parametrize(
     ("settings", "code", "field"),
     [

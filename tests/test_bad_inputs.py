@@ -397,7 +397,10 @@ def test_life_after_deletion_is_counted_and_said(kind: str, tmp_path: Path, cli:
     ]
     outcome = cli("peaks", _as_csv(given, tmp_path), "--format", "json")
     assert (0, [1]) == (outcome.status, [row["peak"] for row in json.loads(outcome.out)][:1])
-    assert "active_after_deletion: 1 of the 2 intervals of activity follow a deletion" in outcome.err
+    assert (
+        "active_after_deletion: of 2 intervals of activity, 1 began after the same identity had been deleted"
+        in outcome.err
+    )
 
 
 def test_an_id_of_a_megabyte_is_rejected_without_being_shown(tmp_path: Path) -> None:
@@ -477,18 +480,11 @@ def test_what_a_bad_line_gets_does_not_depend_on_other_lines(code: str, line: st
 
 
 @pytest.mark.parametrize("odd", ["", FINE_OBJECT + ', "results": "odd"}\n'], ids=["alone", "with-an-odd-line"])
-@pytest.mark.parametrize(
-    ("code", "extra"),
-    [
-        pytest.param("json_duplicate_key", '"x": 1, "x": 2', id="B066"),
-        pytest.param("json_too_deep", '"x": ' + "[" * 9 + "]" * 9, id="B071-9"),
-        pytest.param("json_too_deep", '"x": ' + "[" * 100_000 + "]" * 100_000, id="B071-100000"),
-    ],
-)
-def test_what_is_ignored_is_still_checked(code: str, extra: str, odd: str, tmp_path: Path) -> None:
-    """With unknown fields passed over, a line that says two things is no better."""
+@pytest.mark.parametrize("extra", ['"x": 1, "x": 2', '"x": ' + "[" * 9 + "]" * 9], ids=["twice", "deep"])
+def test_what_is_passed_over_is_nobodys_business(extra: str, odd: str, tmp_path: Path) -> None:
+    """Unknown fields that were to be ignored must not cost an event, whatever stands in other lines."""
     source = _written(tmp_path / "events.jsonl", f"{FINE_OBJECT}, {extra}}}\n{odd}")
-    assert [code] == [r.code for r in billing.read(source, ignore_extra=True).rejections][:1]
+    assert 1 == billing.read(source, ignore_extra=True).tally.accepted
 
 
 @pytest.mark.parametrize(
@@ -1038,7 +1034,7 @@ def test_an_explanation_of_nothing_is_no_traceback(tmp_path: Path, cli: Cli) -> 
     """B130: a source whose every row was rejected has no account to explain."""
     outcome = cli("explain", _written(tmp_path / "events.csv", HEADER + NO_TIME))
     assert outcome.status in (1, 2)
-    assert "ts_format: " in outcome.err or "account_" in outcome.err
+    assert "nothing_accepted: " in outcome.err
 
 
 @pytest.mark.parametrize("option", ["--output", "--rejections"])

@@ -96,6 +96,13 @@ def test_a_local_time_that_exists_twice_is_the_first() -> None:
     assert ["2026-11-01T01:30-04:00"] == starts(rule, 1, 1)
 
 
+def test_a_month_that_has_begun_does_not_end_again_when_clocks_go_back_over_midnight() -> None:
+    """In Newfoundland a minute of November 2009 was followed by another hour of October by the clock."""
+    rule = CycleRule(timezone="America/St_Johns")
+    begun = utc("2009-11-01T00:00:00-02:30")
+    assert begun == rule.at(begun).start == rule.at(utc("2009-10-31T23:30:00-03:30")).start
+
+
 def test_the_anchor_itself_is_never_moved() -> None:
     """An anchor in the second of two equal hours stays there; only the cycles counted from it are computed."""
     anchor = utc("2026-11-01T01:30:00-05:00")

@@ -336,6 +336,13 @@ def test_a_name_in_two_accounts_is_two_identities() -> None:
     ] == list(billing.intervals(table(source)).itertuples(index=False, name=None))
 
 
+def test_events_that_were_read_can_be_counted() -> None:
+    """What was accepted, and of how many accounts, at a glance."""
+    events = billing.read(table(STORY))
+    assert len(events) == 5
+    assert repr(events) == "Events(5 received = 5 accepted + 0 duplicates + 0 rejected, 3 accounts)"
+
+
 # Digest.
 
 

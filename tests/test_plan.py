@@ -154,8 +154,14 @@ def test_a_bounded_plan_has_no_tier_after_its_last() -> None:
 def test_a_plan_warns_where_more_costs_less() -> None:
     """Legal, and a surprise to whoever did not expect it."""
     cliff = plan({"up_to": 20, "unit_price": "10"}, {"unit_price": "9"}).warnings()
-    shown = {key: str(cliff[0].details[key]) for key in ("bound", "next", "high", "low", "from_")}
-    assert {"bound": "20", "next": "21", "high": "200.00 USD", "low": "189.00 USD", "from_": "19"} == shown
+    shown = {key: str(cliff[0].details[key]) for key in ("bound", "next", "high", "low", "dearer")}
+    assert {
+        "bound": "20",
+        "next": "21",
+        "high": "200.00 USD",
+        "low": "189.00 USD",
+        "dearer": "19 to 20 cost",
+    } == shown
     assert str(cliff[0]).startswith("tiers[0] ends at 20: the total falls from 200.00 USD at 20 to 189.00 USD at 21")
 
 
@@ -170,7 +176,7 @@ def test_a_plan_warns_where_more_costs_less() -> None:
 def test_a_cliff_begins_where_it_gets_dearer(tiers: tuple[dict[str, Any], ...], expected: dict[int, int]) -> None:
     """It may reach back over several tiers, to the first unit or to the start of a tier."""
     found = [warning.details for warning in plan(*tiers).warnings()]
-    assert expected == {details["bound"]: details["from_"] for details in found}
+    assert expected == {details["bound"]: _dearer_from(details) for details in found}
 
 
 def test_a_plan_warns_where_its_prices_end() -> None:
@@ -226,6 +232,24 @@ def test_a_discount_is_a_line_of_its_own() -> None:
     assert (Decimal("7.99"), Decimal("-1.00")) == (usage.amount, discount.amount)
 
 
+@pytest.mark.parametrize(
+    ("of", "quantity", "expected"),
+    [
+        (plan(), 0, "Peak of 0 engagement identities"),
+        (plan(), 1, "Peak of 1 engagement identity: 1 x 7.99"),
+        (plan(*FLAT, mode="graduated"), 11, "Peak of 11 engagement identities: 10 x 1 + 5 flat + 1 x 2 + 3 flat"),
+        (plan(*FLAT, charge_flat_at_zero=True), 0, "Peak of 0 engagement identities: 5 flat"),
+        (plan(included=5), 6, "Peak of 6 engagement identities, 5 included: 1 x 7.99"),
+        (plan(package_size=5), 6, "Peak of 6 engagement identities, in packages of 5: 2 x 7.99"),
+        (plan(minimum="20"), 1, "Peak of 1 engagement identity: 1 x 7.99, raised to the minimum of 20"),
+        (plan(maximum="5"), 1, "Peak of 1 engagement identity: 1 x 7.99, lowered to the maximum of 5"),
+    ],
+)
+def test_a_line_says_how_its_amount_came_about(of: Plan, quantity: int, expected: str) -> None:
+    """So that it can be computed again by hand."""
+    assert expected == lines(of.price(quantity), of, Decimal(0))[0][0].description
+
+
 # Laws. A monotone price, the modes, and exactness.
 
 
@@ -257,7 +281,7 @@ def test_every_fall_of_what_is_owed_is_warned_of(of: Plan) -> None:
     warned = {w.details["bound"]: w.details["high"].amount for w in of.warnings()}
     assert falls == warned
     for warning in of.warnings():
-        low, first, bound = warning.details["low"].amount, warning.details["from_"], warning.details["bound"]
+        low, first, bound = warning.details["low"].amount, _dearer_from(warning.details), warning.details["bound"]
         assert all(total > low for total in totals[first : bound + 1])
         assert first == 0 or totals[first - 1] <= low
 
@@ -325,6 +349,11 @@ def test_terms_refuse_a_discount_that_is_no_percentage() -> None:
         with pytest.raises(Exception, match="not a percentage"):
             Terms(discount=discount)  # type: ignore[arg-type]
     assert Terms(cycles=CycleRule(anchor=moment(JANUARY[0])), discount=Decimal(100)).discount == 100
+
+
+def _dearer_from(details: dict[str, Any]) -> int:
+    """The smallest quantity of those that cost more than the one after a step."""
+    return int(details["dearer"].split()[0])
 
 
 def _split(of: Plan, bound: int) -> list[Tier]:

@@ -64,7 +64,15 @@ def test_the_plan_and_the_terms_of_the_readme_can_be_loaded(tmp_path: Path) -> N
     )
 
     printed = run(
-        ["-m", "billing", "invoice", str(tmp_path / "events.csv"), "--terms", str(tmp_path / "terms.toml"), "--format=csv"]
+        [
+            "-m",
+            "billing",
+            "invoice",
+            str(tmp_path / "events.csv"),
+            "--terms",
+            str(tmp_path / "terms.toml"),
+            "--format=csv",
+        ]
     )
 
     assert "acme,2025-10-14T07:13:47Z,2025-11-14T08:13:47Z,1,2025-10-15T00:00:00Z,outreach-sample,USD,usage" in printed

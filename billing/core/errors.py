@@ -9,7 +9,6 @@
     +-- BadCycle              a cycle, anchor, month or time zone that cannot be
     +-- UnknownAccount        an account that the source does not have
     +-- NotPriced             a quantity that the plan refuses
-    +-- MissingPart           an optional part of this package that is not installed
 
 A row that cannot be accepted is no exception but a value, a `Rejection`. Both say where, what, why
 and what to do, and carry a stable code; the sentences stand in `MESSAGES`, once.
@@ -88,7 +87,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "results_invalid": ("results is {got}, which is not a whole number from 0", "Write how many results there were."),
     "mode_unknown": ("mode is {got}, which is unknown", 'Write "direct", "auto" or "managed", or nothing.'),
     # JSON
-    "json_invalid": ("the line is not a JSON object: {detail}", "Write one event a line, as one object."),
+    "json_invalid": ("the line is not one JSON object: {detail}", "Write one event a line, as one object."),
     "json_duplicate_key": ("key {got} appears twice", "Keep the one that is meant."),
     "json_too_deep": ("the line is nested deeper than 8", "An event is one flat object."),
     "field_unknown": ("field {got} is unknown{hint}", "Known fields: {known}. Or read with --ignore-extra."),
@@ -96,6 +95,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "type": ("{field} is {got}, which is not {wanted}", "Write {wanted}."),
     # Files
     "file_missing": ("there is no such file", "Check the name{hint}."),
+    "nothing_accepted": ("no row of it could be accepted", "Read why with: billing peaks SOURCE --rejections FILE."),
+    "file_unwritable": ("it cannot be written: {detail}", "Give a file in a folder that exists and may be written."),
     "file_unreadable": ("it cannot be read: {detail}", "Check its permissions."),
     "file_empty": ("it has no events", "Check the export that made it; an empty bill would hide a broken one."),
     "file_truncated": ("it ends early{after}; nothing was used", "Fetch or export it again."),
@@ -114,7 +115,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Give the files one by one, or in a folder.",
     ),
     "csv_ragged": (
-        "the row has {got} fields, expected {expected}; nothing was used",
+        "the row has {got} of {expected} fields; nothing was used",
         "Quote fields that hold commas, or export it again.",
     ),
     "csv_quote": ("a quote is opened and never closed; nothing was used", "Close it, or export it again."),
@@ -173,7 +174,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "account_unknown": ("there is no account {got}{hint}", "Check the spelling; ids are case-sensitive."),
     # Reports and warnings
     "active_after_deletion": (
-        "{count} of the {total} intervals of activity follow a deletion of the same identity",
+        "of {total} intervals of activity, {count} began after the same identity had been deleted",
         "They are counted. If an id was not reused on purpose, check who sent those events.",
     ),
     "suspicious_zero": (
@@ -185,11 +186,9 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Add a last tier without up_to if that is not meant.",
     ),
     "tiers_cliff": (
-        "{field} ends at {bound}: the total falls from {high} at {bound} to {low} at {next}, "
-        "and is above that of {next} for {from_} to {bound}",
+        "{field} ends at {bound}: the total falls from {high} at {bound} to {low} at {next}; {dearer} more than {next}",
         "Nothing is wrong with that; customers pay less for more there.",
     ),
-    "part_missing": ("{field} is not installed", "Install it with: pip install 'peak-billing[{part}]'"),
     "usage": ("{detail}", "See billing --help."),
 }
 
@@ -205,8 +204,12 @@ def quoted(value: object) -> str:
     if not isinstance(value, str):
         return json.dumps(value, default=str)
     cut = value if len(value) <= GOT_CHARACTERS_MAX else value[: GOT_CHARACTERS_MAX - 1] + "…"
-    shown = json.dumps(cut, ensure_ascii=False)
-    return "".join(c if printable(c) else f"\\u{ord(c):04x}" for c in shown)
+    return escaped(json.dumps(cut, ensure_ascii=False))
+
+
+def escaped(text: str) -> str:
+    """Text in which nothing hides: what does not show itself is written as its number."""
+    return "".join(c if printable(c) else f"\\u{ord(c):04x}" for c in text)
 
 
 def printable(character: str) -> bool:
@@ -226,10 +229,11 @@ def hint(value: str, known: list[str], *, wording: str = " (did you mean {}?)") 
 
 def sentence(code: str, where: str = "", **details: Any) -> str:
     """The message of a code: where, what and why, what to do."""
+    shown = {name: escaped(value) if isinstance(value, str) else value for name, value in details.items()}
     if "got" in details:
-        details["got"] = quoted(details["got"])
-    what, remedy = (text.format(**details) for text in MESSAGES[code])
-    return f"{where}: {what}. {remedy}" if where else f"{what}. {remedy}"
+        shown["got"] = quoted(details["got"])
+    what, remedy = (text.format(**shown) for text in MESSAGES[code])
+    return f"{escaped(where)}: {what}. {remedy}" if where else f"{what}. {remedy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +322,3 @@ class UnknownAccount(BillingError, LookupError):
 
 class NotPriced(BillingError, ValueError):
     """A quantity that the plan refuses."""
-
-
-class MissingPart(BillingError, ImportError):
-    """An optional part of this package that is not installed."""

@@ -32,7 +32,7 @@ class Terms:
 
     def __post_init__(self) -> None:
         if not isinstance(self.discount, Decimal) or not 0 <= self.discount <= 100:
-            raise BadTerms("percent_range", field="discount", got=self.discount)
+            raise BadTerms("percent_range", field="discount", got=f"{self.discount}%")
 
 
 @dataclass(frozen=True, slots=True)

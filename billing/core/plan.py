@@ -8,7 +8,7 @@ rounding. Everything before the rounding is exact.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from os import PathLike
@@ -198,13 +198,14 @@ class Plan(_Document):
             last = self.quantity_of(tier.up_to)
             high, low = self.price(last).total, self.price(last + 1).total
             if high.amount > low.amount:
+                dearer = self._dearer_from(k, low.amount)
                 details = {
                     "field": f"tiers[{k}]",
                     "bound": last,
                     "next": last + 1,
                     "high": high,
                     "low": low,
-                    "from_": self._dearer_from(k, low.amount),
+                    "dearer": f"{last} costs" if dearer == last else f"{dearer} to {last} cost",
                 }
                 yield PlanWarning("tiers_cliff", details)
 
@@ -264,7 +265,8 @@ class PlanWarning:
 
 def _quantity(quantity: int | Decimal) -> Decimal:
     whole = isinstance(quantity, int) and not isinstance(quantity, bool)
-    if not (whole or isinstance(quantity, Decimal)) or not 0 <= quantity <= QUANTITY_MAX:
+    number = whole or (isinstance(quantity, Decimal) and quantity.is_finite())
+    if not number or not 0 <= quantity <= QUANTITY_MAX:
         raise NotPriced("quantity_range", field="quantity", got=quantity)
     return Decimal(quantity)
 
@@ -287,5 +289,22 @@ def _bad_plan(error: ValidationError, model: type[BaseModel]) -> BadPlan:
         known = sorted(Tier.model_fields if place.startswith("tiers") else model.model_fields)
         near = hint(place.split(".")[-1], known)
         return BadPlan("key_unknown", field=place, hint=near, known=", ".join(known))
-    wanted = first["msg"].removeprefix("Input should be ").replace("'", '"')
-    return BadPlan("value", field=place, got=first["input"], wanted=wanted)
+    return BadPlan("value", field=place, got=first["input"], wanted=wanted_by(first))
+
+
+def wanted_by(complaint: Mapping[str, Any]) -> str:
+    """What Pydantic would have accepted, in our words."""
+    said = str(complaint["msg"]).removeprefix("Input should be ").replace("'", '"')
+    limits = complaint.get("ctx", {})
+    return {
+        "string_type": "text",
+        "int_type": "a whole number",
+        "bool_type": "true or false",
+        "tuple_type": "a list",
+        "dict_type": "a table",
+        "model_type": "a table",
+        "string_too_short": "text of 1 to 128 characters",
+        "string_too_long": "text of 1 to 128 characters",
+        "greater_than_equal": f"a whole number from {limits.get('ge')}",
+        "less_than_equal": f"a whole number up to {limits.get('le')}",
+    }.get(str(complaint["type"]), said)

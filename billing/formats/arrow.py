@@ -8,14 +8,16 @@ from typing import Any
 import pyarrow as pa
 
 from ..core.errors import BadSource
-from .rows import COLUMNS, Reading, Rows, check_columns, plain
+from .rows import COLUMNS, OTHER, Reading, Rows, check_columns, text
 
 
 def read(table: Any, *, name: str, reading: Reading) -> Iterator[Rows]:
     """The rows of anything with `__arrow_c_stream__`, batch by batch. Raises `BadSource`."""
     try:
         stream = pa.RecordBatchReader.from_stream(table)
-    except (pa.ArrowException, TypeError) as error:
+    except UnicodeError as error:
+        raise BadSource("encoding", name, after="") from error
+    except (pa.ArrowException, TypeError, ValueError) as error:
         raise BadSource("file_rejected", name, detail=str(error).splitlines()[0].rstrip(".")) from error
     names = list(stream.schema.names)
     check_columns(names, where=name, reading=reading)
@@ -23,5 +25,10 @@ def read(table: Any, *, name: str, reading: Reading) -> Iterator[Rows]:
     first = 1
     for batch in stream:
         if batch.num_rows:
-            yield Rows(name, {c: plain(batch.column(c)) for c in wanted}, batch.num_rows, first.__add__)
+            columns = {c: _column(batch.column(c), field=c, where=name) for c in wanted}
+            yield Rows(name, columns, batch.num_rows, first.__add__)
             first += batch.num_rows
+
+
+def _column(array: pa.Array, *, field: str, where: str) -> pa.Array:
+    return array if field in OTHER else text(array, field=field, where=where)

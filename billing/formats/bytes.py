@@ -7,12 +7,15 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from ..core.errors import BadSource
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLOCK: Final = 1 << 22
+_PIECE: Final = 1 << 16
+_MAGIC: Final = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 _BLANK: Final = re.compile(rb"\n(?=\n)")
 
 
@@ -30,6 +33,7 @@ class TextBytes(io.RawIOBase):
         # Arrow knows more than one member, and the formats that compress.
         source = pa.PythonFile(self._raw, mode="r")
         self._stream = pa.CompressedInputStream(source, compression) if compression else source
+        self._compression = compression
         self._rest = b""
         self._carriage = False
         self._last = b"\n"
@@ -37,8 +41,9 @@ class TextBytes(io.RawIOBase):
         self.blank_lines: set[int] = set()
         self.quotes = 0
         self.last_quote_line = 0
+        self._inside: list[int] = []  # lines whose end stands inside quotes
         head = self._next()
-        if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head[:4]:
             raise BadSource("encoding", name, after=" but UTF-16")
         self._rest = head.removeprefix(_BOM)
 
@@ -55,11 +60,28 @@ class TextBytes(io.RawIOBase):
         self._rest = data[size:]
         return data[:size]
 
-    def first_line(self) -> bytes:
-        """The first line, which stays to be read."""
-        while b"\n" not in self._rest and (more := self._next()):
-            self._rest += more
-        return self._rest.split(b"\n", 1)[0]
+    @property
+    def complete(self) -> bool:
+        """Whether what was read so far ends with the end of a line."""
+        return self._last == b"\n"
+
+    def first_line(self) -> tuple[int, bytes]:
+        """The first line that is not blank, with its number; it stays to be read, blank ones do not."""
+        number = 1
+        while True:
+            while b"\n" not in self._rest and (more := self._next()):
+                self._rest += more
+            line, newline, rest = self._rest.partition(b"\n")
+            if line.strip() or not newline:
+                return number, line
+            self._rest = rest
+            number += 1
+
+    def lines_of(self, rows: Any) -> Any:
+        """The lines on which rows begin, where rows are counted from 1 and quotes may hold line ends."""
+        inside = np.array(self._inside, np.int64)
+        # In row r and before it, as many lines go on as there are line ends inside quotes before it.
+        return rows + np.searchsorted(inside - np.arange(len(inside)), rows)
 
     def blocks(self) -> Iterator[bytes]:
         """All of it, in blocks of whole lines."""
@@ -77,11 +99,7 @@ class TextBytes(io.RawIOBase):
     def _next(self) -> bytes:
         """The next block, with line ends made alike and counted."""
         while True:
-            try:
-                data = bytes(self._stream.read(_BLOCK))
-            except (OSError, pa.ArrowException) as error:
-                after = f" after line {self.lines:,}" if self.lines else ""
-                raise BadSource("file_truncated", self.name, after=after) from error
+            data = self._block()
             if not data:
                 if self._carriage:
                     self._carriage = False
@@ -94,6 +112,30 @@ class TextBytes(io.RawIOBase):
             if data:
                 return self._counted(data)
 
+    def _block(self) -> bytes:
+        """The next block of bytes. Raises `BadSource`, naming the last line that could be had."""
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while size < _BLOCK and (piece := bytes(self._stream.read(min(_PIECE, _BLOCK - size)))):
+                pieces.append(piece)
+                size += len(piece)
+        except (OSError, pa.ArrowException) as error:
+            lines = self.lines + sum(piece.count(b"\n") for piece in pieces)
+            begins_right = self._raw.head.startswith(_MAGIC.get(self._compression or "", b""))
+            if begins_right and "runcated" in str(error):
+                raise BadSource("file_truncated", self.name, after=f" after line {lines:,}" if lines else "") from error
+            detail = f"it does not decompress after line {lines:,}" if lines else "it does not decompress"
+            raise BadSource("file_corrupt", self.name, detail=detail) from error
+        return b"".join(pieces)
+
+    def _note_quoted_line_ends(self, data: bytes) -> None:
+        """Note the lines that go on behind their end, because it stands inside quotes."""
+        view = np.frombuffer(data, np.uint8)
+        ends, quotes = np.flatnonzero(view == ord("\n")), np.flatnonzero(view == ord('"'))
+        inside = (np.searchsorted(quotes, ends) + self.quotes) % 2 == 1
+        self._inside += (np.flatnonzero(inside) + self.lines + 1).tolist()
+
     def _counted(self, data: bytes) -> bytes:
         if b"\n\n" in data or (data.startswith(b"\n") and self._last == b"\n"):
             joined = self._last + data  # the line end before makes the first line's blankness visible
@@ -104,6 +146,8 @@ class TextBytes(io.RawIOBase):
                 line += joined.count(b"\n", max(at, 1), match.end())
                 at = match.end()
                 self.blank_lines.add(line + 1)
+        if self.quotes % 2 or b'"' in data:
+            self._note_quoted_line_ends(data)
         if found := data.count(b'"'):
             self.quotes += found
             self.last_quote_line = self.lines + data.count(b"\n", 0, data.rfind(b'"')) + 1
@@ -117,6 +161,7 @@ class _Counted(io.RawIOBase):
 
     def __init__(self, raw: Any, progress: Callable[[int], None] | None) -> None:
         super().__init__()
+        self.head = b""
         self._raw = raw
         self._progress = progress
 
@@ -125,6 +170,7 @@ class _Counted(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         data: bytes = self._raw.read(size)
+        self.head = self.head or data[:4]
         if self._progress:
             self._progress(len(data))
         return data

@@ -94,23 +94,19 @@ class Coder:
         """
         if not several:
             return
-        try:
-            accounts = [encoded(rows.columns["account_id"]) for rows in several]
-            names = [encoded(rows.columns["identity_id"]) for rows in several]
-            places_of_accounts = self.accounts.places_of([c.dictionary for c in accounts])
-            places_of_names = self._names.places_of([c.dictionary for c in names])
-            for k, rows in enumerate(several):
-                faults = Faults(rows)
-                types = faults.types()
-                yield self._batch(
-                    rows,
-                    faults,
-                    types,
-                    faults.names("account_id", accounts[k], places_of_accounts[k], self.accounts),
-                    faults.names("identity_id", names[k], places_of_names[k], self._names),
-                )
-        except pa.ArrowInvalid as error:
-            raise BadSource("encoding", several[0].source, after="") from error
+        accounts = [encoded(rows.columns["account_id"]) for rows in several]
+        names = [encoded(rows.columns["identity_id"]) for rows in several]
+        places_of_accounts = self.accounts.places_of([c.dictionary for c in accounts])
+        places_of_names = self._names.places_of([c.dictionary for c in names])
+        for k, rows in enumerate(several):
+            faults = Faults(rows)
+            yield self._batch(
+                rows,
+                faults,
+                faults.types(),
+                faults.names("account_id", accounts[k], places_of_accounts[k], self.accounts),
+                faults.names("identity_id", names[k], places_of_names[k], self._names),
+            )
 
     def _batch(self, rows: Rows, faults: Faults, types: Int8, accounts: Int32, names: Int32) -> Batch:
         columns = rows.columns

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from ..core.errors import BadSource
+from ..core.errors import BadSource, quoted
 from ..core.event import Bool
 from .bytes import TextBytes
 from .rows import COLUMNS, Reading, Rows, check_columns
@@ -25,12 +25,14 @@ _BLOCK: Final = 1 << 22
 _CODES: Final = pa.dictionary(pa.int32(), pa.string())
 #: Columns whose values repeat, so that a dictionary of them is small.
 _REPEATING: Final = ("account_id", "identity_id", "type", "identity_type", "action", "mode")
+#: The beginning of an instant, cut where none could end.
+_CUT_INSTANT: Final = re.compile(r"\d{4}-\d?\d?(-\d?)?|\d{4}-\d\d-\d\dT(\d?\d?:?|\d\d:\d|\d\d:\d\d:\d?)", re.ASCII)
 _ROW: Final = re.compile(r"Row #(\d+)")
 
 
 def read(text: TextBytes, *, reading: Reading) -> Iterator[Rows]:
     """The rows of a file, block by block. Raises `BadSource`."""
-    header = _header(text, reading=reading)
+    number, header = _header(text, reading=reading)
     wanted = [c for c in header if c in COLUMNS]
     ragged: list[pacsv.InvalidRow] = []
 
@@ -38,8 +40,7 @@ def read(text: TextBytes, *, reading: Reading) -> Iterator[Rows]:
         ragged.append(row)
         return "error"
 
-    lost = 0  # line breaks inside quotes: by so much line numbers run ahead of row numbers
-    first = 2
+    first = number + 1  # rows are counted as they stand in the file, blank ones included
     try:
         reader = pacsv.open_csv(
             pa.PythonFile(text, mode="r"),
@@ -58,37 +59,45 @@ def read(text: TextBytes, *, reading: Reading) -> Iterator[Rows]:
         )
         for batch in reader:
             columns, rows = dict(zip(wanted, batch.columns, strict=True)), batch.num_rows
-            lines = np.arange(first + lost, first + lost + rows)
+            lines = text.lines_of(np.arange(first, first + rows))
             first += rows
-            if text.quotes and (inside := _line_breaks(columns, rows)).any():
-                lines += np.cumsum(inside) - inside
-                lost += int(inside.sum())
             if text.blank_lines and (blank := np.isin(lines, list(text.blank_lines))).any():
                 columns = {name: column.filter(pa.array(~blank)) for name, column in columns.items()}
                 lines = lines[~blank]
             _refuse_header(text.name, columns, lines)
             if len(lines):
+                _refuse_cut(text, columns[header[-1]] if header[-1] in wanted else None)
                 yield Rows(text.name, columns, len(lines), _Lines(lines))
     except pa.ArrowInvalid as error:
-        raise _refusal(text, error, ragged, lost) from error
+        raise _refusal(text, error, ragged, number - 1) from error
     if text.quotes % 2:
         raise BadSource("csv_quote", f"{text.name}:{text.last_quote_line}")
 
 
-def _header(text: TextBytes, *, reading: Reading) -> list[str]:
-    line = text.first_line()
+def _header(text: TextBytes, *, reading: Reading) -> tuple[int, list[str]]:
+    """The line on which the header stands, and its names."""
+    number, line = text.first_line()
     if not line.strip():
         raise BadSource("file_empty", text.name)
+    where = f"{text.name}:{number}"
     try:
         names = next(csv.reader([line.decode()]))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BadSource("encoding", text.name, after=" in its header") from error
-    known = ", ".join(COLUMNS)
+        raise BadSource("encoding", where, after=" in its header") from error
     if len(names) == 1 and re.search(r"[;\t|]", names[0]):
-        detail = f"has 1 column, {names[0]!r}; the separator must be a comma"
-        raise BadSource("csv_header", f"{text.name}:1", detail=detail, known=known)
-    check_columns(names, where=f"{text.name}:1", reading=reading, missing_code="csv_header")
-    return names
+        detail = f"has 1 column, {quoted(names[0])}; the separator must be a comma"
+        raise BadSource("csv_header", where, detail=detail, known=", ".join(COLUMNS))
+    check_columns(names, where=where, reading=reading, missing_code="csv_header")
+    return number, names
+
+
+def _refuse_cut(text: TextBytes, last_column: pa.Array | None) -> None:
+    """Refuse a file that stops within an instant: its last row lost more than its line end."""
+    if text.complete or last_column is None:
+        return
+    value = last_column[len(last_column) - 1].as_py()
+    if value and _CUT_INSTANT.fullmatch(value):
+        raise BadSource("file_truncated", text.name, after=f" in line {text.lines + 1:,}")
 
 
 class _Lines:
@@ -99,13 +108,6 @@ class _Lines:
 
     def __call__(self, k: int) -> int:
         return int(self._lines[k])
-
-
-def _line_breaks(columns: dict[str, pa.Array], rows: int) -> Any:
-    inside = np.zeros(rows, np.int64)
-    for column in columns.values():
-        inside += pc.count_substring(column.cast(pa.string()), "\n").fill_null(0).to_numpy()
-    return inside
 
 
 def _refuse_header(name: str, columns: dict[str, pa.Array], lines: Any) -> None:
@@ -119,18 +121,21 @@ def _refuse_header(name: str, columns: dict[str, pa.Array], lines: Any) -> None:
         raise BadSource("csv_header_repeated", f"{name}:{lines[int(np.argmax(repeated))]}")
 
 
-def _refusal(text: TextBytes, error: pa.ArrowInvalid, ragged: list[Any], lost: int) -> BadSource:
+def _refusal(text: TextBytes, error: pa.ArrowInvalid, ragged: list[Any], before: int) -> BadSource:
     """What Arrow could not parse, as one of our messages."""
     if ragged:
         row = ragged[0]
-        where = f"{text.name}:{row.number + lost}" if row.number else text.name
+        where = f"{text.name}:{text.lines_of(row.number + before)}" if row.number else text.name
         if row.text.count('"') % 2:
             return BadSource("csv_quote", where)
         return BadSource("csv_ragged", where, got=row.actual_columns, expected=row.expected_columns)
     message = str(error)
     if "UTF8" in message:
         row_number = _ROW.search(message)
-        return BadSource("encoding", f"{text.name}:{row_number[1]}" if row_number else text.name, after="")
+        where = f"{text.name}:{text.lines_of(int(row_number[1]) + before)}" if row_number else text.name
+        return BadSource("encoding", where, after="")
+    if "Empty CSV" in message:
+        return BadSource("file_empty", text.name)
     if "straddling" in message:
         return BadSource("csv_field_too_long", text.name, field="a field", got="…", bytes="over 4,194,304")
     return BadSource("file_corrupt", text.name, detail=message.splitlines()[0].rstrip("."))

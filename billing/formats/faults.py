@@ -16,8 +16,10 @@ from ..core.errors import BadSource, Rejection
 from ..core.event import TYPES, Bool, Int8, Int32, Int64
 from .instants import parse
 from .names import NONE, Registry, encoded, fault, looked_up, suspects
-from .rows import Rows, mask_of
+from .rows import Rows, is_text, mask_of, text
 
+#: No call has this many results.
+RESULTS_END: Final = 10**15
 _NOT_ACTIVITY: Final = "integration.disconnected"
 
 
@@ -47,7 +49,7 @@ class Faults:
     def _rejection(self, k: int) -> Rejection:
         assert self._code is not None and self._field is not None
         code, field = str(self._code[k]), str(self._field[k])
-        got = self._rows.columns[field][k].as_py() if field in self._rows.columns else None
+        got = _value(self._rows.columns[field], k) if field in self._rows.columns else None
         details: dict[str, Any] = {"field": field, "got": got}
         if code == "name":
             code, more = fault(got)
@@ -90,7 +92,6 @@ class Faults:
         column = self._rows.columns[field]
         column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
         column = column.cast(pa.string())
-        column.validate(full=True)
         bad = suspects(column) & ~mask_of(column.is_null())
         if bad.any():
             self.add(field, np.where(bad, "name", ""))
@@ -110,13 +111,14 @@ class Faults:
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
         present = ~mask_of(column.is_null())
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        if is_text(column.type):
+            column = text(column, field=field, where=self._rows.source)
             fits = pc.match_substring_regex(column, r"^\d{1,15}$").fill_null(False)
             bad = ~mask_of(fits) & present
             column = pc.if_else(fits, column, pa.scalar(None, column.type)).cast(pa.int64())
-        elif pa.types.is_integer(column.type) or pa.types.is_null(column.type):
-            column = column.cast(pa.int64())
-            bad = mask_of(pc.less(column, 0).fill_null(False))
+        elif pa.types.is_integer(column.type):
+            column = column.cast(pa.int64(), safe=False)  # what is too large for it becomes negative
+            bad = mask_of(pc.or_(pc.less(column, 0), pc.greater_equal(column, RESULTS_END)).fill_null(False))
         else:
             raise BadSource("column_type", self._rows.source, field=field, got=str(column.type), wanted="whole numbers")
         if bad.any():
@@ -128,3 +130,11 @@ class Faults:
         absent = rows & mask_of(content[field].is_null()) if field in content else rows
         if absent.any():
             self.add(field, np.where(absent, code, ""))
+
+
+def _value(column: pa.Array, k: int) -> Any:
+    """What stands in a row, as it can be shown."""
+    try:
+        return column[k].as_py()
+    except (ValueError, OverflowError, pa.ArrowException):  # an instant outside of what Python can say
+        return f"{column.cast(pa.int64())[k].as_py()} {column.type}"

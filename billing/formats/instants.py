@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ..core.cycle import moment
 from ..core.errors import BadSource, BadTerms
 from ..core.event import INSTANT_MAX, INSTANT_MIN, SECOND, Bool, Int64
-from .rows import mask_of
+from .rows import is_text, mask_of
+from .rows import text as text_column
 
 _DATE = r"\d{4}-\d\d-\d\d"
 _CLOCK = r"\d\d:\d\d:\d\d"
@@ -40,6 +41,8 @@ _LOOKS: Final = tuple(
         (rf"{_DATE}T{_CLOCK}(\.\d{{1,6}})?(Z|[+-]\d\d:\d\d)", "ts_not_a_time"),
     )
 )
+#: Longer text is nothing like an instant, and not worth a closer look.
+_TEXT_MAX: Final = 128
 _TYPE_WANTED: Final = "a timestamp with a zone (s, ms, us; ns that lose nothing), or RFC 3339 text"
 
 #: Message codes, one a row.
@@ -56,12 +59,10 @@ def parse(array: pa.Array, *, field: str, where: str) -> tuple[Int64, Codes | No
     could not hold instants at all.
     """
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    if pa.types.is_null(kind):
-        return np.zeros(len(array), np.int64), np.full(len(array), "ts_missing", object)
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         return _from_timestamps(array)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _from_text(array.cast(pa.string()))
+    if is_text(kind):
+        return _from_text(text_column(array, field=field, where=where).cast(pa.string()))
     raise BadSource("column_type", where, field=field, got=str(array.type), wanted=_TYPE_WANTED)
 
 
@@ -84,6 +85,8 @@ def text_of(instant: int) -> str:
 
 def code_of(text: str) -> str:
     """Why a text is not an instant that we accept."""
+    if len(text) > _TEXT_MAX:
+        return "ts_format"
     return next((code for pattern, code in _LOOKS if pattern.fullmatch(text)), "ts_format")
 
 

@@ -43,7 +43,10 @@ def read(text: TextBytes, *, reading: Reading) -> Iterator[Rows]:
 
 def _fast(text: TextBytes, block: bytes, first: int, lines: int, *, reading: Reading) -> Rows | None:
     """A block whose every line is an event, as Arrow reads it; none for any other."""
+    if not _a_line_each(block):
+        return None
     try:
+        block.decode()
         table = pajson.read_json(
             io.BytesIO(block),
             read_options=pajson.ReadOptions(use_threads=True, block_size=max(len(block) // 2, 1 << 20)),
@@ -53,11 +56,17 @@ def _fast(text: TextBytes, block: bytes, first: int, lines: int, *, reading: Rea
         )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
         return None
-    if table.num_rows != lines:
-        return None
     table = table.combine_chunks()
     columns = {c: _chunk(table.column(c)) for c in COLUMNS}
+    if table.num_rows != lines or any(columns[c].null_count for c in REQUIRED):
+        return None
     return Rows(text.name, _present(columns), table.num_rows, first.__add__)
+
+
+def _a_line_each(block: bytes) -> bool:
+    """Whether every line begins and ends like an object; Arrow takes line ends for mere space."""
+    whole = block.startswith(b"{") and block.removesuffix(b"\n").endswith(b"}")
+    return whole and block.count(b"}\n{") == block.removesuffix(b"\n").count(b"\n")
 
 
 def _careful(text: TextBytes, block: bytes, first: int, *, reading: Reading) -> Rows:
@@ -89,6 +98,8 @@ def _event(name: str, line: int, piece: bytes, *, last: bool, reading: Reading) 
     try:
         decoded = piece.decode()
     except UnicodeDecodeError as error:
+        if last and error.reason == "unexpected end of data":
+            raise BadSource("file_truncated", name, after=f" in line {line:,}") from error
         raise BadSource("encoding", f"{name}:{line}", after=f" at byte {error.start + 1}") from error
     objects: list[list[tuple[str, Any]]] = []
 
@@ -101,19 +112,21 @@ def _event(name: str, line: int, piece: bytes, *, last: bool, reading: Reading) 
     except RecursionError:
         return rejected("json_too_deep")
     except json.JSONDecodeError as error:
-        if last and (error.pos >= len(decoded) or error.msg.startswith("Unterminated")):
+        if last and not decoded.rstrip().endswith("}"):
             raise BadSource("file_truncated", name, after=f" in line {line:,}") from error
-        return rejected("json_invalid", detail=f"{error.msg} at character {error.colno}")
+        return rejected("json_invalid", detail=f"{error.msg.removesuffix(' at')} at character {error.colno}")
     except ValueError:
         return rejected("json_invalid", detail="a number is too long")
     if not isinstance(parsed, dict):
         return rejected("json_invalid", detail=f"it is {_kind(parsed)}")
+    if reading.ignore_extra:  # what stands in fields that are passed over is nobody's business
+        parsed = {key: value for key, value in parsed.items() if key in COLUMNS}
     if _depth(parsed) > _DEPTH_MAX:
         return rejected("json_too_deep")
-    keys = [key for key, _ in objects[-1]]
+    keys = [key for key, _ in objects[-1] if key in parsed]
     if double := next((k for k in keys if keys.count(k) > 1), None):
         return rejected("json_duplicate_key", got=double)
-    if not reading.ignore_extra and (unknown := next((k for k in parsed if k not in COLUMNS), None)):
+    if unknown := next((k for k in parsed if k not in COLUMNS), None):
         near = hint(unknown, [c for c in COLUMNS if c not in parsed])
         return rejected("field_unknown", got=unknown, hint=near, known=", ".join(COLUMNS))
     event = {c: parsed[c] for c in COLUMNS if parsed.get(c) is not None}

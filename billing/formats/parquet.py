@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..core.errors import BadSource
-from .rows import COLUMNS, Reading, Rows, check_columns, plain
+from .rows import COLUMNS, OTHER, Reading, Rows, check_columns, is_text, plain, text
 
 #: Threads that decode, and row groups under way: enough to keep two cores busy.
 _THREADS: Final = 2
@@ -31,13 +31,18 @@ def columns_of(path: str) -> list[str]:
 def read(path: str | pa.BufferReader, *, name: str, reading: Reading) -> Iterator[Rows]:
     """The rows of a file, row group by row group. Raises `BadSource`."""
     metadata = _metadata(path, name=name)
-    names = metadata.schema.to_arrow_schema().names
+    schema = metadata.schema.to_arrow_schema()
+    names = schema.names
     check_columns(names, where=name, reading=reading)
     wanted = [c for c in names if c in COLUMNS]
     if metadata.num_rows > _ROWS_MAX:
         raise BadSource("file_too_large", name, got=metadata.num_rows)
     size = os.path.getsize(path) if isinstance(path, str) else path.size()
-    repeating = [c for c in wanted if c in _REPEATING]
+    for field in wanted:
+        kind = schema.field(field).type
+        if field not in OTHER and not is_text(kind.value_type if pa.types.is_dictionary(kind) else kind):
+            raise BadSource("column_type", name, field=field, got=str(kind), wanted="text")
+    repeating = [c for c in wanted if c in _REPEATING and not pa.types.is_null(schema.field(c).type)]
     local = threading.local()
 
     def decode(group: int) -> pa.Table:
@@ -58,7 +63,9 @@ def read(path: str | pa.BufferReader, *, name: str, reading: Reading) -> Iterato
                 if not ahead:
                     break
                 table = _result(ahead.popleft(), name)
-                yield Rows(name, {c: plain(table.column(c)) for c in wanted}, table.num_rows, first.__add__)
+                columns = {c: plain(table.column(c)) for c in wanted}
+                columns |= {c: text(columns[c], field=c, where=name) for c in wanted if c not in OTHER}
+                yield Rows(name, columns, table.num_rows, first.__add__)
                 first += table.num_rows
                 if reading.progress:
                     reading.progress(size // metadata.num_row_groups)

@@ -17,6 +17,8 @@ from ..core.event import Bool
 
 #: Columns that every source has.
 REQUIRED: Final = ("account_id", "identity_id", "type", "occurred_at")
+#: Columns that are not text, or need not be.
+OTHER: Final = ("occurred_at", "recorded_at", "results")
 #: Columns that a source may have, in any order.
 COLUMNS: Final = (
     "event_id",
@@ -80,6 +82,28 @@ def check_columns(names: Sequence[str], *, where: str, reading: Reading, missing
         if name not in COLUMNS and not reading.ignore_extra:
             near = hint(name, [c for c in COLUMNS if c not in names])
             raise BadSource("field_unknown", where, got=name, hint=near, known=known)
+
+
+def text(array: pa.Array, *, field: str, where: str) -> pa.Array:
+    """A column of text, or of codes into a dictionary of text. Raises `BadSource` for any other."""
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    if not is_text(kind):
+        raise BadSource("column_type", where, field=field, got=str(array.type), wanted="text")
+    if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
+        array = array.dictionary_decode()
+    if pa.types.is_null(kind) or pa.types.is_string_view(kind):
+        array = array.cast(pa.string())
+    try:
+        (array.dictionary if pa.types.is_dictionary(array.type) else array).validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise BadSource("encoding", where, after=f" in column {field}") from error
+    return array
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type of Arrow holds text, or nothing at all."""
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+    return any(fits(kind) for fits in tests)
 
 
 def plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -135,7 +135,8 @@ def files_of(path: str) -> list[File]:
         near = hint(os.path.basename(path), sorted(os.listdir(folder or "."))) if os.path.isdir(folder or ".") else ""
         raise BadSource("file_missing", path, hint=near)
     file = _file(path)
-    if file is None:
+    # What is no regular file may never end, or wait for ever to begin.
+    if file is None or not os.path.isfile(path):
         raise BadSource("file_type", path)
     return [file]
 
@@ -203,7 +204,7 @@ def _rows_of_stdin(reading: Reading) -> Iterator[Rows]:
         return
     compression = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     text = TextBytes(raw, name=name, compression=compression, progress=reading.progress)
-    kind = "jsonl" if text.first_line().lstrip().startswith((b"{", b"[")) else "csv"
+    kind = "jsonl" if text.first_line()[1].lstrip().startswith((b"{", b"[")) else "csv"
     yield from _some(_text(text, kind, reading), name)
 
 

@@ -23,10 +23,12 @@ from ..core.activity import ActivityPolicy
 from ..core.cycle import CycleRule, moment
 from ..core.errors import BadPlan, BadTerms, BillingError, hint
 from ..core.invoice import AllTerms, Terms
-from ..core.plan import Plan
+from ..core.plan import Plan, wanted_by
 from .instants import instant
 
 _PERCENT: Final = re.compile(r"\d{1,3}(\.\d{1,12})?%", re.ASCII)
+#: Weeks to seconds: a month and a year have no length.
+_DURATION: Final = re.compile(r"P(\d{1,4}W)?(\d{1,5}D)?(T(\d{1,6}H)?(\d{1,6}M)?(\d{1,9}(\.\d{1,6})?S)?)?", re.ASCII)
 _Moment = Annotated[Any, WithJsonSchema({"type": "string", "format": "date-time"})]
 _Span = Annotated[str, WithJsonSchema({"type": "string", "format": "duration"})]
 
@@ -94,19 +96,21 @@ def load_terms(path: str | os.PathLike[str]) -> AllTerms:
 
 def terms_of(settings: Settings, *, plan: Plan | None = None) -> Terms:
     """Terms from settings that have been read. Raises `BillingError` with the field that is wrong."""
-    windows = {
+    given: dict[str, Any] = {
         field: _span(value, field)
         for field in ("action_window", "connect_window")
         if (value := getattr(settings, field)) is not None
     }
+    if settings.reconnect is not None:
+        given["reconnect"] = settings.reconnect
     return Terms(
         plan=plan,
         cycles=CycleRule(
             anchor=_anchor(settings.anchor),
             months=1 if settings.months is None else settings.months,
-            timezone=settings.timezone or "UTC",
+            timezone="UTC" if settings.timezone is None else settings.timezone,
         ),
-        policy=ActivityPolicy(**windows, reconnect=settings.reconnect or "extends"),  # type: ignore[arg-type]
+        policy=ActivityPolicy(**given),
         discount=_percent(settings.discount),
     )
 
@@ -135,10 +139,10 @@ def _over(default: Settings, own: Settings) -> Settings:
 
 
 def _anchor(value: object) -> datetime | None:
-    if value is None or (isinstance(value, datetime) and value.tzinfo is not None):
-        return value
+    if value is None:
+        return None
     if isinstance(value, date):
-        raise BadTerms("ts_naive", field="anchor", got=value.isoformat())
+        value = value.isoformat()
     if not isinstance(value, str):
         raise BadTerms("value", field="anchor", got=value, wanted="an instant such as 2026-01-14T09:00:00Z")
     return moment(instant(value, field="anchor"))
@@ -153,28 +157,38 @@ def _percent(text: str | None) -> Decimal:
 
 
 def _span(text: str, field: str) -> timedelta:
-    try:
-        if not text.startswith("P"):
-            raise ValueError
-        return TypeAdapter(timedelta).validate_python(text)
-    except ValueError:
-        raise BadTerms("value", field=field, got=text, wanted='a duration such as "P30D"') from None
+    if not _DURATION.fullmatch(text) or text.endswith(("P", "T")):
+        raise BadTerms("value", field=field, got=text, wanted='a duration such as "P30D"')
+    return TypeAdapter(timedelta).validate_python(text)
 
 
 def _document(name: str, error: type[BadPlan | BadTerms]) -> dict[str, Any]:
     try:
         content = Path(name).read_text(encoding="utf-8")
-        document = json.loads(content) if name.lower().endswith(".json") else tomllib.loads(content)
+        if name.lower().endswith(".json"):
+            document = json.loads(content, object_pairs_hook=_without_repeats)
+        else:
+            document = tomllib.loads(content)
     except FileNotFoundError:
         raise error("file_missing", name, hint="") from None
     except UnicodeDecodeError:
         raise error("encoding", name, after="") from None
     except OSError as problem:
         raise error("file_unreadable", name, detail=problem.strerror or "") from None
+    except RecursionError:
+        raise error("document_invalid", name, detail="it is nested too deeply") from None
     except ValueError as problem:
         raise error("document_invalid", name, detail=str(problem).rstrip(".")) from None
     if not isinstance(document, dict):
         raise error("document_invalid", name, detail="it is not a table")
+    return document
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        double = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
+        raise ValueError(f"it has {double} twice")
     return document
 
 
@@ -185,5 +199,4 @@ def _bad_terms(error: ValidationError, name: str) -> BadTerms:
         known = sorted(TermsDocument.model_fields if len(first["loc"]) == 1 else Settings.model_fields)
         near = hint(str(first["loc"][-1]), known)
         return BadTerms("key_unknown", name, field=place, hint=near, known=", ".join(known))
-    wanted = first["msg"].removeprefix("Input should be ").replace("'", '"')
-    return BadTerms("value", name, field=place, got=first["input"], wanted=wanted)
+    return BadTerms("value", name, field=place, got=first["input"], wanted=wanted_by(first))
