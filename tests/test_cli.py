@@ -107,7 +107,7 @@ def test_the_first_line_that_is_not_wanted_any_more_ends_it_quietly() -> None:
 
 
 def test_explain_tells_the_story_of_the_highest_peak_when_no_cycle_is_named() -> None:
-    """The question behind `explain` is most often: why so many?"""
+    """What people ask first is why there were so many."""
     printed = billing("explain", AGENCY, "--terms", TERMS, "--account", "kontor-nord").stdout.decode()
 
     assert "kontor-nord, cycle 2025-06" in printed
