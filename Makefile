@@ -10,8 +10,11 @@ AGENCY := fixtures/agency/events.csv --terms fixtures/agency/terms.toml
 .PHONY: demo test lint coverage bench verify-long lock clean
 
 demo: $(RUN)  ## install, compute the agency's invoices, explain one peak
+	@echo; echo "A year of peaks, three accounts:  billing peaks $(AGENCY)"
 	@$(BIN)/billing peaks $(AGENCY)
+	@echo; echo "The invoices of June:  billing invoice $(AGENCY) --cycle 2025-06"; echo
 	@$(BIN)/billing invoice $(AGENCY) --cycle 2025-06
+	@echo; echo "One peak explained:  billing explain $(AGENCY) --account outreach-sg --cycle 2025-06"; echo
 	@$(BIN)/billing explain $(AGENCY) --account outreach-sg --cycle 2025-06
 
 test: $(DEV)  ## install what tests need, run them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise, permutations
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,16 @@ def test_the_order_of_events_at_one_instant_changes_nothing(told: list[Row], pol
     """Ties are no accident: a deletion wins them whichever comes first."""
     shuffled = sorted(dice.sample(told, len(told)), key=lambda row: row[0])
     assert _spans(walked(sorted(told), policy)) == _spans(walked(shuffled, policy))
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=["extends", "restarts"])
+def test_every_order_of_three_events_at_one_instant_is_the_same(policy: ActivityPolicy) -> None:
+    """All of them, also where a connect that restarts comes after the action that it must not end."""
+    for kinds in combinations_with_replacement((CONNECTED, CALLED, DELETED), 3):
+        orders = [
+            walked([(0, 0, CONNECTED), *((DAY, 0, kind) for kind in order)], policy) for order in permutations(kinds)
+        ]
+        assert [orders[0]] * len(orders) == orders
 
 
 @given(

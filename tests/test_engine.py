@@ -343,6 +343,18 @@ def test_events_that_were_read_can_be_counted() -> None:
     assert repr(events) == "Events(5 received = 5 accepted + 0 duplicates + 0 rejected, 3 accounts)"
 
 
+def test_a_void_of_a_void_is_rejected_and_the_first_stands() -> None:
+    """Both that it was refused and that it changed nothing must show."""
+    events = [
+        replace(action("acme", "ada", 2), event_id="e1"),
+        Event("acme", "ada", "event.voided", day(3), event_id="e2", voids="e1"),
+        Event("acme", "ada", "event.voided", day(4), event_id="e3", voids="e2"),
+    ]
+    read = billing.read(table(events))
+    assert [("void_of_void", 3)] == [(rejection.code, rejection.line) for rejection in read.rejections]
+    assert ("2 accepted", 0) == (f"{read.tally.accepted} accepted", len(read.columns))
+
+
 # Digest.
 
 
@@ -362,6 +374,7 @@ def test_a_digest_stands_for_a_set_of_events() -> None:
 
 @given(stories(cycle=JANUARY))
 @example(TYPE_TOLD_TWICE)
+@example(Story([action("acme", "ada", 2), delete("acme", "ada", 2), connect("acme", "ada", 3)]))  # two at one instant
 def test_everyone_counted_has_an_event_that_covers_the_peak(story: Story) -> None:
     """A certificate can be checked with the ledger and the definition alone."""
     shown, cycle = _explained(story)

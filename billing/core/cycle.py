@@ -31,6 +31,13 @@ def micros(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
+def _micros(instant: datetime, *, field: str = "instant") -> int:
+    """The microseconds of an instant that somebody gave. Raises `BadCycle` (`ts_naive`)."""
+    if instant.tzinfo is None:
+        raise BadCycle("ts_naive", field=field, got=instant.isoformat())
+    return micros(instant)
+
+
 def moment(instant: int) -> datetime:
     """Microseconds since 1970-01-01T00:00:00Z as an aware datetime in UTC."""
     return _EPOCH + timedelta(microseconds=instant)
@@ -75,18 +82,18 @@ class CycleRule:
         if self.months not in (1, 3, 6, 12) or isinstance(self.months, bool):
             raise BadCycle("cycle_months", field="months", got=self.months)
         zone(self.timezone)
-        if self.anchor is not None and self.anchor.tzinfo is None:
-            raise BadCycle("ts_naive", field="anchor", got=self.anchor.isoformat())
+        if self.anchor is not None:
+            _micros(self.anchor, field="anchor")
 
     def at(self, instant: datetime) -> Cycle:
         """The cycle that `instant` (aware) falls in."""
-        return self.cycle(self.index_at(micros(instant)))
+        return self.cycle(self.index_at(_micros(instant)))
 
     def between(self, start: datetime, end: datetime) -> list[Cycle]:
         """The cycles that share an instant with `[start, end)`, in order; together they cover it."""
-        if end <= start:
+        if _micros(end) <= _micros(start):
             return []
-        return [self.cycle(k) for k in range(self.index_at(micros(start)), self.index_at(micros(end) - 1) + 1)]
+        return [self.cycle(k) for k in range(self.index_at(_micros(start)), self.index_at(_micros(end) - 1) + 1)]
 
     def cycle(self, k: int) -> Cycle:
         """Cycle `k`, counted from the anchor; `k` may be negative."""

@@ -284,7 +284,9 @@ def _bad_plan(error: ValidationError, model: type[BaseModel]) -> BadPlan:
         pointed = ".".join(p for p in (place, str(inner.details.get("field", ""))) if p)
         return BadPlan(inner.code, **{**inner.details, "field": pointed})
     if first["type"] == "missing":
-        return BadPlan("key_missing", field=place, wanted="A plan needs id, currency, mode and tiers.")
+        inside = place.startswith("tiers[") or model is Tier
+        needed = "A tier needs a unit_price." if inside else "A plan needs id, currency, mode and tiers."
+        return BadPlan("key_missing", field=place, wanted=needed)
     if first["type"] == "extra_forbidden":
         known = sorted(Tier.model_fields if place.startswith("tiers") else model.model_fields)
         near = hint(place.split(".")[-1], known)

@@ -94,14 +94,11 @@ def billed(events: Iterable[Event]) -> dict[str, list[Event]]:
 
 def happened(events: Iterable[Event]) -> list[Event]:
     """One account's events without repeats, conflicts, voids and what they void."""
-    first: dict[str, Event] = {}
-    anonymous = []
-    for event in events:
-        if event.event_id is None:
-            anonymous.append(event)
-        else:
-            first.setdefault(event.event_id, event)
-    voids = [e for e in [*first.values(), *anonymous] if e.type == "event.voided"]
+    kept: list[Event] = []
+    for event in events:  # of two with one id the first stays
+        if event.event_id is None or all(event.event_id != e.event_id for e in kept):
+            kept.append(event)
+    voids = [e for e in kept if e.type == "event.voided"]
     void_ids = {e.event_id for e in voids}
     voided = {e.voids for e in voids if e.voids not in void_ids}  # voiding a void is rejected
-    return [e for e in [*first.values(), *anonymous] if e.type != "event.voided" and e.event_id not in voided]
+    return [e for e in kept if e.type != "event.voided" and e.event_id not in voided]
