@@ -21,6 +21,8 @@ from .kernel import SMALL, compiled
 #: The instant of what has not happened, earlier than any event; and the index of no interval.
 NEVER: Final = -(1 << 62)
 NONE: Final = -1
+#: How many events are walked at a time.
+_STEP: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,11 @@ class Walk:
 
     def feed(self, events: Columns, identities: int) -> None:
         """Take the next events; `identities` is how many codes are known by now. Raises `OutOfOrder`."""
-        if not len(events):
-            return
+        # Room is made for as many intervals as there are events, so not for all events at once.
+        for first in range(0, len(events), _STEP):
+            self._step(events.part(first, first + _STEP), identities)
+
+    def _step(self, events: Columns, identities: int) -> None:
         self._make_room(len(events), identities)
         self._fed += len(events)
         state: list[Any] = [

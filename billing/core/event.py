@@ -7,7 +7,7 @@ out in order of appearance and mean nothing in themselves; results are ordered b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +44,8 @@ IDENTITY_TYPES: Final = ("engagement", "standard")
 
 #: Enough for the types that make or end activity, which come first.
 _TYPE_BITS: Final = 2
+#: How many rows are worked on at a time where what comes between would be large.
+_SLICE: Final = 1 << 20
 
 #: Events occur in [2000, 2200): outside, a clock or a unit is wrong.
 INSTANT_MIN: Final = 946_684_800 * SECOND
@@ -87,30 +89,47 @@ class Columns:
         """The rows for which `mask` is true."""
         return Columns(self.identities[mask], self.types[mask], self.instants[mask])
 
+    def part(self, first: int, end: int) -> Columns:
+        """Rows `first` to `end`, the latter not included."""
+        return Columns(self.identities[first:end], self.types[first:end], self.instants[first:end])
+
     def in_order_of_time(self) -> Columns:
         """The same events, sorted once by instant; ties in any order."""
         if np.all(self.instants[:-1] <= self.instants[1:]):
             return self
-        first = int(self.instants.min())
-        identity_bits = int(self.identities.max()).bit_length()
-        low_bits = identity_bits + _TYPE_BITS
-        span = int(self.instants.max()) - first
-        if span.bit_length() + low_bits > 64:
-            early = self.instants <= first + span // 2
-            return Columns.joined([self.where(early).in_order_of_time(), self.where(~early).in_order_of_time()])
         # An event fits one integer, its instant first: sorting those takes a quarter of the time of
-        # sorting an index by instant and fetching three columns through it.
-        packed = (self.instants - first).astype(np.uint64)
-        packed <<= np.uint64(identity_bits)
-        packed |= self.identities.astype(np.uint64)
-        packed <<= np.uint64(_TYPE_BITS)
-        packed |= self.types.astype(np.uint64)
-        packed.sort()
-        types = (packed & np.uint64((1 << _TYPE_BITS) - 1)).astype(np.int8)
-        packed >>= np.uint64(_TYPE_BITS)
-        identities = (packed & np.uint64((1 << identity_bits) - 1)).astype(np.int32)
-        packed >>= np.uint64(identity_bits)
-        return Columns(identities, types, packed.astype(np.int64) + first)
+        # sorting an index by instant and fetching three columns through it. What does not fit of a
+        # long span of time, its highest bits, sorts events into a few buckets before.
+        first, last = int(self.instants.min()), int(self.instants.max())
+        identity_bits = int(self.identities.max()).bit_length()
+        low, high = np.uint64(identity_bits + _TYPE_BITS), np.uint64(64 - identity_bits - _TYPE_BITS)
+        packed = np.empty(len(self), np.uint64)
+        buckets = np.zeros(len(self), np.min_scalar_type((last - first) >> int(high)))
+        for rows in self._slices():  # large intermediate arrays would cost more than the sums
+            offsets = (self.instants[rows] - first).astype(np.uint64)
+            tails = (self.identities[rows].astype(np.uint64) << np.uint64(_TYPE_BITS)) | self.types[rows].astype(
+                np.uint64
+            )
+            packed[rows] = (offsets << low) | tails
+            buckets[rows] = offsets >> high
+        if buckets.any():
+            order = np.argsort(buckets, kind="stable")
+            packed, buckets = packed[order], buckets[order]
+        for bucket in np.split(packed, np.flatnonzero(buckets[1:] != buckets[:-1]) + 1):
+            bucket.sort()
+        sorted_ = Columns(np.empty_like(self.identities), np.empty_like(self.types), packed.view(np.int64))
+        for rows in self._slices():
+            part = packed[rows]
+            sorted_.types[rows] = part & np.uint64((1 << _TYPE_BITS) - 1)
+            sorted_.identities[rows] = (part >> np.uint64(_TYPE_BITS)) & np.uint64((1 << identity_bits) - 1)
+            sorted_.instants[rows] = ((part >> low) | (buckets[rows].astype(np.uint64) << high)).astype(
+                np.int64
+            ) + first
+        return sorted_
+
+    def _slices(self) -> Iterator[slice]:
+        for start in range(0, len(self), _SLICE):
+            yield slice(start, start + _SLICE)
 
     @staticmethod
     def joined(parts: Sequence[Columns]) -> Columns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
@@ -26,6 +26,22 @@ _REPEATING: Final = ("account_id", "identity_id", "type", "identity_type", "acti
 def columns_of(path: str) -> list[str]:
     """The names of the columns of a file. Raises `BadSource` for what is no whole Parquet file."""
     return list(_metadata(path).schema.to_arrow_schema().names)
+
+
+def may_be_in_order(paths: Sequence[str]) -> bool:
+    """Whether the statistics of the files leave it open that their events are in order of time."""
+    latest = None
+    for path in paths:
+        metadata = _metadata(path)
+        place = metadata.schema.to_arrow_schema().names.index("occurred_at")
+        for group in range(metadata.num_row_groups):
+            known = metadata.row_group(group).column(place).statistics
+            if known is None or not known.has_min_max:
+                continue
+            if latest is not None and known.min < latest:
+                return False
+            latest = known.max
+    return True
 
 
 def read(path: str | pa.BufferReader, *, name: str, reading: Reading) -> Iterator[Rows]:

@@ -54,11 +54,17 @@ def read(source: Any, reading: Reading | None = None) -> Events:
 
 
 def streams(source: Any) -> bool:
-    """Whether a source can be answered without keeping its events: Parquet files without event ids."""
+    """Whether a source may be answered without keeping its events: Parquet in order, without event ids."""
     if not isinstance(source, str | os.PathLike) or os.fspath(source) == "-":
         return False
     files = files_of(os.fspath(source))
-    return all(f.kind == "parquet" and "event_id" not in parquet.columns_of(f.path) for f in files)
+    if not all(f.kind == "parquet" and _streamable(parquet.columns_of(f.path)) for f in files):
+        return False
+    return parquet.may_be_in_order([f.path for f in files])
+
+
+def _streamable(columns: list[str]) -> bool:
+    return "event_id" not in columns and "occurred_at" in columns
 
 
 class Stream:
