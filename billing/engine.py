@@ -82,10 +82,12 @@ def activity(source: Any, question: Question, reading: Reading | None = None) ->
     reading = reading or Reading()
     if not isinstance(source, Events) and not reading.digest and sources.streams(source):
         stream = sources.Stream(source, reading)
-        try:
-            return _activity(stream, stream, question)
-        except OutOfOrder:
-            pass  # read all of it, and sort it once
+        if sources.may_be_in_order(source):
+            try:
+                return _activity(stream, stream, question)
+            except OutOfOrder:
+                stream = sources.Stream(source, reading)
+        return _activity(stream, [Columns.joined(list(stream)).in_order_of_time()], question)
     events = read(source, reading)
     return _activity(events, [events.columns.in_order_of_time()], question)
 

@@ -107,9 +107,8 @@ class Columns:
         buckets = np.zeros(len(self), np.min_scalar_type((last - first) >> int(high)))
         for rows in self._slices():  # large intermediate arrays would cost more than the sums
             offsets = (self.instants[rows] - first).astype(np.uint64)
-            tails = (self.identities[rows].astype(np.uint64) << np.uint64(_TYPE_BITS)) | self.types[rows].astype(
-                np.uint64
-            )
+            tails = self.identities[rows].astype(np.uint64) << np.uint64(_TYPE_BITS)
+            tails |= self.types[rows].astype(np.uint64)
             packed[rows] = (offsets << low) | tails
             buckets[rows] = offsets >> high
         if buckets.any():
@@ -117,14 +116,14 @@ class Columns:
             packed, buckets = packed[order], buckets[order]
         for bucket in np.split(packed, np.flatnonzero(buckets[1:] != buckets[:-1]) + 1):
             bucket.sort()
+        # The instants take the place of what they are taken from.
         sorted_ = Columns(np.empty_like(self.identities), np.empty_like(self.types), packed.view(np.int64))
         for rows in self._slices():
             part = packed[rows]
             sorted_.types[rows] = part & np.uint64((1 << _TYPE_BITS) - 1)
             sorted_.identities[rows] = (part >> np.uint64(_TYPE_BITS)) & np.uint64((1 << identity_bits) - 1)
-            sorted_.instants[rows] = ((part >> low) | (buckets[rows].astype(np.uint64) << high)).astype(
-                np.int64
-            ) + first
+            offsets = (part >> low) | (buckets[rows].astype(np.uint64) << high)
+            sorted_.instants[rows] = offsets.astype(np.int64) + first
         return sorted_
 
     def _slices(self) -> Iterator[slice]:

@@ -54,13 +54,16 @@ def read(source: Any, reading: Reading | None = None) -> Events:
 
 
 def streams(source: Any) -> bool:
-    """Whether a source may be answered without keeping its events: Parquet in order, without event ids."""
+    """Whether a source can be answered without settling it first: Parquet files without event ids."""
     if not isinstance(source, str | os.PathLike) or os.fspath(source) == "-":
         return False
     files = files_of(os.fspath(source))
-    if not all(f.kind == "parquet" and _streamable(parquet.columns_of(f.path)) for f in files):
-        return False
-    return parquet.may_be_in_order([f.path for f in files])
+    return all(f.kind == "parquet" and _streamable(parquet.columns_of(f.path)) for f in files)
+
+
+def may_be_in_order(source: str) -> bool:
+    """Whether a source that `streams` may be in order of time, as far as its statistics tell."""
+    return parquet.may_be_in_order([f.path for f in files_of(os.fspath(source))])
 
 
 def _streamable(columns: list[str]) -> bool:
