@@ -7,11 +7,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import draft, explain, intervals, peaks, read
+    from .api import agree, append, close, draft, explain, intervals, open_ledger, peaks, read, restate, statement
+    from .closing import Closing
     from .core.activity import ActivityPolicy
     from .core.cycle import Cycle, CycleRule
     from .core.errors import (
         BadCycle,
+        BadLedger,
         BadPlan,
         BadPolicy,
         BadSource,
@@ -20,23 +22,43 @@ if TYPE_CHECKING:
         NotPriced,
         Refused,
         Rejection,
+        StaleLedger,
         UnknownAccount,
     )
     from .core.event import Events, Tally
     from .core.evidence import Evidence, Passerby, Witness
-    from .core.invoice import AllTerms, Basis, Invoice, Line, Terms
+    from .core.invoice import Basis, Invoice, Line
     from .core.money import Money
     from .core.plan import Part, Plan, PlanWarning, Price, Tier
+    from .core.restatement import Billed, LateEvent, Restatement
+    from .core.terms import AllTerms, Terms, TermsVersion
     from .formats.terms import load_terms
+    from .ledger.entry import Document, Entry, Head, Receipt
+    from .ledger.ledger import Ledger
+    from .restating import Restating
 
 # Where each public name lives. They are imported when first used, so that `import billing` and
 # `billing --help` cost nothing.
 _HOMES = {
-    "api": ("draft", "explain", "intervals", "peaks", "read"),
+    "api": (
+        "agree",
+        "append",
+        "close",
+        "draft",
+        "explain",
+        "intervals",
+        "open_ledger",
+        "peaks",
+        "read",
+        "restate",
+        "statement",
+    ),
+    "closing": ("Closing",),
     "core.activity": ("ActivityPolicy",),
     "core.cycle": ("Cycle", "CycleRule"),
     "core.errors": (
         "BadCycle",
+        "BadLedger",
         "BadPlan",
         "BadPolicy",
         "BadSource",
@@ -45,12 +67,18 @@ _HOMES = {
         "NotPriced",
         "Refused",
         "Rejection",
+        "StaleLedger",
         "UnknownAccount",
     ),
     "core.event": ("Events", "Tally"),
     "core.evidence": ("Evidence", "Passerby", "Witness"),
-    "core.invoice": ("AllTerms", "Basis", "Invoice", "Line", "Terms"),
+    "core.invoice": ("Basis", "Invoice", "Line"),
+    "core.terms": ("AllTerms", "Terms", "TermsVersion"),
+    "ledger.entry": ("Document", "Entry", "Head", "Receipt"),
+    "ledger.ledger": ("Ledger",),
+    "restating": ("Restating",),
     "core.money": ("Money",),
+    "core.restatement": ("Billed", "LateEvent", "Restatement"),
     # Plans come by way of the module that can load them from files.
     "formats.terms": ("Plan", "load_terms"),
     "core.plan": ("Part", "PlanWarning", "Price", "Tier"),
@@ -61,17 +89,25 @@ __all__ = [
     "ActivityPolicy",
     "AllTerms",
     "BadCycle",
+    "BadLedger",
     "BadPlan",
     "BadPolicy",
     "BadSource",
     "BadTerms",
     "Basis",
+    "Billed",
     "BillingError",
+    "Closing",
     "Cycle",
     "CycleRule",
+    "Document",
+    "Entry",
     "Events",
     "Evidence",
+    "Head",
     "Invoice",
+    "LateEvent",
+    "Ledger",
     "Line",
     "Money",
     "NotPriced",
@@ -80,19 +116,30 @@ __all__ = [
     "Plan",
     "PlanWarning",
     "Price",
+    "Receipt",
     "Refused",
     "Rejection",
+    "Restatement",
+    "Restating",
+    "StaleLedger",
     "Tally",
     "Terms",
+    "TermsVersion",
     "Tier",
     "UnknownAccount",
     "Witness",
+    "agree",
+    "append",
+    "close",
     "draft",
     "explain",
     "intervals",
     "load_terms",
+    "open_ledger",
     "peaks",
     "read",
+    "restate",
+    "statement",
 ]
 
 

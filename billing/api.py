@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from . import engine
+from . import closing, engine, issuing, restating
+from .closing import SETTLE, Closing
 from .core.activity import ActivityPolicy
 from .core.cycle import micros
 from .core.errors import BadCycle
 from .core.event import Events
 from .core.evidence import Evidence
-from .core.invoice import AllTerms, Invoice, Terms
+from .core.invoice import Invoice
+from .core.money import Money
 from .core.plan import Plan
+from .core.terms import AllTerms, Terms, TermsVersion
 from .formats.rows import Reading
 from .formats.terms import load_terms
+from .ledger import address as addresses
+from .ledger.entry import Receipt
+from .ledger.ledger import Ledger
+from .reckoning import Question
+from .restating import Restating
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,11 +39,13 @@ def read(source: Any, *, strict: bool = False, ignore_extra: bool = False, known
     """All events of a source, with what could not be accepted.
 
     `source` is the path of a `.csv`, `.jsonl` (either also `.gz` or `.zst`) or `.parquet` file, a
-    folder or glob of them, `-` for standard input, or a table with `__arrow_c_stream__`. Rows that
+    folder or glob of them, `-` for standard input, a table with `__arrow_c_stream__`, or a ledger: its
+    address, or what `open_ledger` gave. Rows that
     cannot be accepted are in `.rejections`; `strict` raises `Refused` at the first. `known_at`
     (aware) leaves out what was recorded later. Raises `BadSource` for a source that cannot be used.
     """
-    return engine.read(source, _reading(strict=strict, ignore_extra=ignore_extra, known_at=known_at))
+    with engine.opened(source) as opened:
+        return engine.read(opened, _reading(strict=strict, ignore_extra=ignore_extra, known_at=known_at))
 
 
 def intervals(source: Any, *, terms: GivenTerms = None, policy: ActivityPolicy | None = None) -> pd.DataFrame:
@@ -44,7 +54,8 @@ def intervals(source: Any, *, terms: GivenTerms = None, policy: ActivityPolicy |
     Columns `account_id`, `identity_id` (str), `start`, `end` (datetime64[us, UTC]), ordered by
     account, identity and start. `policy` overrides that of the terms.
     """
-    found = engine.activity(source, _question(terms=terms, policy=policy))
+    with engine.opened(source) as opened:
+        found = engine.answer(opened, _question(opened, Reading(), terms=terms, policy=policy)).found
     codes = found.intervals.identities
     table = pa.table(
         {
@@ -67,17 +78,21 @@ def peaks(
     policy: ActivityPolicy | None = None,
     as_of: datetime | None = None,
     known_at: datetime | None = None,
+    position: int | None = None,
 ) -> pd.DataFrame:
     """The most identities active at the same moment, for every account and billing cycle.
 
     Columns `account_id` (str), `cycle_start`, `cycle_end` (datetime64[us, UTC]), `peak` (int64) and
     `peak_at`, the first instant of the peak (NaT if it is 0), ordered by account and cycle. `first`
     and `last` are months such as `"2026-01"`; without them each account has the cycles from its
-    first active one to its last. `as_of` (aware) leaves out what occurred then or later. Raises
-    `BadSource`, `BadCycle`, `UnknownAccount`.
+    first active one to its last. `as_of` (aware) leaves out what occurred then or later, `known_at`
+    (aware) what was recorded later, `position` what came later into a ledger. Without `terms`, a
+    ledger's own apply. Raises `BadSource`, `BadLedger`, `BadCycle`, `UnknownAccount`.
     """
-    question = _question(terms=terms, policy=policy, first=first, last=last, accounts=accounts, as_of=as_of)
-    rows = engine.peaks(engine.activity(source, question, _reading(known_at=known_at)), question)
+    reading = _reading(known_at=known_at, position=position)
+    with engine.opened(source) as opened:
+        question = _question(opened, reading, terms, policy, first, last, accounts, as_of)
+        rows = engine.answer(opened, question, reading).peaks()
     return _frame(
         pa.table(
             {
@@ -94,21 +109,24 @@ def peaks(
 def draft(
     source: Any,
     *,
-    terms: GivenTerms,
+    terms: GivenTerms = None,
     first: str | None = None,
     last: str | None = None,
     accounts: Sequence[str] = (),
     policy: ActivityPolicy | None = None,
     as_of: datetime | None = None,
     known_at: datetime | None = None,
+    position: int | None = None,
 ) -> list[Invoice]:
     """The invoice of every account and billing cycle, as a draft, by account and cycle.
 
-    Takes what `peaks` takes; the terms name a plan for each account. Raises `BadTerms`
-    (`plan_missing`) for an account without one, `NotPriced` for a peak beyond the last tier.
+    Takes what `peaks` takes; the terms, or the ledger's own, name a plan for each account. Raises
+    `BadTerms` (`plan_missing`) for an account without one, `NotPriced` for a peak beyond the last tier.
     """
-    question = _question(terms=terms, policy=policy, first=first, last=last, accounts=accounts, as_of=as_of)
-    return list(engine.draft(engine.activity(source, question, _reading(known_at=known_at)), question))
+    reading = _reading(known_at=known_at, position=position)
+    with engine.opened(source) as opened:
+        question = _question(opened, reading, terms, policy, first, last, accounts, as_of)
+        return engine.answer(opened, question, reading).drafts()
 
 
 def explain(
@@ -120,27 +138,138 @@ def explain(
     policy: ActivityPolicy | None = None,
     as_of: datetime | None = None,
     known_at: datetime | None = None,
+    position: int | None = None,
 ) -> Evidence:
     """Why the peak of an account's cycle (a month such as `"2026-01"`) is what it is.
 
     Names each identity that was active at the peak, and the event that kept it so. Raises
     `UnknownAccount`, and `BadCycle` where no cycle of the account starts in that month.
     """
-    question = _question(terms=terms, policy=policy, first=cycle, accounts=[account_id], as_of=as_of)
-    return engine.explain(source, question, _reading(known_at=known_at))[0]
+    reading = _reading(known_at=known_at, position=position)
+    with engine.opened(source) as opened:
+        question = _question(opened, reading, terms, policy, cycle, None, [account_id], as_of)
+        return engine.explain(opened, question, reading)[0]
+
+
+def open_ledger(url: str, *, create: bool = True) -> Ledger:
+    """A ledger: events kept for good, and the documents issued for them.
+
+    `url` is `sqlite:///billing.db` or `postgresql://HOST/DATABASE`; see `ledger.address`. With
+    `create`, an empty ledger is made where there is none. Raises `BadLedger`.
+    """
+    return addresses.open_ledger(url, create=create)
+
+
+def append(
+    ledger: Ledger, source: Any, *, strict: bool = False, ignore_extra: bool = False, now: datetime | None = None
+) -> Receipt:
+    """Add the events of a source to a ledger, and say what became of each; doing it again is safe.
+
+    Takes any source that `read` takes; each event needs an `event_id`. When this returns, what was
+    accepted is on disk. After an error, append the same events again: those that are there change
+    nothing. Events without `recorded_at` are recorded `now` (aware; else by the clock). Raises
+    `BadSource`, `Refused`, `BadLedger`.
+    """
+    with engine.opened(source) as opened:
+        return engine.append(ledger, opened, _reading(strict=strict, ignore_extra=ignore_extra), now=_now(now))
+
+
+def close(
+    ledger: Ledger,
+    cycle: str,
+    *,
+    terms: GivenTerms = None,
+    accounts: Sequence[str] = (),
+    settle: timedelta = SETTLE,
+    position: int | None = None,
+    issue: bool = False,
+    now: datetime | None = None,
+) -> Closing:
+    """The invoices of a cycle (a month such as `"2026-01"`) that is over; with `issue`, they are issued.
+
+    One original for each account with an event before its cycle's end, 0.00 included; those that
+    have one are left alone. `.drafts` are what there is to issue, `.documents` what was issued. Cycles
+    close `settle` after their end. `terms` are kept as the ledger's own if it has none; later ones are
+    made known with `agree`. With `position`, raises `StaleLedger` if the ledger has gone on since.
+    """
+    given = None if terms is None else _all_terms(terms)
+    return closing.close(
+        ledger, cycle, now=_now(now), settle=settle, accounts=accounts, terms=given, position=position, issue=issue
+    )
+
+
+def restate(
+    ledger: Ledger,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    accounts: Sequence[str] = (),
+    position: int | None = None,
+    issue: bool = False,
+    now: datetime | None = None,
+) -> Restating:
+    """What late events change about what was issued; with `issue`, notes settle the differences.
+
+    Each issued cycle that late events can have touched is computed again, under the terms of then:
+    `.restatements` are those that come to another total, each with the events that make the
+    difference. Invoice and notes together always equal a fresh draft; there is no note of 0.
+    """
+    return restating.restate(
+        ledger, now=_now(now), first=first, last=last, accounts=accounts, position=position, issue=issue
+    )
+
+
+def agree(
+    ledger: Ledger, terms: GivenTerms, *, applies_from: datetime | None = None, now: datetime | None = None
+) -> TermsVersion:
+    """Keep terms in the ledger, as a version that applies to cycles starting at `applies_from` or later.
+
+    The first version applies to all cycles; what was issued keeps the version it used. Raises
+    `BadTerms` where a date is needed, or where an account with an invoice would get other cycles.
+    """
+    since = _micros(applies_from, "applies_from")
+    return closing.agree(ledger, _all_terms(terms), now=_now(now), applies_from=since)
+
+
+def statement(
+    ledger: Ledger, *, account_id: str | None = None, known_at: datetime | None = None, position: int | None = None
+) -> pd.DataFrame:
+    """The documents of each account, or of one, with what it owes after each.
+
+    Columns `account_id`, `cycle`, `number`, `kind` (str), `issued_at` (datetime64[us, UTC]), `total`,
+    `balance` (Decimal), `currency` (str), by account in the order of issue.
+    """
+    at = engine.position_of(ledger, _reading(known_at=known_at, position=position))
+    rows = issuing.statement(ledger, account_id=account_id, position=at)
+    return _frame(
+        pa.table(
+            {
+                "account_id": pa.array([r.account_id for r in rows], pa.string()),
+                "cycle": pa.array([r.cycle for r in rows], pa.string()),
+                "number": pa.array([r.number for r in rows], pa.string()),
+                "kind": pa.array([r.kind for r in rows], pa.string()),
+                "issued_at": _instants([r.issued_at for r in rows]),
+                "total": _amounts([r.total for r in rows]),
+                "balance": _amounts([r.balance for r in rows]),
+                "currency": pa.array([r.total.currency for r in rows], pa.string()),
+            }
+        )
+    )
 
 
 def _question(
-    *,
+    source: Any,
+    reading: Reading,
     terms: GivenTerms = None,
     policy: ActivityPolicy | None = None,
     first: str | None = None,
     last: str | None = None,
     accounts: Sequence[str] = (),
     as_of: datetime | None = None,
-) -> engine.Question:
-    return engine.Question(
-        terms=_all_terms(terms),
+) -> Question:
+    own = terms is None and isinstance(source, Ledger)
+    return Question(
+        terms=engine.terms_in(source, reading) if own else _all_terms(terms),
         first=first,
         last=last,
         accounts=tuple(accounts),
@@ -149,8 +278,18 @@ def _question(
     )
 
 
-def _reading(*, strict: bool = False, ignore_extra: bool = False, known_at: datetime | None = None) -> Reading:
-    return Reading(strict=strict, ignore_extra=ignore_extra, known_at=_micros(known_at, "known_at"))
+def _reading(
+    *,
+    strict: bool = False,
+    ignore_extra: bool = False,
+    known_at: datetime | None = None,
+    position: int | None = None,
+) -> Reading:
+    return Reading(strict=strict, ignore_extra=ignore_extra, known_at=_micros(known_at, "known_at"), position=position)
+
+
+def _now(given: datetime | None) -> int:
+    return micros(datetime.now(UTC)) if given is None else _micros(given, "now") or 0
 
 
 def _all_terms(terms: GivenTerms) -> AllTerms:
@@ -171,6 +310,10 @@ def _micros(instant: datetime | None, field: str) -> int | None:
 
 def _instants(values: Any) -> pa.Array:
     return pa.array(values, pa.int64()).cast(pa.timestamp("us", "UTC"))
+
+
+def _amounts(money: Sequence[Money]) -> pa.Array:
+    return pa.array([m.amount for m in money]) if money else pa.array([], pa.decimal128(38, 2))
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

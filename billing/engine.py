@@ -1,270 +1,311 @@
 """The verbs: read, intervals, peaks, draft, explain.
 
 Every door calls these and adds only parsing and printing. A verb takes a source: events that were
-read, a path, folder or glob, `-`, or a table with `__arrow_c_stream__`. Parquet files without event
-ids are answered as they are read, without keeping their events.
+read, a path, folder or glob, `-`, a table with `__arrow_c_stream__`, or a ledger. Parquet files
+without event ids are answered as they are read, without keeping their events; of a ledger only what
+can matter to the cycles asked for is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
-from .core.activity import ActivityPolicy, Intervals, OutOfOrder, Walk
-from .core.cycle import Calendar, Cycle, CycleRule, moment, month_of, zone_rules_version
-from .core.errors import BadCycle, BadSource, BadTerms, Rejection, UnknownAccount, hint, quoted
-from .core.event import Columns, Events, Int32, Int64, Names, Tally
+from .core.activity import OutOfOrder
+from .core.cycle import Cycle, micros, moment
+from .core.errors import BadCycle, BadLedger, BadSource, UnknownAccount, quoted
+from .core.event import Batch, Columns, Events, Tally
 from .core.evidence import Evidence, evidence
-from .core.invoice import AllTerms, Basis, Invoice, Terms, lines
-from .core.kernel import SMALL
-from .core.sweep import Peak, Spans, sweep
+from .core.invoice import Invoice
+from .core.sweep import Peak
+from .core.terms import AllTerms, Terms, TermsHistory, TermsVersion
+from .formats import exports
 from .formats import source as sources
 from .formats.rows import Reading
+from .formats.terms import version_of
+from .ledger.address import is_address, open_ledger
+from .ledger.entry import Head, Receipt
+from .ledger.ledger import Ledger
+from .ledger.sqlite import SqliteDatabase
+from .reckoning import Activity, Question, Wanted, billed, draft, peaks, priced, run, swept
 
-#: How many slices the curve of a cycle has.
-CURVE_SLICES: Final = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """Who was active when, and what the source said besides.
-
-    `intervals` are those of counted identities; `accounts` are their account codes. `accepted`
-    counts the accepted events of each account.
-    """
-
-    names: Names
-    intervals: Intervals
-    accounts: Int32
-    accepted: Int64
-    tally: Tally
-    rejections: tuple[Rejection, ...]
-    digest: str | None
+Bill = TypeVar("Bill", Peak, Invoice)
+#: How many events are added to a ledger in one step.
+APPEND_ROWS: Final = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Which bills are asked for, and under which terms.
-
-    `first` and `last` are months (`2026-01`), `accounts` limits to these, `as_of` (microseconds)
-    leaves out what occurred then or later, `policy` overrides that of the terms.
-    """
-
-    terms: AllTerms = field(default_factory=AllTerms)
-    first: str | None = None
-    last: str | None = None
-    accounts: tuple[str, ...] = ()
-    as_of: int | None = None
-    policy: ActivityPolicy | None = None
-
-    def __post_init__(self) -> None:
-        months = [
-            month_of(name, field=which) for which in ("first", "last") if (name := getattr(self, which)) is not None
-        ]
-        if len(months) == 2 and months[0] > months[1]:
-            raise BadCycle("cycle_empty", start=self.first, end=self.last)
-
-    def policy_of(self, account_id: str) -> ActivityPolicy:
-        """The activity policy that an account is billed by."""
-        return self.policy or self.terms.of(account_id).policy
+@contextmanager
+def opened(source: Any) -> Iterator[Any]:
+    """The source itself; where it is the address of a ledger, that ledger, for as long as it is needed."""
+    if not is_address(source):
+        yield source
+        return
+    ledger = open_ledger(source)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
 
 
 def read(source: Any, reading: Reading | None = None) -> Events:
     """All events of a source, settled: repeats, conflicts and voided ones taken out."""
+    if isinstance(source, Ledger):
+        return source.read(position=position_of(source, reading or Reading()), ids=True)
+    if reading is not None and reading.position is not None:
+        raise BadSource("position_needs_ledger", field="position")
     return source if isinstance(source, Events) else sources.read(source, reading)
+
+
+def append(
+    ledger: Ledger,
+    source: Any,
+    reading: Reading | None = None,
+    *,
+    now: int,
+    progress: Callable[[int], None] | None = None,
+) -> Receipt:
+    """Add the events of a source to a ledger; those that are there already change nothing.
+
+    All of the source is read first. Events with a `recorded_at` go in by that and keep it, others in
+    the order of the source and are recorded `now` (microseconds). They are added a part at a time,
+    each in one step; after an interruption, appending the same source again adds the rest.
+    `progress` is told how many events were looked at. Raises `BadSource`, `Refused`, `BadLedger`.
+    """
+    if isinstance(source, Ledger):
+        source = pa.Table.from_batches(map(exports.batch_of, source.entries()), exports.SCHEMA)
+    coder, batches = sources.read_batches(source, reading or Reading())
+    whole = Batch.joined(batches)
+    names = coder.names(np.zeros(coder.identity_count, np.bool_))
+    order = np.arange(len(whole))
+    if (recorded := whole.content.get("recorded_at")) is not None:
+        order = np.argsort(recorded.fill_null(0).to_numpy(), kind="stable")
+    receipts = []
+    for first in range(0, len(whole), APPEND_ROWS):
+        part = whole.take(order[first : first + APPEND_ROWS])
+        receipts.append(ledger.append(part, names, now=now))
+        if progress:
+            progress(len(part))
+    rejections = [*coder.rejections, *(rejection for receipt in receipts for rejection in receipt.rejections)]
+    tally = Tally(
+        received=coder.received,
+        accepted=sum(receipt.tally.accepted for receipt in receipts),
+        duplicates=sum(receipt.tally.duplicates for receipt in receipts),
+        rejected=len(rejections),
+    )
+    return Receipt(tally, ledger.head(), tuple(rejections))
+
+
+def export(
+    ledger: Ledger, path: str, *, position: int | None = None, progress: Callable[[int], None] | None = None
+) -> Head:
+    """Write all entries of a ledger, up to a position, into a new file; the head of what was written."""
+    head = ledger.head(position=position)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for entries in ledger.entries(until=head.position):
+            yield exports.batch_of(entries)
+            if progress:
+                progress(len(entries))
+
+    exports.write(batches(), path)
+    return head
+
+
+def backup(ledger: Ledger, path: str) -> Head:
+    """Copy an embedded ledger into a new file, as it is at one moment; the head of the copy."""
+    database = ledger.database
+    if not isinstance(database, SqliteDatabase):
+        raise BadLedger("backup_elsewhere", ledger.name)
+    database.backup(path)
+    copy = Ledger(SqliteDatabase(path))
+    try:
+        return copy.head()
+    finally:
+        copy.close()
+
+
+def position_of(ledger: Ledger, reading: Reading) -> int:
+    """The position of a ledger that is asked for: one that was given, that of an instant, or its end."""
+    return ledger.head(position=reading.position, known_at=reading.known_at).position
+
+
+def terms_in(ledger: Ledger, reading: Reading | None = None) -> TermsHistory:
+    """The terms that a ledger holds, as they were known at the position asked for."""
+    documents = ledger.documents("terms", position=position_of(ledger, reading or Reading()))
+    return TermsHistory(tuple(version_of(json.loads(document.content)) for document in documents))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was computed under one version of the terms, or under the only terms there are."""
+
+    found: Activity
+    question: Question
+    events: Events | None
+    version: TermsVersion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a source answers to a question.
+
+    A ledger may hold several versions of the terms; each cycle is computed under the one that is in
+    force at its start.
+    """
+
+    parts: tuple[Part, ...]
+    history: TermsHistory | None = None
+
+    @property
+    def found(self) -> Activity:
+        """What the source said, under the newest terms."""
+        return self.parts[-1].found
+
+    def peaks(self, *, curves: bool = False) -> list[Peak]:
+        """The peak of every account and cycle asked for, by account and cycle."""
+        return [row for row, _ in self._rows(lambda p: peaks(p.found, p.question, curves=curves))]
+
+    def drafts(self) -> list[Invoice]:
+        """The invoice of every account and cycle asked for, by account and cycle, as a draft."""
+        return [drafted for drafted, _ in self._rows(lambda p: draft(p.found, p.question, p.version))]
+
+    def part_of(self, row: Peak | Invoice | Evidence) -> Part:
+        """What was computed under the terms that a cycle is billed by."""
+        return next(part for part in self.parts if self._in_force(part, row))
+
+    def terms_of(self, row: Peak | Invoice | Evidence) -> Terms:
+        """The terms that a cycle is billed by."""
+        return self.part_of(row).question.all_terms.of(row.account_id)
+
+    def _rows(self, rows_of: Callable[[Part], Iterable[Bill]]) -> list[tuple[Bill, Part]]:
+        found = [(row, part) for part in self.parts for row in rows_of(part) if self._in_force(part, row)]
+        return sorted(found, key=lambda r: (r[0].account_id, r[0].cycle)) if len(self.parts) > 1 else found
+
+    def _in_force(self, part: Part, row: Peak | Invoice | Evidence) -> bool:
+        return self.history is None or self.history.in_force(micros(row.cycle.start)) is part.version
+
+
+def answer(source: Any, question: Question, reading: Reading | None = None) -> Answer:
+    """What a source answers to a question."""
+    history = question.terms if isinstance(question.terms, TermsHistory) else None
+    if history is None or not history.versions:
+        plain = question if history is None else replace(question, terms=AllTerms())
+        found, events = _activity_of(source, plain, reading)
+        return Answer((Part(found, plain, events),))
+    parts: list[Part] = []
+    for version in history.versions:
+        terms = history.with_cycles_of_the_newest(version)
+        same = next((p for p in parts if p.question.all_terms.policies() == terms.policies()), None)
+        asked = replace(question, terms=terms)
+        found, events = (same.found, same.events) if same else _activity_of(source, asked, reading)
+        parts.append(Part(found, asked, events, version))
+    return Answer(tuple(parts), history)
 
 
 def activity(source: Any, question: Question, reading: Reading | None = None) -> Activity:
     """The state machine run over a source. Raises `BadSource` for one that cannot be used."""
+    return _activity_of(source, question, reading)[0]
+
+
+def _activity_of(source: Any, question: Question, reading: Reading | None) -> tuple[Activity, Events | None]:
     reading = reading or Reading()
-    if not isinstance(source, Events) and not reading.digest and sources.streams(source):
-        stream = sources.Stream(source, reading)
-        if sources.may_be_in_order(source):
-            try:
-                return _activity(stream, stream, question)
-            except OutOfOrder:
-                stream = sources.Stream(source, reading)
-        return _activity(stream, [Columns.joined(list(stream)).in_order_of_time()], question)
-    events = read(source, reading)
-    return _activity(events, [events.columns.in_order_of_time()], question)
+    if isinstance(source, Ledger):
+        events = source.read(Wanted(question), position=position_of(source, reading), ids=question.ids)
+    elif not isinstance(source, Events) and not reading.digest and sources.streams(source) and not question.ids:
+        return _streamed(source, question, reading), None
+    else:
+        events = read(source, reading)
+    return run(events, [events.columns.in_order_of_time()], question), events
 
 
-def _activity(found: Events | sources.Stream, parts: Iterable[Columns], question: Question) -> Activity:
-    walks = _Walks(question)
-    for columns in parts:
-        walks.feed(columns, found.names)
-    names = found.names
-    intervals = walks.intervals(names)
-    counted = intervals.at(~names.standard[intervals.identities])
-    return Activity(
-        names=names,
-        intervals=counted,
-        accounts=names.account_of[counted.identities],
-        accepted=found.accepted,
-        tally=found.tally,
-        rejections=found.rejections,
-        digest=found.digest if isinstance(found, Events) else None,
-    )
+def _streamed(source: Any, question: Question, reading: Reading) -> Activity:
+    if reading.position is not None:
+        raise BadSource("position_needs_ledger", field="position")
+    stream = sources.Stream(source, reading)
+    if sources.may_be_in_order(source):
+        try:
+            return run(stream, stream, question)
+        except OutOfOrder:
+            stream = sources.Stream(source, reading)
+    return run(stream, [Columns.joined(list(stream)).in_order_of_time()], question)
 
 
-class _Walks:
-    """A walk for each policy that some account has; almost always one."""
+def draft_cycle(ledger: Ledger, accounts: Sequence[str], cycle: Cycle, terms: AllTerms, position: int) -> list[Invoice]:
+    """The invoices of some accounts for one cycle, wherever its bounds lie, as known at a position."""
+    start, end = micros(cycle.start), micros(cycle.end)
+    question = Question(terms=terms, accounts=tuple(accounts))
 
-    def __init__(self, question: Question) -> None:
-        self._question = question
-        self._walks: list[tuple[ActivityPolicy, Walk]] = []
-        self._walk_of = np.empty(0, np.int64)  # per account
-        self._waiting: list[Columns] = []
+    def wanted(account_id: str) -> tuple[int, int] | None:
+        asked = account_id in question.accounts
+        return (start - question.policy_of(account_id).longest_window, end) if asked else None
 
-    def feed(self, columns: Columns, names: Names) -> None:
-        """Take the next events; `names` are those known by now."""
-        if self._question.as_of is not None:
-            columns = columns.where(columns.instants < self._question.as_of)
-        self._waiting.append(columns)
-        # Few steps of many events cost less than many steps of few.
-        if sum(map(len, self._waiting)) >= SMALL:
-            self._step(names)
-
-    def intervals(self, names: Names) -> Intervals:
-        """The intervals of all events fed."""
-        if self._waiting:
-            self._step(names)
-        return Intervals.joined([walk.intervals() for _, walk in self._walks] or [Walk(ActivityPolicy()).intervals()])
-
-    def _step(self, names: Names) -> None:
-        columns = self._waiting[0] if len(self._waiting) == 1 else Columns.joined(self._waiting)
-        self._waiting = []
-        fresh = names.accounts[len(self._walk_of) :].to_pylist()
-        self._walk_of = np.append(self._walk_of, np.array([self._index(a) for a in fresh], np.int64))
-        if len(self._walks) == 1:
-            self._walks[0][1].feed(columns, len(names.account_of))
-            return
-        walk_of_event = self._walk_of[names.account_of[columns.identities]]
-        for k, (_, walk) in enumerate(self._walks):
-            walk.feed(columns.where(walk_of_event == k), len(names.account_of))
-
-    def _index(self, account: str) -> int:
-        policy = self._question.policy_of(account)
-        for k, (known, _) in enumerate(self._walks):
-            if known == policy:
-                return k
-        self._walks.append((policy, Walk(policy)))
-        return len(self._walks) - 1
-
-
-def peaks(found: Activity, question: Question, *, curves: bool = False) -> list[Peak]:
-    """The peak of every account and cycle asked for, by account and cycle.
-
-    Without `first` and `last`, the cycles of an account are those from its first active one to its
-    last. Raises `UnknownAccount`.
-    """
-    rows = list(_peaks(found, question))
-    return _with_curves(found, rows) if curves else rows
-
-
-def _peaks(found: Activity, question: Question) -> Iterator[Peak]:
+    events = ledger.read(wanted, position=position)
+    found = run(events, [events.columns.in_order_of_time()], question)
     names = found.names.accounts.to_pylist()
-    codes = _billed(found, names, question)
-    asked = _Asked(found, question)
-    spans = [asked.of(names[code], code) for code in codes]
-    place = _places(codes, len(names))
-    swept = sweep(found.intervals, place[found.accounts], Spans.of([*(bounds for bounds, _ in spans), []]))
-    counts, instants = swept.counts.tolist(), swept.instants.tolist()
-    at = 0
-    for code, (bounds, cycles) in zip(codes, spans, strict=True):
-        for k, cycle in enumerate(cycles, start=1):
-            peak = counts[at + k]
-            peak_at = instants[at + k] if peak else None
-            yield Peak(names[code], cycle, bounds[k], bounds[k + 1], peak, peak_at, counts[at + k - 1])
-        at += max(len(bounds), 1)
+    codes = billed(found, names, question)
+    rows = swept(found, names, codes, [([start - 1, start, end], [cycle])] * len(codes))
+    return list(priced(rows, found, question, None))
 
 
-def _places(codes: list[int], accounts: int) -> Int32:
-    """Where each account stands among `codes`; the others share the place behind the last."""
-    place = np.full(accounts, len(codes), np.int32)
-    place[codes] = np.arange(len(codes), dtype=np.int32)
-    return place
+def idle(
+    answered: Answer, source: Any, question: Question, reading: Reading | None = None
+) -> Iterator[tuple[Peak, int]]:
+    """The peaks of 0 that came after one that was not, with that one: perhaps events no longer arrive."""
+    rows = answered.peaks()
+    zeros = [row for row in rows if not row.peak]
+    if not isinstance(source, Ledger):
+        yield from ((row, row.before) for row in zeros if row.before)
+        return
+    # Of a ledger, what came before the cycles asked for was not read.
+    before = {(row.account_id, row.end): row.peak for row in rows}
+    unknown: dict[str, list[Peak]] = {}
+    for row in zeros:
+        if (row.account_id, row.start) not in before:
+            rule = answered.part_of(row).question.all_terms.of(row.account_id).cycles
+            unknown.setdefault(rule.at(moment(row.start - 1)).name, []).append(row)
+    for month, some in unknown.items():
+        accounts = tuple(row.account_id for row in some)
+        earlier = answer(source, replace(question, first=month, last=month, accounts=accounts), reading)
+        before |= {(row.account_id, row.end): row.peak for row in earlier.peaks()}
+    yield from ((row, before[key]) for row in zeros if before.get(key := (row.account_id, row.start)))
 
 
-def _with_curves(found: Activity, rows: list[Peak]) -> list[Peak]:
-    """The rows with the highest count in each slice of their cycles: peaks of finer spans."""
-    code_of = {name: code for code, name in enumerate(found.names.accounts.to_pylist())}
-    slices: dict[int, list[int]] = {}
-    for row in rows:
-        # Cycles of an account adjoin, so the end of one slice is the start of the next.
-        bounds = slices.setdefault(code_of[row.account_id], [row.start])
-        length = row.end - row.start
-        bounds += [row.start + k * length // CURVE_SLICES for k in range(1, CURVE_SLICES + 1)]
-    place = _places(list(slices), len(code_of))
-    spans = Spans.of([*slices.values(), []])
-    counts = sweep(found.intervals, place[found.accounts], spans).counts.tolist()
-    at = {code: int(spans.first[k]) for k, code in enumerate(slices)}
-    curved = []
-    for row in rows:
-        code = code_of[row.account_id]
-        curved.append(row._replace(curve=tuple(counts[at[code] : at[code] + CURVE_SLICES])))
-        at[code] += CURVE_SLICES
-    return curved
-
-
-def draft(found: Activity, question: Question) -> Iterator[Invoice]:
-    """The invoices for what was asked for, as drafts. Raises `BadTerms`, `NotPriced`."""
-    priced: dict[tuple[int, int], tuple[Any, Any]] = {}
-    accepted = dict(zip(found.names.accounts.to_pylist(), found.accepted.tolist(), strict=True))
-    tzdata = zone_rules_version()
-    account_id, basis, terms, policy = None, Basis(0, None, None, ""), Terms(), ActivityPolicy()
-    for row in _peaks(found, question):
-        if row.account_id != account_id:
-            account_id = row.account_id
-            terms, policy = question.terms.of(account_id), question.policy_of(account_id)
-            basis = Basis(accepted[account_id], None, found.digest, tzdata)
-        if terms.plan is None:
-            raise BadTerms("plan_missing", got=row.account_id)
-        key = (id(terms), row.peak)
-        if key not in priced:
-            priced[key] = lines(terms.plan.price(row.peak), terms.plan, terms.discount)
-        drafted, total = priced[key]
-        yield Invoice(
-            account_id=row.account_id,
-            cycle=row.cycle,
-            peak=row.peak,
-            peak_at=None if row.peak_at is None else moment(row.peak_at),
-            plan_id=terms.plan.id,
-            lines=drafted,
-            total=total,
-            policy=policy,
-            basis=basis,
-        )
-
-
-def explain(source: Any, question: Question, reading: Reading | None = None) -> tuple[Evidence, Activity]:
-    """The evidence for the peak of one account in one cycle, and what the source said besides.
+def explain(source: Any, question: Question, reading: Reading | None = None) -> tuple[Evidence, Answer]:
+    """The evidence for the peak of one account in one cycle, and the answer that it is a part of.
 
     The account may be left out where there is only one, the cycle (`first`) for that of the highest
     peak. Raises `UnknownAccount`, and `BadCycle` where no cycle of the account starts in that month.
     """
-    events = read(source, reading)
-    found = activity(events, question)
-    names = events.names.accounts.to_pylist()
+    answered = answer(source, replace(question, last=question.first, ids=True), reading)
+    found = answered.found
+    names = found.names.accounts.to_pylist()
     present = [name for code, name in enumerate(names) if found.accepted[code]]
     if not present:
         raise BadSource("nothing_accepted")
     if not question.accounts and len(present) > 1:
         raise UnknownAccount("account_needed", known=", ".join(sorted(present)[:5]) + (", ..." if present[5:] else ""))
-    rows = peaks(found, replace(question, last=question.first))
+    rows = answered.peaks()
     if not rows:
         account = (question.accounts or present)[0]
         raise BadCycle("cycle_none", got=question.first, account=quoted(account))
     row = max(rows, key=lambda r: r.peak)  # the first of the highest
-    own = events.names.account_of == names.index(row.account_id)
-    counted = own & ~events.names.standard
-    mask = counted[events.columns.identities]
-    if question.as_of is not None:
-        mask &= events.columns.instants < question.as_of
-    shown = evidence(
+    return _evidence(answered.part_of(row), row), answered
+
+
+def _evidence(part: Part, row: Peak) -> Evidence:
+    events, found = part.events, part.found
+    assert events is not None, "evidence names events, so they were kept"
+    own = events.names.account_of == events.names.accounts.to_pylist().index(row.account_id)
+    mask = (own & ~events.names.standard)[events.columns.identities]
+    if part.question.as_of is not None:
+        mask &= events.columns.instants < part.question.as_of
+    return evidence(
         events.columns.where(mask),
         found.intervals.at(own[found.intervals.identities]),
         account_id=row.account_id,
@@ -274,46 +315,5 @@ def explain(source: Any, question: Question, reading: Reading | None = None) -> 
         span=(row.start, row.end),
         peak=row.peak,
         peak_at=row.peak_at,
-        policy=question.policy_of(row.account_id),
+        policy=part.question.policy_of(row.account_id),
     )
-    return shown, found
-
-
-def _billed(found: Activity, names: list[str], question: Question) -> list[int]:
-    """The codes of the accounts asked for, in order of their names."""
-    present = {name: code for code, name in enumerate(names) if found.accepted[code]}
-    for name in question.accounts:
-        if name not in present:
-            raise UnknownAccount("account_unknown", got=name, hint=hint(name, list(present)))
-    return [present[name] for name in sorted(question.accounts or present)]
-
-
-class _Asked:
-    """Which cycles of an account are asked for."""
-
-    def __init__(self, found: Activity, question: Question) -> None:
-        self._question = question
-        self._calendars: dict[CycleRule, Calendar] = {}
-        count = len(found.accepted)
-        self._since = np.full(count, np.iinfo(np.int64).max)
-        self._until = np.full(count, np.iinfo(np.int64).min)
-        np.minimum.at(self._since, found.accounts, found.intervals.starts)
-        np.maximum.at(self._until, found.accounts, found.intervals.ends)
-
-    def of(self, account_id: str, code: int) -> tuple[list[int], list[Cycle]]:
-        """The cycles of an account, and their bounds from the start of the cycle before the first."""
-        rule = self._question.terms.of(account_id).cycles
-        calendar = self._calendars.setdefault(rule, Calendar(rule))
-        q = self._question
-        first = None if q.first is None else rule.index_from(q.first)
-        last = None if q.last is None else rule.index_until(q.last)
-        if first is None or last is None:
-            if self._until[code] < self._since[code]:
-                return [], []  # never active: no cycles of its own
-            first = calendar.index_at(int(self._since[code])) if first is None else first
-            last = calendar.index_at(int(self._until[code]) - 1) if last is None else last
-        if q.as_of is not None:
-            last = min(last, calendar.index_at(q.as_of - 1))
-        if last < first:
-            return [], []
-        return calendar.bounds(first - 1, last), calendar.cycles(first, last)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from billing import engine
+from billing import engine, reckoning
 from billing.core.activity import ActivityPolicy
 from billing.core.sweep import Spans, sweep
 from billing.verify.definition import WINDOWS, Event, billed, covers_of
@@ -108,9 +108,9 @@ def policy_of(windows: Mapping[str, int] = WINDOWS, reconnect: str = "extends") 
     )
 
 
-def found(events: Iterable[Event], policy: ActivityPolicy | None = None, *, ids: bool = True) -> engine.Activity:
+def found(events: Iterable[Event], policy: ActivityPolicy | None = None, *, ids: bool = True) -> reckoning.Activity:
     """What the engine makes of some events."""
-    return engine.activity(table(events, ids=ids), engine.Question(policy=policy or ActivityPolicy()))
+    return engine.activity(table(events, ids=ids), reckoning.Question(policy=policy or ActivityPolicy()))
 
 
 def activity(events: Iterable[Event], policy: ActivityPolicy | None = None, *, ids: bool = True) -> Activity:
@@ -118,7 +118,7 @@ def activity(events: Iterable[Event], policy: ActivityPolicy | None = None, *, i
     return spans_of(found(events, policy, ids=ids))
 
 
-def spans_of(active: engine.Activity) -> Activity:
+def spans_of(active: reckoning.Activity) -> Activity:
     """The intervals of each identity, in the engine's order."""
     intervals, names = active.intervals, active.names
     spans: Activity = defaultdict(list)

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from ledgers import JANUARY, TYPE_TOLD_TWICE, Story, by_account, stories, table
 
 import billing
-from billing import engine
+from billing import engine, reckoning
 from billing.core.cycle import micros
 from billing.formats import documents
 from billing.formats.rows import Reading
@@ -66,8 +66,8 @@ def told(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
 
 def peaks_json(source: Any, **asked: Any) -> str:
     """The peaks of a source, as programs read them."""
-    question = engine.Question(**asked)
-    return documents.to_json(documents.peak(row) for row in engine.peaks(engine.activity(source, question), question))
+    question = reckoning.Question(**asked)
+    return documents.to_json(documents.peak(row) for row in reckoning.peaks(engine.activity(source, question), question))
 
 
 STORY = [
@@ -317,10 +317,10 @@ def test_a_stream_gives_the_peaks_of_the_definition(story: Story, ordered: bool)
     if ordered:
         nameless.sort(key=lambda event: event.occurred_at)
     # Types conflict by position: the first stays, and sorting changes which that is.
-    question = engine.Question(policy=story.policy, first="2026-01", last="2026-01")
+    question = reckoning.Question(policy=story.policy, first="2026-01", last="2026-01")
     with TemporaryDirectory() as folder:
         pq.write_table(table(nameless, ids=False), Path(folder) / "events.parquet", row_group_size=3)
-        rows = engine.peaks(engine.activity(Path(folder) / "events.parquet", question), question)
+        rows = reckoning.peaks(engine.activity(Path(folder) / "events.parquet", question), question)
     own = by_account(nameless)
     assert {account: definition.peak(events, *JANUARY, **story.reading) for account, events in own.items()} == {
         row.account_id: (row.peak, row.peak_at) for row in rows
@@ -464,9 +464,9 @@ def test_a_month_in_which_no_cycle_starts_has_no_evidence() -> None:
 def test_of_several_accounts_one_must_be_named() -> None:
     """The highest peak of the only account may be meant, never that of some account."""
     with pytest.raises(billing.UnknownAccount) as refused:
-        engine.explain(table(STORY), engine.Question())
+        engine.explain(table(STORY), reckoning.Question())
     assert refused.value.code == "account_needed"
-    shown, _ = engine.explain(table([e for e in STORY if e.account_id == "acme"]), engine.Question())
+    shown, _ = engine.explain(table([e for e in STORY if e.account_id == "acme"]), reckoning.Question())
     assert ("acme", 2) == (shown.account_id, shown.peak)
 
 

@@ -38,10 +38,10 @@ from ledgers import (
 )
 
 import billing
-from billing import engine
+from billing import engine, reckoning
 from billing.core.cycle import CycleRule, moment
-from billing.core.invoice import AllTerms, Terms
 from billing.core.sweep import Peak
+from billing.core.terms import AllTerms, Terms
 from billing.formats import documents
 from billing.verify import definition
 from billing.verify.definition import DAY, Event
@@ -71,13 +71,13 @@ def test_the_engine_gives_the_peaks_of_the_definition(story: Story, ids: bool) -
     """The one law from which a right bill follows: every peak, and the first instant of each."""
     told = story.events if ids else anonymous(story.events)
     rule = _rule(story.span)
-    question = engine.Question(
+    question = reckoning.Question(
         terms=AllTerms(Terms(cycles=rule, policy=story.policy)), first=rule.name(-1), last=rule.name(1)
     )
     if rule.anchor is None:
         here = rule.index_at(story.span[0])
         question = replace(question, first=rule.name(here - 1), last=rule.name(here + 1))
-    rows = engine.peaks(engine.activity(table(told, ids=ids), question), question)
+    rows = reckoning.peaks(engine.activity(table(told, ids=ids), question), question)
     own = by_account(told)
     billed = {row.account_id for row in rows}
     assert [a for a in sorted(billed) for _ in range(3)] == [row.account_id for row in rows]
@@ -408,8 +408,8 @@ def test_another_offset_from_utc_changes_nothing(story: Story, minutes: list[int
     texts = [_written(e.occurred_at, minutes[k % len(minutes)]) for k, e in enumerate(story.events)]
     written = table(story.events)
     written = written.set_column(written.schema.get_field_index("occurred_at"), "occurred_at", pa.array(texts))
-    question = engine.Question(policy=story.policy)
-    assert engine.peaks(engine.activity(table(story.events), question), question) == engine.peaks(
+    question = reckoning.Question(policy=story.policy)
+    assert reckoning.peaks(engine.activity(table(story.events), question), question) == reckoning.peaks(
         engine.activity(written, question), question
     )
 
@@ -434,7 +434,7 @@ def test_nobody_comes_alive_after_the_last_event(story: Story) -> None:
 @given(stories(cycle=JANUARY, accounts=2), st.data())
 def test_a_peak_so_far_is_at_most_the_final_one(story: Story, data: st.DataObject) -> None:
     """A number on a dashboard may rise until the cycle ends, and never falls."""
-    so_far = engine.Question(policy=story.policy, first="2026-01", last="2026-01", as_of=data.draw(_moments(story)) + 1)
+    so_far = reckoning.Question(policy=story.policy, first="2026-01", last="2026-01", as_of=data.draw(_moments(story)) + 1)
     final = replace(so_far, as_of=None)
     peaks = {row.account_id: row.peak for row in _peaks(story.events, final)}
     assert all(row.peak <= peaks[row.account_id] for row in _peaks(story.events, so_far))
@@ -445,8 +445,8 @@ def test_without_activity_the_peak_is_none_and_the_charge_is_that_of_none(story:
     """An account that did nothing still gets its invoice, over what nothing costs."""
     plan = PLAN.model_copy(update={"minimum": PLAN.price(1).exact})
     terms = AllTerms(Terms(plan=plan, policy=story.policy))
-    question = engine.Question(terms=terms, first="2026-01", last="2026-01")
-    for invoice in engine.draft(engine.activity(table(story.events), question), question):
+    question = reckoning.Question(terms=terms, first="2026-01", last="2026-01")
+    for invoice in reckoning.draft(engine.activity(table(story.events), question), question):
         assert (0, None, plan.price(0).total) == (invoice.peak, invoice.peak_at, invoice.total)
 
 
@@ -544,16 +544,16 @@ def _event(event_type: str, instant: int, identity: str = "ada") -> Event:
     return Event("acme", identity, event_type, instant)
 
 
-def _peaks(told: list[Event], question: engine.Question) -> list[Peak]:
-    return engine.peaks(engine.activity(table(told), question), question)
+def _peaks(told: list[Event], question: reckoning.Question) -> list[Peak]:
+    return reckoning.peaks(engine.activity(table(told), question), question)
 
 
 def _bytes(told: list[Event], story: Story) -> tuple[str, str, Activity]:
     """All that can be seen of a ledger: peaks, invoices, intervals."""
-    question = engine.Question(terms=AllTerms(Terms(plan=PLAN, policy=story.policy)))
+    question = reckoning.Question(terms=AllTerms(Terms(plan=PLAN, policy=story.policy)))
     found = engine.activity(table(told), question)
-    peaks = documents.to_json(documents.peak(row) for row in engine.peaks(found, question))
-    invoices = documents.to_json(documents.invoice(drafted) for drafted in engine.draft(found, question))
+    peaks = documents.to_json(documents.peak(row) for row in reckoning.peaks(found, question))
+    invoices = documents.to_json(documents.invoice(drafted) for drafted in reckoning.draft(found, question))
     return peaks, invoices, activity(told, story.policy)
 
 

@@ -16,8 +16,9 @@ from ledgers import JANUARY
 
 from billing import BadPlan, NotPriced, Plan, Tier
 from billing.core.cycle import CycleRule, moment
-from billing.core.invoice import Terms, lines
+from billing.core.invoice import lines
 from billing.core.plan import QUANTITY_MAX
+from billing.core.terms import Terms
 
 STEPS = ({"up_to": 10, "unit_price": "7.99"}, {"up_to": 20, "unit_price": "6.99"}, {"unit_price": "5.99"})
 FLAT = ({"up_to": 10, "unit_price": "1", "flat_price": "5"}, {"unit_price": "2", "flat_price": "3"})

@@ -43,6 +43,15 @@ def moment(instant: int) -> datetime:
     return _EPOCH + timedelta(microseconds=instant)
 
 
+def text_of(instant: int) -> str:
+    """RFC 3339 in UTC, with six digits of a second where they are not zero, and none where they are.
+
+    >>> text_of(1_768_899_600_000_000), text_of(1)
+    ('2026-01-20T09:00:00Z', '1970-01-01T00:00:00.000001Z')
+    """
+    return moment(instant).isoformat().replace("+00:00", "Z")
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Cycle:
     """The span one invoice covers, `[start, end)`, in UTC.

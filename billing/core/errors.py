@@ -9,6 +9,8 @@
     +-- BadCycle              a cycle, anchor, month or time zone that cannot be
     +-- UnknownAccount        an account that the source does not have
     +-- NotPriced             a quantity that the plan refuses
+    +-- BadLedger             a ledger that cannot be used, or cannot do what was asked
+    |   +-- StaleLedger       what was to be issued was drafted before something else came
 
 A row that cannot be accepted is no exception but a value, a `Rejection`. Both say where, what, why
 and what to do, and carry a stable code; the sentences stand in `MESSAGES`, once.
@@ -127,8 +129,134 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Add the column, or leave out known_at.",
     ),
     "recorded_at_missing": (
-        "recorded_at is missing, and known_at was asked for",
-        "Write when the event was recorded, or leave out known_at.",
+        "recorded_at is missing, and is needed to tell what was known when",
+        "Write when the event was recorded, or leave out known_at and the column.",
+    ),
+    # Ledgers
+    "ledger_url": ("{got} is not the address of a ledger", "Write sqlite:///billing.db or postgresql://HOST/DATABASE."),
+    "ledger_missing": ("there is no ledger", "Check the name, or make one with: billing import SOURCE --ledger URL."),
+    "ledger_exists": ("there is such a file already", "Give the name of a file that does not exist yet."),
+    "ledger_foreign": ("it is something else than a ledger", "Check the name; it was left as it is."),
+    "ledger_newer": (
+        "it was made by a later version of this program: its schema is {got}, and up to {known} is known here",
+        "Upgrade this program; the ledger was left as it is.",
+    ),
+    "ledger_unsafe": ("acknowledged events could be lost in it: {detail}", "{remedy}."),
+    "ledger_full": (
+        "the disk is full; nothing of the last batch was kept",
+        "Make room and send the same events again, with the same ids.",
+    ),
+    "ledger_locked": (
+        "another process has been writing to it for {seconds} seconds",
+        "Wait for it to end and send the same events again, with the same ids.",
+    ),
+    "ledger_unreachable": (
+        "the database does not answer: {detail}",
+        "See that it runs, then send the same events again with the same ids; what is stored already stays once.",
+    ),
+    "ledger_unwritable": ("it cannot be opened for writing: {detail}", "Check the folder and its permissions."),
+    "ledger_damaged": ("it is damaged: {detail}", "Restore a backup, and import again what came after it."),
+    "ledger_needs_extra": ("{detail} is not installed", "Install it with: pip install 'peak-billing[{extra}]'."),
+    "event_id_missing": (
+        "event_id is missing, by which a ledger knows what it has already",
+        "Make an id at the source, and keep it when sending again.",
+    ),
+    "recorded_at_backwards": (
+        "recorded_at is {got}, and the ledger has been told of things until {last}",
+        "What was known at a moment cannot change later. Leave out recorded_at to record it now.",
+    ),
+    "recorded_at_future": (
+        "recorded_at is {got}, which has not come yet",
+        "Check the clock that wrote it; nothing could be recorded before then.",
+    ),
+    "issued_at_backwards": (
+        "documents dated {got} would come after what was recorded at {last}",
+        "Date them then or later.",
+    ),
+    "head_unreadable": (
+        "it is not the head of a ledger",
+        "Write one down with: billing ledger head LEDGER --format json > head.json",
+    ),
+    "backup_elsewhere": (
+        "a ledger on a server is backed up by the server's own means",
+        "Use pg_dump for its schema, and note its head beside the copy.",
+    ),
+    "position_ahead": ("there is no position {got}; the last is {last}", "Ask for one from 0 to {last}."),
+    "position_needs_ledger": ("{field} was asked for, and only a ledger has positions", "Import the events into one."),
+    "position_stale": (
+        "it has gone on from position {got} to {last}; nothing was issued",
+        "Look at what it would be now, and give the new position.",
+    ),
+    "terms_missing": (
+        "the ledger holds no terms, and none were given",
+        "Give --terms or --plan; they are kept with the first invoices.",
+    ),
+    "terms_differ": (
+        "the terms given differ from version {version}, the newest in the ledger",
+        "Leave them out, or make them a new version: billing ledger terms LEDGER --terms FILE --from INSTANT.",
+    ),
+    "terms_from_missing": (
+        "the ledger holds terms already, up to version {version}, and no date was given",
+        "Say from when the new ones apply: --from 2026-03-01T00:00:00Z.",
+    ),
+    "cycle_rule_change": (
+        "account {account} has an invoice, and these terms give it other billing cycles",
+        "Keep its anchor, months and timezone; a cycle rule does not change after the first invoice.",
+    ),
+    "cycles_overlap": (
+        "account {account} was billed for a part of cycle {cycle} already, by {number}",
+        "See which time zone rules and which anchor that invoice was drafted with.",
+    ),
+    "not_settled": (
+        "account {account}: cycle {cycle} ends at {end}, and is closed {settle} later at the earliest",
+        "Close it then, or give a shorter --settle.",
+    ),
+    "already_closed": (
+        "account {account}: cycle {cycle} is closed, by {number}",
+        "What came late is settled by: billing restate --ledger URL.",
+    ),
+    "documents_stale": (
+        "other documents came while these were drafted; nothing was issued",
+        "Draft again, with what is there now.",
+    ),
+    # Findings of a ledger verification
+    "position_gap": (
+        "positions run from 1 without gaps, and {detail}",
+        "Something was taken out, put in or moved there. Compare it with a backup.",
+    ),
+    "seal_broken": (
+        "the {what} at position {position} is not what its digest seals: "
+        "it was changed, or one before it was changed, moved or taken out",
+        "Compare it with a backup, or with its source.",
+    ),
+    "number_gap": (
+        "the document at position {position} has the number {got}, and {expected} is the next of its series",
+        "A document was taken out, or its number changed. Compare it with a backup, or with what was sent.",
+    ),
+    "recorded_out_of_order": (
+        "recorded_at is {got} at position {position}, and {last} just before it",
+        "Things are recorded one after the other; one of the two was changed or moved. Compare both with a backup.",
+    ),
+    "names_differ": (
+        "entries and table {table} do not fit: {detail}",
+        "Codes are handed out from 1 as entries first use them. Compare both with a backup.",
+    ),
+    "count_differs": (
+        "account {got} is said to have {said} entries, the first at position {said_first}; "
+        "it has {count}, the first at {first}",
+        "Its row in table account was changed, or its entries. Compare both with a backup.",
+    ),
+    "index_differs": (
+        "table {table} does not repeat the entries as they are: {detail}",
+        "Bills are read from it, so trust none. Restore a backup, and import again what came after it.",
+    ),
+    "head_differs": (
+        "the {what} up to position {position} have the digest {got}, and {noted} was noted",
+        "They were changed and sealed anew, or the note is of another ledger. Compare them with a backup.",
+    ),
+    "end_missing": (
+        "it ends at position {last}, and position {position} was noted",
+        "Its end was cut off, or the note is of another ledger. Restore a backup, and import again what came after it.",
     ),
     # Plans and terms
     "document_invalid": ("it cannot be read as TOML or JSON: {detail}", "Mend it there."),
@@ -322,3 +450,11 @@ class UnknownAccount(BillingError, LookupError):
 
 class NotPriced(BillingError, ValueError):
     """A quantity that the plan refuses."""
+
+
+class BadLedger(BillingError):
+    """A ledger that cannot be used, or cannot do what was asked; nothing was changed."""
+
+
+class StaleLedger(BadLedger):
+    """What was to be issued was drafted before something else came; nothing was issued."""

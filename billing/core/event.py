@@ -7,7 +7,8 @@ out in order of appearance and mean nothing in themselves; results are ordered b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,10 +43,22 @@ TYPES: Final = (
 #: The types an identity can have. Only engagement identities are counted.
 IDENTITY_TYPES: Final = ("engagement", "standard")
 
+#: What an event may carry besides: its details.
+DETAILS: Final = ("identity_type", "action", "results", "mode", "voids")
+#: What an event says, in the order in which it is sealed. When it was recorded is not part of it.
+CONTENT: Final = ("account_id", "identity_id", "type", "occurred_at", "event_id", *DETAILS)
+
 #: Enough for the types that make or end activity, which come first.
 _TYPE_BITS: Final = 2
 #: How many rows are worked on at a time where what comes between would be large.
 _SLICE: Final = 1 << 20
+
+_TEXT: Final = pa.string()
+#: Text columns hold at most so many bytes.
+_OFFSET_MAX: Final = 2**31 - 1
+
+#: A source, and a line in it.
+Place = tuple[str, int]
 
 #: Events occur in [2000, 2200): outside, a clock or a unit is wrong.
 INSTANT_MIN: Final = 946_684_800 * SECOND
@@ -141,6 +154,103 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of a source that can be accepted, as columns, in its order.
+
+    `accounts` and `identities` (int32) and `types` (int8) are codes, `instants` int64 microseconds.
+    `standard` tells, for `identity.created`, the identity type (int8: 0 engagement, 1 standard).
+    `content` holds the other columns, as Arrow arrays of the same length, `recorded_at` as int64;
+    `place_of(k)` says in which source, and where in it, row `k` stands.
+    """
+
+    accounts: Int32
+    identities: Int32
+    types: Int8
+    instants: Int64
+    standard: Int8
+    content: dict[str, pa.Array]
+    place_of: Callable[[int], Place]
+
+    def __len__(self) -> int:
+        return len(self.instants)
+
+    def take(self, rows: NDArray[np.intp]) -> Batch:
+        """These rows, in this order."""
+        where = pa.array(rows)
+        return Batch(
+            self.accounts[rows],
+            self.identities[rows],
+            self.types[rows],
+            self.instants[rows],
+            self.standard[rows],
+            {field: array.take(where) for field, array in self.content.items()},
+            lambda k: self.place_of(int(rows[k])),
+        )
+
+    def contents(self, names: Names) -> list[pa.Array]:
+        """What the rows say, a column for each of `CONTENT`: text, and `occurred_at` and `results` as int64."""
+        known = {
+            "account_id": names.accounts.take(pa.array(self.accounts)),
+            "identity_id": names.identities.take(pa.array(self.identities)),
+            "type": pa.array(TYPES).take(pa.array(self.types)),
+            "occurred_at": pa.array(self.instants),
+            **self.content,
+        }
+        return [known[field] if field in known else pa.nulls(len(self), _TEXT) for field in CONTENT]
+
+    @staticmethod
+    def joined(parts: Sequence[Batch]) -> Batch:
+        """Batches put one after the other; what some of them lack is missing in their rows."""
+        if len(parts) == 1:
+            return parts[0]
+        kinds = {field: array.type for part in parts for field, array in part.content.items()}
+        places = Places(parts)
+        return Batch(
+            np.concatenate([p.accounts for p in parts]),
+            np.concatenate([p.identities for p in parts]),
+            np.concatenate([p.types for p in parts]),
+            np.concatenate([p.instants for p in parts]),
+            np.concatenate([p.standard for p in parts]),
+            {
+                field: joined([p.content.get(field, pa.nulls(len(p), kind)) for p in parts])
+                for field, kind in kinds.items()
+            },
+            places.of,
+        )
+
+
+class Places:
+    """Where each row of a source stands, for messages."""
+
+    def __init__(self, batches: Iterable[Batch] = ()) -> None:
+        self._starts: list[int] = []
+        self._batches: list[Callable[[int], Place]] = []
+        self.count = 0
+        for batch in batches:
+            self.add(batch)
+
+    def add(self, batch: Batch) -> int:
+        """Note the next batch, and return the number of its first row."""
+        self._starts.append(self.count)
+        self._batches.append(batch.place_of)
+        self.count += len(batch)
+        return self._starts[-1]
+
+    def of(self, row: int) -> Place:
+        """The source and the line of a row."""
+        part = bisect_right(self._starts, row) - 1
+        return self._batches[part](row - self._starts[part])
+
+
+def joined(arrays: Sequence[pa.Array]) -> pa.Array:
+    """Arrow arrays of one type, put one after the other."""
+    kind = arrays[0].type
+    if pa.types.is_string(kind) and sum(array.nbytes for array in arrays) > _OFFSET_MAX:
+        arrays = [array.cast(pa.large_string()) for array in arrays]
+    return pa.concat_arrays(arrays)
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """What became of the rows of a source: `received = accepted + duplicates + rejected`."""
 
@@ -166,7 +276,8 @@ class Events:
     `columns` holds connects, actions and deletions in the order of the source, without repeats,
     conflicts and voided ones; `event_ids` (an Arrow string array or none) belongs to its rows.
     `accepted` counts the accepted events of each account, of every type (int64). `digest` is the
-    SHA-256 over all accepted events, where it was asked for.
+    SHA-256 over all accepted events, where it was asked for; `position` and digest are those of a
+    ledger, if they come from one.
     """
 
     names: Names
@@ -176,6 +287,7 @@ class Events:
     rejections: tuple[Rejection, ...] = ()
     event_ids: pa.Array | None = None
     digest: str | None = None
+    position: int | None = None
 
     def __len__(self) -> int:
         return self.tally.accepted

@@ -5,57 +5,26 @@ A draft is a pure function of a peak, a cycle and the terms. It is stored nowher
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import Literal
 
 from .activity import ActivityPolicy
-from .cycle import Cycle, CycleRule
-from .errors import BadTerms
+from .cycle import Cycle
 from .money import EXACT, Money, rounded
 from .plan import Part, Plan, Price
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What an account has agreed to: its plan, its billing cycles, its activity policy, its discount.
-
-    `discount` is a percentage, 0 to 100. Raises `BadTerms` (`percent_range`) for any other.
-    """
-
-    plan: Plan | None = None
-    cycles: CycleRule = field(default_factory=CycleRule)
-    policy: ActivityPolicy = field(default_factory=ActivityPolicy)
-    discount: Decimal = Decimal(0)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.discount, Decimal) or not 0 <= self.discount <= 100:
-            raise BadTerms("percent_range", field="discount", got=f"{self.discount}%")
-
-
-@dataclass(frozen=True, slots=True)
-class AllTerms:
-    """The terms of every account: its own, or the default ones."""
-
-    default: Terms = field(default_factory=Terms)
-    accounts: Mapping[str, Terms] = field(default_factory=dict)
-
-    def of(self, account_id: str) -> Terms:
-        """The terms of one account."""
-        return self.accounts.get(account_id, self.default)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One amount on an invoice, and how it came about.
 
-    `kind` is `usage` or `discount`. `unit_price` is none where several prices apply; then `parts`
-    lists what each tier adds, before rounding.
+    `kind` is `usage`, `discount`, or `billed` for what earlier documents claimed. `unit_price` is none
+    where several prices apply; then `parts` lists what each tier adds, before rounding.
     """
 
-    kind: Literal["usage", "discount"]
+    kind: Literal["usage", "discount", "billed"]
     description: str
     quantity: int | None
     unit_price: Decimal | None
@@ -69,13 +38,14 @@ class Basis:
 
     `events` is how many accepted events of the account the source held; `position` and `digest` are
     those of a ledger (for a file, the digest only where it was asked for); `tzdata` is the version of
-    the time zone rules.
+    the time zone rules; `terms_version` is that of the ledger's own terms, where they were used.
     """
 
     events: int
     position: int | None
     digest: str | None
     tzdata: str
+    terms_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ wrong. Nothing is lost: every row received ends as accepted, duplicate or reject
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..core.errors import BadSource, Rejection
-from ..core.event import CREATED, IDENTITY_TYPES, VOIDED, Bool, Int8, Int32, Int64, Names
+from ..core.event import CREATED, IDENTITY_TYPES, VOIDED, Batch, Bool, Int8, Int32, Names, Place
 from ..core.kernel import compiled
 from .faults import Faults
 from .instants import parse
@@ -30,29 +29,6 @@ _CHOICES: Final = (
     ("identity_type", IDENTITY_TYPES, "identity_type_unknown"),
     ("mode", MODES, "mode_unknown"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Accepted rows of a source as columns, in its order.
-
-    `accounts` and `identities` (int32) and `types` (int8) are codes, `instants` int64 microseconds.
-    `standard` tells, for `identity.created`, the identity type (int8: 0 engagement, 1 standard).
-    `content` holds the other columns, as Arrow arrays of the same length, `recorded_at` as int64;
-    `line_of(k)` says where in `source` row `k` stands.
-    """
-
-    source: str
-    accounts: Int32
-    identities: Int32
-    types: Int8
-    instants: Int64
-    standard: Int8
-    content: dict[str, pa.Array]
-    line_of: Callable[[int], int]
-
-    def __len__(self) -> int:
-        return len(self.instants)
 
 
 class Coder:
@@ -131,14 +107,14 @@ class Coder:
         kept, rejected = faults.settle(known)
         self.rejections += sorted([*rows.rejections, *rejected], key=lambda r: r.line)
         self.received += (rows.length if known is None else int(known.sum())) + len(rows.rejections)
-        line_of = rows.line_of
+        place_of: Callable[[int], Place] = rows.place_of
         if kept is not None:
             accounts, names, types = accounts[kept], names[kept], types[kept]
             instants, standard = instants[kept], standard[kept]
             content = {field: array.take(pa.array(kept)) for field, array in content.items()}
-            line_of = _Among(kept, rows.line_of)
+            place_of = _among(kept, rows.place_of)
         identities = self._identities(accounts, names)
-        return Batch(rows.source, accounts, identities, types, instants, standard, content, line_of)
+        return Batch(accounts, identities, types, instants, standard, content, place_of)
 
     def _known(self, rows: Rows, faults: Faults, content: dict[str, pa.Array]) -> Bool | None:
         """Which rows were known at the moment asked for; none means all."""
@@ -190,12 +166,6 @@ def _pair(accounts: NDArray[Any], names: NDArray[Any]) -> pa.Array:
     return pa.array(accounts.astype(np.int64) << 32 | names)
 
 
-@dataclass(frozen=True, slots=True)
-class _Among:
+def _among(kept: NDArray[np.intp], place_of: Callable[[int], Place]) -> Callable[[int], Place]:
     """Where the rows that were kept stand."""
-
-    kept: NDArray[np.intp]
-    line_of: Callable[[int], int]
-
-    def __call__(self, k: int) -> int:
-        return self.line_of(int(self.kept[k]))
+    return lambda k: place_of(int(kept[k]))

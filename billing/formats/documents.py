@@ -6,19 +6,19 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from pydantic import TypeAdapter
-
 from ..core.activity import ActivityPolicy
-from ..core.cycle import micros
+from ..core.cycle import micros, text_of
+from ..core.event import Tally
 from ..core.evidence import Evidence
-from ..core.invoice import Invoice, Line, arithmetic
+from ..core.invoice import Basis, Invoice, Line, arithmetic
 from ..core.plan import Plan, Price
+from ..core.restatement import Restatement, StatementRow
 from ..core.sweep import Peak
-from .instants import text_of
+from .terms import duration
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -62,6 +62,21 @@ WITNESS_COLUMNS: Final = (
     "active_since",
     "active_until",
 )
+CLOSED_COLUMNS: Final = ("account_id", "cycle", "peak", "total", "currency", "number")
+RESTATED_COLUMNS: Final = (
+    "account_id",
+    "cycle",
+    "restates",
+    "peak_before",
+    "peak",
+    "billed",
+    "total",
+    "currency",
+    "kind",
+    "number",
+    "late_events",
+)
+STATEMENT_COLUMNS: Final = ("account_id", "cycle", "number", "kind", "issued_at", "total", "balance", "currency")
 PRICE_COLUMNS: Final = ("quantity", "total", "currency", "description")
 
 
@@ -102,13 +117,13 @@ def invoice(drafted: Invoice) -> dict[str, Any]:
         "status": drafted.status,
         "number": drafted.number,
         "policy": policy(drafted.policy),
-        "basis": {
-            "events": drafted.basis.events,
-            "position": drafted.basis.position,
-            "digest": drafted.basis.digest,
-            "tzdata": drafted.basis.tzdata,
-        },
+        "basis": _basis(drafted.basis),
     }
+
+
+def _basis(of: Basis) -> dict[str, Any]:
+    basis = {"events": of.events, "position": of.position, "digest": of.digest, "tzdata": of.tzdata}
+    return basis if of.terms_version is None else basis | {"terms_version": of.terms_version}
 
 
 def invoice_lines(drafted: Invoice) -> list[dict[str, Any]]:
@@ -117,11 +132,89 @@ def invoice_lines(drafted: Invoice) -> list[dict[str, Any]]:
     return [{**document, **line} for line in document["lines"]]
 
 
+def closed(drafted: Invoice, number: str | None) -> dict[str, Any]:
+    """An invoice that closes a cycle, as a row of a table."""
+    return {
+        "account_id": drafted.account_id,
+        "cycle": drafted.cycle.name,
+        "peak": drafted.peak,
+        "total": f"{drafted.total.amount:f}",
+        "currency": drafted.currency,
+        "number": number,
+    }
+
+
+def note(of: Restatement) -> dict[str, Any]:
+    """A note that is not issued yet: the invoice it would be, and why."""
+    drafted = replace(of.fresh, lines=of.lines, total=of.difference)
+    return invoice(drafted) | {"kind": of.kind, "cycle": of.billed.cycle.name} | restatement(of)
+
+
+def restated(of: Restatement, number: str | None) -> dict[str, Any]:
+    """A restatement as a row of a table."""
+    return {
+        "account_id": of.billed.account_id,
+        "cycle": of.billed.cycle.name,
+        "restates": " ".join(of.billed.numbers),
+        "peak_before": of.billed.peak,
+        "peak": of.fresh.peak,
+        "billed": f"{of.billed.total.amount:f}",
+        "total": f"{of.difference.amount:f}",
+        "currency": of.difference.currency,
+        "kind": of.kind,
+        "number": number,
+        "late_events": " ".join(late.event_id for late in of.events),
+    }
+
+
+def statement_row(row: StatementRow) -> dict[str, Any]:
+    """A document of an account with what it owes, as programs read it."""
+    return {
+        "account_id": row.account_id,
+        "cycle": row.cycle,
+        "number": row.number,
+        "kind": row.kind,
+        "issued_at": text_of(row.issued_at),
+        "total": f"{row.total.amount:f}",
+        "balance": f"{row.balance.amount:f}",
+        "currency": row.total.currency,
+    }
+
+
+def receipt(tally: Tally, head: dict[str, Any]) -> dict[str, Any]:
+    """What became of events that were appended, as programs read it."""
+    counts = ("received", "accepted", "duplicates", "rejected")
+    return {count: getattr(tally, count) for count in counts} | {"head": head}
+
+
+def restatement(of: Restatement) -> dict[str, Any]:
+    """Why a note was issued, down to the events, as programs read it."""
+    return {
+        "restates": list(of.billed.numbers),
+        "billed": f"{of.billed.total.amount:f}",
+        "peak_before": of.billed.peak,
+        "now_active": list(of.now_active),
+        "no_longer_active": list(of.no_longer_active),
+        "late_events": [
+            {
+                "position": late.position,
+                "event_id": late.event_id,
+                "identity_id": late.identity_id,
+                "type": late.type,
+                "occurred_at": text_of(late.occurred_at),
+                "recorded_at": text_of(late.recorded_at),
+                "voids": late.voids,
+            }
+            for late in of.events
+        ],
+    }
+
+
 def policy(of: ActivityPolicy) -> dict[str, str]:
     """An activity policy, its windows as ISO 8601 durations."""
     return {
-        "action_window": _duration(of.action_window),
-        "connect_window": _duration(of.connect_window),
+        "action_window": duration(of.action_window),
+        "connect_window": duration(of.connect_window),
         "reconnect": of.reconnect,
     }
 
@@ -189,10 +282,6 @@ def _line(line: Line) -> dict[str, Any]:
 
 def _text(number: Decimal | None) -> str | None:
     return None if number is None else f"{number:f}"
-
-
-def _duration(span: timedelta) -> str:
-    return str(TypeAdapter(timedelta).dump_python(span, mode="json"))
 
 
 def _cell(value: Any, column: str) -> Any:

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..core.cycle import moment
 from ..core.errors import BadSource, BadTerms
 from ..core.event import INSTANT_MAX, INSTANT_MIN, SECOND, Bool, Int64
 from .rows import is_text, mask_of
@@ -72,15 +71,6 @@ def instant(text: str, *, field: str) -> int:
     if codes is not None:
         raise BadTerms(codes[0], field=field, got=text)
     return int(instants[0])
-
-
-def text_of(instant: int) -> str:
-    """RFC 3339 in UTC, with six digits of a second where they are not zero, and none where they are.
-
-    >>> text_of(1_768_899_600_000_000), text_of(1)
-    ('2026-01-20T09:00:00Z', '1970-01-01T00:00:00.000001Z')
-    """
-    return moment(instant).isoformat().replace("+00:00", "Z")
 
 
 def code_of(text: str) -> str:

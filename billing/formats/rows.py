@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..core.errors import BadSource, Rejection, hint
-from ..core.event import Bool
+from ..core.event import Bool, Place
 
 #: Columns that every source has.
 REQUIRED: Final = ("account_id", "identity_id", "type", "occurred_at")
@@ -41,8 +41,9 @@ class Reading:
     """How a source is to be read.
 
     `strict` refuses the source at the first rejection, `ignore_extra` passes over unknown columns,
-    `known_at` (microseconds) leaves out what was recorded later, `digest` asks for that of the
-    events; `progress` is told of bytes read, from whatever thread reads them.
+    `known_at` (microseconds) leaves out what was recorded later, `position` what came later into a
+    ledger, `digest` asks for that of the events; `progress` is told of bytes read, from whatever
+    thread reads them.
     """
 
     strict: bool = False
@@ -50,6 +51,7 @@ class Reading:
     known_at: int | None = None
     digest: bool = False
     progress: Progress | None = None
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ class Rows:
     length: int
     line_of: Callable[[int], int]
     rejections: list[Rejection] = field(default_factory=list)
+
+    def place_of(self, k: int) -> Place:
+        """The source, and where in it row `k` stands."""
+        return self.source, self.line_of(k)
 
 
 def check_columns(names: Sequence[str], *, where: str, reading: Reading, missing_code: str = "column_missing") -> None:

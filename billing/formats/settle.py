@@ -7,8 +7,7 @@ in the source it stands.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,29 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..core.errors import Rejection, quoted
-from ..core.event import CREATED, IDENTITY_TYPES, TYPES, VOIDED, Bool, Columns, Events, Int8, Int32, Int64, Names, Tally
+from ..core.event import (
+    CREATED,
+    DETAILS,
+    IDENTITY_TYPES,
+    VOIDED,
+    Batch,
+    Bool,
+    Columns,
+    Events,
+    Int8,
+    Int32,
+    Int64,
+    Names,
+    Places,
+    Tally,
+    joined,
+)
 from ..core.kernel import SMALL, compiled
-from .coding import Batch, Coder
-from .digest import Value, digest
+from ..core.seal import Value, digest
+from .coding import Coder
 from .rows import mask_of
 
 Index = NDArray[np.intp]
-#: Text columns hold at most so many bytes.
-_OFFSET_MAX = 2**31 - 1
-#: What events with one id are compared by, beside identity, type and instant.
-_CONTENT = ("identity_type", "action", "results", "mode", "voids")
 
 
 def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False) -> Events:
@@ -53,7 +64,7 @@ def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False)
     for row, before in types.learn(rows.identities[created], rows.standard[created], created):
         taken[row] = False
         name = coder.identity_name(int(rows.identities[row]))
-        rejections.append(rows.places.type_conflict(row, before, name, int(rows.standard[row])))
+        rejections.append(type_conflict(rows.places, row, before, name, int(rows.standard[row])))
     accepted = np.bincount(rows.accounts[taken], minlength=len(coder.accounts)).astype(np.int64)
     active = happened & (rows.types < CREATED)
     names = coder.names(types.standard(coder.identity_count))
@@ -64,41 +75,20 @@ def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False)
         tally=Tally(coder.received, int(accepted.sum()), duplicates, len(coder.rejections) + len(rejections)),
         rejections=(*coder.rejections, *rejections),
         event_ids=None if rows.ids is None else rows.ids.filter(pa.array(active)),
-        digest=digest(rows.canonical(taken, names)) if with_digest else None,
+        digest=digest(rows.contents(taken, names)) if with_digest else None,
     )
 
 
-class Places:
-    """Where each row of a source stands, for messages."""
-
-    def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._batches: list[tuple[str, Callable[[int], int]]] = []
-        self.count = 0
-
-    def add(self, batch: Batch) -> int:
-        """Note the next batch, and return the number of its first row."""
-        self._starts.append(self.count)
-        self._batches.append((batch.source, batch.line_of))
-        self.count += len(batch)
-        return self._starts[-1]
-
-    def at(self, row: int) -> tuple[str, int]:
-        """The source and the line of a row."""
-        part = bisect_right(self._starts, row) - 1
-        source, line_of = self._batches[part]
-        return source, line_of(row - self._starts[part])
-
-    def type_conflict(self, row: int, first: int, identity: str, standard: int) -> Rejection:
-        """The rejection of an `identity.created` that contradicts the first one."""
-        details = {
-            "field": "identity_type",
-            "got": IDENTITY_TYPES[standard],
-            "first": "{}:{}".format(*self.at(first)),
-            "identity": quoted(identity),
-            "differs": IDENTITY_TYPES[1 - standard],
-        }
-        return Rejection("identity_type_conflict", *self.at(row), details)
+def type_conflict(places: Places, row: int, first: int, identity: str, standard: int) -> Rejection:
+    """The rejection of an `identity.created` that contradicts the first one."""
+    details = {
+        "field": "identity_type",
+        "got": IDENTITY_TYPES[standard],
+        "first": "{}:{}".format(*places.of(first)),
+        "identity": quoted(identity),
+        "differs": IDENTITY_TYPES[1 - standard],
+    }
+    return Rejection("identity_type_conflict", *places.of(row), details)
 
 
 class IdentityTypes:
@@ -133,9 +123,7 @@ class _Rows:
     """All accepted rows of a source, as columns."""
 
     def __init__(self, batches: Sequence[Batch]) -> None:
-        self.places = Places()
-        for batch in batches:
-            self.places.add(batch)
+        self.places = Places(batches)
         self.accounts = _joined([b.accounts for b in batches], np.int32)
         self.identities = _joined([b.identities for b in batches], np.int32)
         self.types = _joined([b.types for b in batches], np.int8)
@@ -173,7 +161,7 @@ class _Rows:
         differing = np.full(len(rows), "", object)
         for field, values in (("identity_id", self.identities), ("type", self.types), ("occurred_at", self.instants)):
             differing[(differing == "") & (values[rows] != values[others])] = field
-        for field in _CONTENT:
+        for field in DETAILS:
             if (column := self._content(field)) is not None and len(rows):
                 ours, theirs = column.take(pa.array(rows)), column.take(pa.array(others))
                 equal = pc.or_(pc.equal(ours, theirs).fill_null(False), pc.and_(ours.is_null(), theirs.is_null()))
@@ -196,35 +184,27 @@ class _Rows:
     def rejection(self, row: int, code: str, field: str) -> Rejection:
         column = self._content(field)
         assert column is not None, "only what was there is rejected"
-        return Rejection(code, *self.places.at(row), {"field": field, "got": column[row].as_py()})
+        return Rejection(code, *self.places.of(row), {"field": field, "got": column[row].as_py()})
 
     def conflict(self, row: int, first: int, field: str) -> Rejection:
-        place = "{}:{}".format(*self.places.at(first))
+        place = "{}:{}".format(*self.places.of(first))
         details = {"field": "event_id", "got": self.ids[row].as_py(), "first": place, "differs": field}
-        return Rejection("id_conflict", *self.places.at(row), details)
+        return Rejection("id_conflict", *self.places.of(row), details)
 
-    def canonical(self, taken: Bool, names: Names) -> Iterator[tuple[Value, ...]]:
-        """The content of the rows `taken`, as what a digest is made of."""
-        kept = pa.array(np.flatnonzero(taken))
-        columns: list[Any] = [
-            names.accounts.take(pa.array(self.accounts)),
-            names.identities.take(pa.array(self.identities)),
-            pa.array(TYPES).take(pa.array(self.types)),
-            pa.array(self.instants),
-            *(self._content(field) for field in ("event_id", *_CONTENT)),
-        ]
-        values = [[None] * len(kept) if c is None else c.take(kept).to_pylist() for c in columns]
-        return zip(*values, strict=True)
+    def contents(self, taken: Bool, names: Names) -> Iterator[tuple[Value, ...]]:
+        """The contents of the rows `taken`, as what a digest is made of."""
+        first = 0
+        for batch in self._batches:
+            kept = np.flatnonzero(taken[first : first + len(batch)])
+            first += len(batch)
+            yield from zip(*(c.to_pylist() for c in batch.take(kept).contents(names)), strict=True)
 
     def _content(self, field: str) -> Any:
         parts = [b.content.get(field) for b in self._batches]
         kind = next((p.type for p in parts if p is not None), None)
         if kind is None:
             return None
-        arrays = [pa.nulls(len(b), kind) if p is None else p for p, b in zip(parts, self._batches, strict=True)]
-        if pa.types.is_string(kind) and sum(a.nbytes for a in arrays) > _OFFSET_MAX:
-            arrays = [a.cast(pa.large_string()) for a in arrays]
-        return pa.concat_arrays(arrays)
+        return joined([pa.nulls(len(b), kind) if p is None else p for p, b in zip(parts, self._batches, strict=True)])
 
 
 def _joined(arrays: list[Any], kind: type) -> Any:

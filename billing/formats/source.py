@@ -18,13 +18,13 @@ import numpy as np
 import pyarrow as pa
 
 from ..core.errors import BadSource, Refused, Rejection, hint
-from ..core.event import CREATED, Columns, Events, Int64, Names, Tally
+from ..core.event import CREATED, Batch, Columns, Events, Int64, Names, Places, Tally
 from . import arrow, csv, jsonl, parquet
 from .ahead import ahead
 from .bytes import TextBytes
-from .coding import Batch, Coder
+from .coding import Coder
 from .rows import Reading, Rows
-from .settle import IdentityTypes, Places, settle
+from .settle import IdentityTypes, settle, type_conflict
 
 _COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 _KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -46,11 +46,16 @@ class File:
 def read(source: Any, reading: Reading | None = None) -> Events:
     """All events of a source, settled. Raises `BadSource`, or `Refused` where reading is strict."""
     reading = reading or Reading()
-    coder = Coder(known_at=reading.known_at)
-    batches = list(_batches(source, coder, reading))
+    coder, batches = read_batches(source, reading)
     events = settle(batches, coder, with_digest=reading.digest)
     _refuse(events.rejections, reading)
     return events
+
+
+def read_batches(source: Any, reading: Reading) -> tuple[Coder, list[Batch]]:
+    """All rows of a source that can be accepted, and whoever coded them. Raises as `read` does."""
+    coder = Coder(known_at=reading.known_at)
+    return coder, list(_batches(source, coder, reading))
 
 
 def streams(source: Any) -> bool:
@@ -100,7 +105,7 @@ class Stream:
                     k = row - first
                     self._refused.append(int(batch.accounts[k]))
                     name = self._coder.identity_name(int(batch.identities[k]))
-                    self._conflicts.append(places.type_conflict(row, before, name, int(batch.standard[k])))
+                    self._conflicts.append(type_conflict(places, row, before, name, int(batch.standard[k])))
             yield columns
         _refuse(self.rejections, self._reading)
 
@@ -130,7 +135,7 @@ def files_of(path: str) -> list[File]:
     """The files that a path, folder or glob stands for, in order of path. Raises `BadSource`."""
     if os.path.isdir(path):
         names = sorted(str(p) for p in Path(path).rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
-        files = [file for name in names if (file := _file(name)) is not None]
+        files = [file for name in names if (file := file_of(name)) is not None]
         if not files:
             raise BadSource("file_empty", path)
         return files
@@ -143,7 +148,7 @@ def files_of(path: str) -> list[File]:
         folder = os.path.dirname(path)
         near = hint(os.path.basename(path), sorted(os.listdir(folder or "."))) if os.path.isdir(folder or ".") else ""
         raise BadSource("file_missing", path, hint=near)
-    file = _file(path)
+    file = file_of(path)
     # What is no regular file may never end, or wait for ever to begin.
     if file is None or not os.path.isfile(path):
         raise BadSource("file_type", path)
@@ -232,7 +237,8 @@ def _text(text: TextBytes, kind: str, reading: Reading) -> Iterator[Rows]:
     return reader(text, reading=reading)
 
 
-def _file(path: str) -> File | None:
+def file_of(path: str) -> File | None:
+    """What kind of file a name stands for; none for one that we do not know."""
     stem, suffix = os.path.splitext(path.lower())
     compression = _COMPRESSIONS.get(suffix)
     kind = _KINDS.get(os.path.splitext(stem)[1] if compression else suffix)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
 from rich import box
@@ -12,14 +11,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..core.cycle import moment
+from ..core.cycle import Cycle, moment
 from ..core.evidence import Evidence, Witness
-from ..core.invoice import Invoice, Terms, arithmetic, lines
+from ..core.invoice import Invoice, arithmetic, lines
+from ..core.money import Money
 from ..core.plan import Plan, Price
+from ..core.restatement import Restatement, StatementRow
 from ..core.sweep import Peak
+from ..core.terms import Terms
 
 _BLOCKS: Final = (" ▁▂▃▄▅▆▇█", "▲")
 _ASCII: Final = (" .:-=+*%#", "^")
+#: How many names and events are shown of many.
+_NAMES_SHOWN: Final = 5
+_EVENTS_SHOWN: Final = 10
 #: Wide enough for every table where there is no terminal to fit into.
 _WIDTH_PIPED: Final = 200
 
@@ -37,12 +42,11 @@ def peaks_table(peaks: Sequence[Peak], plans: Sequence[Plan | None], invoices: S
     if priced:
         table.add_column("Amount", justify="right")
         table.add_column("To the next tier", justify="right")
-    totals: dict[str, Decimal] = {}
     previous = None
     for k, found in enumerate(peaks):
         cells: list[str | Text] = [
             "" if found.account_id == previous else found.account_id,
-            f"{found.cycle.name}  {_day(found.cycle.start)} – {_day(found.cycle.end)}",
+            _span_of(found.cycle),
             f"{found.peak:,}",
             "–" if found.peak_at is None else _when(found.peak_at),
             _curve(found, to),
@@ -50,15 +54,12 @@ def peaks_table(peaks: Sequence[Peak], plans: Sequence[Plan | None], invoices: S
         if priced:
             total, plan = invoices[k].total, plans[k]
             more = plan.to_next_tier(found.peak) if plan else None
-            cells += [f"{total.amount:,f} {total.currency}", "–" if more is None else f"+{more:,}"]
-            totals[total.currency] = totals.get(total.currency, Decimal(0)) + total.amount
+            cells += [_money(total), "–" if more is None else f"+{more:,}"]
         if previous is not None and found.account_id != previous:
             table.add_section()
         table.add_row(*cells)
         previous = found.account_id
-    for currency, amount in sorted(totals.items()):
-        table.add_section()
-        table.add_row("Total", "", "", "", "", Text(f"{amount:,f} {currency}", style="bold"), "")
+    _add_totals(table, [drafted.total for drafted in invoices], blanks=4)
     return table
 
 
@@ -79,6 +80,67 @@ def invoice_tables(invoices: Sequence[Invoice]) -> Iterator[Table | Text]:
         table.add_section()
         table.add_row(Text("Total", style="bold"), Text(f"{drafted.total.amount:,f} {drafted.currency}", style="bold"))
         yield table
+
+
+def closing_table(invoices: Sequence[Invoice], numbers: Sequence[str]) -> Table:
+    """A row for each invoice that closes a cycle; `numbers` are those it was issued under, if it was."""
+    table = _table("Account", "Cycle", "Peak>", "Total>", "Number")
+    for k, drafted in enumerate(invoices):
+        number = numbers[k] if numbers else "–"
+        table.add_row(drafted.account_id, _span_of(drafted.cycle), f"{drafted.peak:,}", _money(drafted.total), number)
+    _add_totals(table, [drafted.total for drafted in invoices])
+    return table
+
+
+def restatement_tables(restatements: Sequence[Restatement], numbers: Sequence[str]) -> Iterator[Table | Text]:
+    """Each difference that late events made, with what is billed, what it comes to, and the events."""
+    for k, found in enumerate(restatements):
+        billed, fresh = found.billed, found.fresh
+        yield Text(f"{billed.account_id}, cycle {billed.cycle.name}: {_span_of(billed.cycle)}", style="bold")
+        moved = f"peak {billed.peak:,} before, {fresh.peak:,} now"
+        document = f"{'invoice' if found.kind == 'supplementary_invoice' else 'credit note'}"
+        yield Text(f"{moved}; settled by {'a supplementary ' if document == 'invoice' else 'a '}{document}"
+                   f"{' ' + numbers[k] if numbers else ', not issued yet'}")  # fmt: skip
+        table = _table("Line", "Amount>")
+        for line in found.lines:
+            table.add_row(line.description, f"{line.amount:,f}")
+        table.add_section()
+        table.add_row(Text("Difference", style="bold"), Text(_money(found.difference), style="bold"))
+        yield table
+        for word, names in (("Active longer", found.now_active), ("Active less", found.no_longer_active)):
+            if names:
+                more = f" and {len(names) - _NAMES_SHOWN:,} more" if len(names) > _NAMES_SHOWN else ""
+                yield Text(f"{word} than was known: {', '.join(names[:_NAMES_SHOWN])}{more}.")
+        events = _table("Late event", "Identity", "What", "Occurred (UTC)", "Recorded (UTC)")
+        for late in found.events[:_EVENTS_SHOWN]:
+            what = late.type if late.voids is None else f"{late.type} of {late.voids}"
+            events.add_row(late.event_id, late.identity_id, what, _when(late.occurred_at), _when(late.recorded_at))
+        if found.events:
+            yield events
+        if len(found.events) > _EVENTS_SHOWN:
+            yield Text(
+                f"... and {len(found.events) - _EVENTS_SHOWN:,} more late events; --format json has all of them."
+            )
+
+
+def statement_table(rows: Sequence[StatementRow]) -> Table:
+    """A row for each document, with what the account owes after it."""
+    table = _table("Account", "Issued (UTC)", "Number", "What", "Cycle", "Total>", "Balance>")
+    previous = None
+    for row in rows:
+        if previous is not None and row.account_id != previous:
+            table.add_section()
+        table.add_row(
+            "" if row.account_id == previous else row.account_id,
+            _when(row.issued_at),
+            row.number,
+            row.kind.replace("_", " "),
+            row.cycle,
+            _money(row.total),
+            _money(row.balance),
+        )
+        previous = row.account_id
+    return table
 
 
 def prices_table(prices: Sequence[Price], plan: Plan) -> Table:
@@ -156,6 +218,24 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column.removesuffix(">"), justify="right" if column.endswith(">") else "left", no_wrap=True)
     return table
+
+
+def _add_totals(table: Table, totals: Sequence[Money], *, blanks: int = 2) -> None:
+    """A last row for each currency, below `blanks` columns that have no sum."""
+    sums: dict[str, Money] = {}
+    for total in totals:
+        sums[total.currency] = sums[total.currency] + total if total.currency in sums else total
+    for currency in sorted(sums):
+        table.add_section()
+        table.add_row("Total", *[""] * blanks, Text(_money(sums[currency]), style="bold"))
+
+
+def _money(of: Money) -> str:
+    return f"{of.amount:,f} {of.currency}"
+
+
+def _span_of(cycle: Cycle) -> str:
+    return f"{cycle.name}  {_day(cycle.start)} – {_day(cycle.end)}"
 
 
 def _curve(found: Peak, to: Console) -> Text:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -20,10 +21,10 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
 from ..core.activity import ActivityPolicy
-from ..core.cycle import CycleRule, moment
+from ..core.cycle import CycleRule, micros, moment, text_of
 from ..core.errors import BadPlan, BadTerms, BillingError, hint
-from ..core.invoice import AllTerms, Terms
 from ..core.plan import Plan, wanted_by
+from ..core.terms import AllTerms, Terms, TermsVersion
 from .instants import instant
 
 _PERCENT: Final = re.compile(r"\d{1,3}(\.\d{1,12})?%", re.ASCII)
@@ -97,7 +98,7 @@ def load_terms(path: str | os.PathLike[str]) -> AllTerms:
 def terms_of(settings: Settings, *, plan: Plan | None = None) -> Terms:
     """Terms from settings that have been read. Raises `BillingError` with the field that is wrong."""
     given: dict[str, Any] = {
-        field: _span(value, field)
+        field: span(value, field)
         for field in ("action_window", "connect_window")
         if (value := getattr(settings, field)) is not None
     }
@@ -113,6 +114,62 @@ def terms_of(settings: Settings, *, plan: Plan | None = None) -> Terms:
         policy=ActivityPolicy(**given),
         discount=_percent(settings.discount),
     )
+
+
+def version_document(version: TermsVersion) -> dict[str, Any]:
+    """A version of the terms as a ledger keeps it, with its plans written out."""
+    terms = version.terms
+    return {
+        "version": version.number,
+        "applies_from": None if version.applies_from is None else text_of(version.applies_from),
+        "default": _written(terms.default),
+        "accounts": {account: _written(own) for account, own in sorted(terms.accounts.items())},
+    }
+
+
+def version_of(document: Mapping[str, Any]) -> TermsVersion:
+    """A version of the terms out of what a ledger keeps."""
+    since = document["applies_from"]
+    return TermsVersion(
+        number=document["version"],
+        applies_from=None if since is None else instant(since, field="applies_from"),
+        terms=AllTerms(
+            _read(document["default"]), {account: _read(own) for account, own in document["accounts"].items()}
+        ),
+    )
+
+
+def _written(terms: Terms) -> dict[str, Any]:
+    anchor, policy = terms.cycles.anchor, terms.policy
+    return {
+        "plan": None if terms.plan is None else terms.plan.model_dump(mode="json", exclude_defaults=True),
+        "anchor": None if anchor is None else text_of(micros(anchor)),
+        "timezone": terms.cycles.timezone,
+        "months": terms.cycles.months,
+        "discount": f"{terms.discount:f}%",
+        "reconnect": policy.reconnect,
+        "action_window": duration(policy.action_window),
+        "connect_window": duration(policy.connect_window),
+    }
+
+
+def _read(settings: Mapping[str, Any]) -> Terms:
+    plan = settings["plan"]
+    return terms_of(Settings(**{**settings, "plan": None}), plan=None if plan is None else Plan(**plan))
+
+
+def duration(span: timedelta) -> str:
+    """A span as an ISO 8601 duration in days and less, since a month and a year have no length.
+
+    >>> duration(timedelta(days=400)), duration(timedelta(hours=25)), duration(timedelta(microseconds=1))
+    ('P400D', 'P1DT1H', 'PT0.000001S')
+    """
+    hours, rest = divmod(span.seconds, 3600)
+    seconds = Decimal(rest % 60) + Decimal(span.microseconds).scaleb(-6).normalize()
+    parts = [
+        f"{part:f}{unit}" for part, unit in ((Decimal(hours), "H"), (Decimal(rest // 60), "M"), (seconds, "S")) if part
+    ]
+    return f"P{f'{span.days}D' if span.days else ''}{'T' if parts else ''}{''.join(parts)}"
 
 
 def overridden(terms: AllTerms, settings: Settings, *, plan: Plan | None = None) -> AllTerms:
@@ -156,7 +213,8 @@ def _percent(text: str | None) -> Decimal:
     return Decimal(text.removesuffix("%"))
 
 
-def _span(text: str, field: str) -> timedelta:
+def span(text: str, field: str) -> timedelta:
+    """A span from an ISO 8601 duration in weeks, days and less. Raises `BadTerms` (`value`)."""
     if not _DURATION.fullmatch(text) or text.endswith(("P", "T")):
         raise BadTerms("value", field=field, got=text, wanted='a duration such as "P30D"')
     return TypeAdapter(timedelta).validate_python(text)

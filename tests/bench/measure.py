@@ -22,9 +22,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from billing import engine
+from billing import engine, reckoning
 from billing.core.activity import ActivityPolicy, Walk
-from billing.core.invoice import AllTerms, Invoice, Terms
+from billing.core.invoice import Invoice
+from billing.core.terms import AllTerms, Terms
 from billing.formats.terms import load_plan
 
 from . import fresh, make_events, peers
@@ -33,7 +34,7 @@ from .peers import Peaks
 
 SCENARIO: Final = Path(__file__).parents[2] / "fixtures" / "scenarios" / "discount"
 PLAN: Final = SCENARIO / "plan.toml"
-QUESTION: Final = engine.Question(AllTerms(Terms(plan=load_plan(str(PLAN)))), first="2025-01", last="2025-12")
+QUESTION: Final = reckoning.Question(AllTerms(Terms(plan=load_plan(str(PLAN)))), first="2025-01", last="2025-12")
 #: The command, as it is installed beside the interpreter.
 BILLING: Final = Path(sys.executable).with_name("billing")
 COLUMNS: Final = ("account_id", "identity_id", "type", "occurred_at")
@@ -132,8 +133,8 @@ def kernel(files: Files, events: int) -> Iterator[Figure]:
     def whole() -> Any:
         intervals = walk().intervals()
         accounts = read.names.account_of[intervals.identities]
-        found = engine.Activity(read.names, intervals, accounts, read.accepted, read.tally, (), None)
-        return engine.peaks(found, QUESTION)
+        found = reckoning.Activity(read.names, intervals, accounts, read.accepted, read.tally, (), None)
+        return reckoning.peaks(found, QUESTION)
 
     _same(f"kernel, {path.name}", files.answer(path), {(p.account_id, p.cycle.name): p.peak for p in whole()})
     say("the kernel")
@@ -233,7 +234,7 @@ def _beside_peers(
 
 
 def _invoices(path: Path) -> list[Invoice]:
-    return list(engine.draft(engine.activity(str(path), QUESTION), QUESTION))
+    return list(reckoning.draft(engine.activity(str(path), QUESTION), QUESTION))
 
 
 def _peaks(invoices: list[Invoice]) -> Peaks:

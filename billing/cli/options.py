@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from .core.invoice import AllTerms
-    from .engine import Question
-    from .formats.rows import Reading
+    from ..core.terms import AllTerms, TermsHistory
+    from ..formats.rows import Reading
+    from ..reckoning import Question
 
 
 def _target(path: Path | None) -> Path | None:
     """A file to write to, refused before any work is done if that cannot be."""
-    from .core.errors import BillingError
+    from ..core.errors import BillingError
 
     if path is not None and path.is_dir():
         raise BillingError("file_unwritable", str(path), detail="it is a folder")
@@ -37,7 +38,11 @@ class Format(StrEnum):
     csv = "csv"
 
 
-Source = Annotated[str, typer.Argument(help="A .csv, .jsonl, .parquet, a folder or glob of them, or - for stdin.")]
+Source = Annotated[
+    str, typer.Argument(help="A .csv, .jsonl, .parquet, a folder or glob of them, - for stdin, or the URL of a ledger.")
+]
+Ledger = Annotated[str, typer.Option("--ledger", help="URL of the ledger: sqlite:///billing.db or postgresql://...")]
+LedgerUrl = Annotated[str, typer.Argument(help="URL of the ledger: sqlite:///billing.db or postgresql://...")]
 Cycle = Annotated[str | None, typer.Option(help="One cycle, by the month it starts in: 2026-01.")]
 First = Annotated[str | None, typer.Option(help="First cycle, such as 2026-01.")]
 Last = Annotated[str | None, typer.Option(help="Last cycle, inclusive.")]
@@ -50,6 +55,10 @@ Months = Annotated[int | None, typer.Option(help="Length of a cycle: 1, 3, 6 or 
 Reconnect = Annotated[str | None, typer.Option(help="extends or restarts.")]
 AsOf = Annotated[str | None, typer.Option(help="Leave out what occurred at this instant or later.")]
 KnownAt = Annotated[str | None, typer.Option(help="Leave out what was recorded after this instant.")]
+Position = Annotated[int | None, typer.Option(help="Leave out what came later into the ledger than this position.")]
+IssuedAt = Annotated[str | None, typer.Option(help="Date of the documents; now, if left out.")]
+Expected = Annotated[int | None, typer.Option("--position", help="Only if the ledger is still at this position.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Issue the documents; else they are only shown.")]
 As = Annotated[Format, typer.Option("--format", help="table for people, json or csv for programs.")]
 Output = Annotated[Path | None, typer.Option(help="Write the result to this file.", callback=_target)]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse the source at its first rejection.")]
@@ -60,24 +69,57 @@ Rejections = Annotated[
 
 
 def terms_of(
+    source: Any,
+    reading: Reading,
     terms: str | None,
     plan: str | None,
     anchor: str | None,
     timezone: str | None,
     months: int | None,
     reconnect: str | None,
-) -> AllTerms:
-    """The terms file, with what options say in its place."""
-    from .core.invoice import AllTerms
-    from .formats.terms import Settings, load_plan, load_terms, overridden
+) -> AllTerms | TermsHistory:
+    """The terms file, or else a ledger's own terms, with what options say in their place."""
+    from ..core.terms import AllTerms
+    from ..engine import terms_in
+    from ..formats.terms import load_terms
+    from ..ledger.ledger import Ledger
+
+    change = _change(plan, anchor, timezone, months, reconnect)
+    if terms is None and isinstance(source, Ledger) and (history := terms_in(source, reading)).versions:
+        return history.changed(change)
+    return change(AllTerms() if terms is None else load_terms(terms))
+
+
+def terms_given(
+    terms: str | None,
+    plan: str | None,
+    anchor: str | None,
+    timezone: str | None,
+    months: int | None,
+    reconnect: str | None,
+) -> AllTerms | None:
+    """The terms that options say; none where no option says anything."""
+    from ..core.terms import AllTerms
+    from ..formats.terms import load_terms
+
+    if all(option is None for option in (terms, plan, anchor, timezone, months, reconnect)):
+        return None
+    return _change(plan, anchor, timezone, months, reconnect)(AllTerms() if terms is None else load_terms(terms))
+
+
+def _change(
+    plan: str | None, anchor: str | None, timezone: str | None, months: int | None, reconnect: str | None
+) -> Callable[[AllTerms], AllTerms]:
+    """What options say in place of terms."""
+    from ..formats.terms import Settings, load_plan, overridden
 
     settings = Settings(anchor=anchor, timezone=timezone, months=months, reconnect=reconnect)
-    given = AllTerms() if terms is None else load_terms(terms)
-    return overridden(given, settings, plan=None if plan is None else load_plan(plan))
+    priced = None if plan is None else load_plan(plan)
+    return lambda given: overridden(given, settings, plan=priced)
 
 
 def question_of(
-    terms: AllTerms,
+    terms: AllTerms | TermsHistory,
     cycle: str | None,
     first: str | None,
     last: str | None,
@@ -85,10 +127,10 @@ def question_of(
     as_of: str | None,
 ) -> Question:
     """Which bills are asked for."""
-    from .core.cycle import month_of
-    from .core.errors import BillingError
-    from .engine import Question
-    from .formats.instants import instant
+    from ..core.cycle import month_of
+    from ..core.errors import BillingError
+    from ..formats.instants import instant
+    from ..reckoning import Question
 
     if cycle is not None and (first is not None or last is not None):
         raise BillingError("usage", detail="--cycle goes without --first and --last")
@@ -105,16 +147,22 @@ def question_of(
 
 @contextmanager
 def reading_of(
-    source: str, strict: bool, ignore_extra: bool, known_at: str | None, digest: bool = False
+    source: Any,
+    strict: bool,
+    ignore_extra: bool,
+    known_at: str | None,
+    digest: bool = False,
+    position: int | None = None,
 ) -> Iterator[Reading]:
     """How to read, with a progress bar on standard error for what takes more than a second."""
-    from .formats.instants import instant
-    from .formats.rows import Reading
-    from .formats.source import size_of
+    from ..formats.instants import instant
+    from ..formats.rows import Reading
+    from ..formats.source import size_of
 
     known = None if known_at is None else instant(known_at, field="--known-at")
-    if not sys.stderr.isatty():
-        yield Reading(strict, ignore_extra, known, digest)
+    reading = Reading(strict, ignore_extra, known, digest, position=position)
+    if not sys.stderr.isatty() or not isinstance(source, str):
+        yield reading
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -137,7 +185,24 @@ def reading_of(
             task = bar.add_task("", total=size_of(source), completed=read)
 
     try:
-        yield Reading(strict, ignore_extra, known, digest, progress)
+        yield replace(reading, progress=progress)
     finally:
         if task is not None:
             bar.stop()
+
+
+def instant_of(text: str | None, field: str) -> int | None:
+    """An option that is an instant, in microseconds."""
+    from ..formats.instants import instant
+
+    return None if text is None else instant(text, field=field)
+
+
+def now_or(text: str | None) -> int:
+    """When something is said to happen, in microseconds: then, or now."""
+    from datetime import UTC, datetime
+
+    from ..core.cycle import micros
+
+    given = instant_of(text, "--issued-at")
+    return micros(datetime.now(UTC)) if given is None else given

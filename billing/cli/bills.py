@@ -1,0 +1,210 @@
+"""Verbs that answer from a source: peaks, invoice, explain; and those about plans: price, plan check."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+import typer
+
+from .options import (
+    Account,
+    Anchor,
+    As,
+    AsOf,
+    Cycle,
+    First,
+    Format,
+    IgnoreExtra,
+    KnownAt,
+    Last,
+    Months,
+    Output,
+    PlanFile,
+    Position,
+    Reconnect,
+    Rejections,
+    Source,
+    Strict,
+    TermsFile,
+    Timezone,
+    question_of,
+    reading_of,
+    terms_of,
+)
+from .printing import finish, print_tables, say_idle, terminal, write
+
+
+def peaks(
+    source: Source,
+    cycle: Cycle = None,
+    first: First = None,
+    last: Last = None,
+    account: Account = None,
+    plan: PlanFile = None,
+    terms: TermsFile = None,
+    anchor: Anchor = None,
+    timezone: Timezone = None,
+    months: Months = None,
+    reconnect: Reconnect = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: Position = None,
+    format: As = Format.table,
+    output: Output = None,
+    strict: Strict = False,
+    ignore_extra: IgnoreExtra = False,
+    rejections: Rejections = None,
+) -> None:
+    """The most identities active at the same moment, for each account and billing cycle."""
+    from .. import engine
+    from ..formats import documents
+
+    with (
+        engine.opened(source) as opened,
+        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+    ):
+        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
+        answered = engine.answer(opened, question_of(given, cycle, first, last, account, as_of), reading)
+    rows = answered.peaks(curves=format is Format.table)
+    if format is Format.table:
+        plans_of = [answered.terms_of(row).plan for row in rows]
+        drafted = answered.drafts() if all(plans_of) else []
+        print_tables(output, lambda to: [terminal().peaks_table(rows, plans_of, drafted, to)])
+    elif format is Format.json:
+        write(output, documents.to_json(map(documents.peak, rows)) + "\n")
+    else:
+        write(output, documents.to_csv(list(map(documents.peak, rows)), documents.PEAK_COLUMNS))
+    finish(answered.found, rejections)
+
+
+def invoice(
+    source: Source,
+    cycle: Cycle = None,
+    first: First = None,
+    last: Last = None,
+    account: Account = None,
+    plan: PlanFile = None,
+    terms: TermsFile = None,
+    anchor: Anchor = None,
+    timezone: Timezone = None,
+    months: Months = None,
+    reconnect: Reconnect = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: Position = None,
+    format: As = Format.table,
+    output: Output = None,
+    strict: Strict = False,
+    ignore_extra: IgnoreExtra = False,
+    rejections: Rejections = None,
+    digest: Annotated[bool, typer.Option("--digest", help="State the SHA-256 of the events in each invoice.")] = False,
+) -> None:
+    """The invoice of each account and billing cycle, as a draft."""
+    from .. import engine
+    from ..formats import documents
+
+    with (
+        engine.opened(source) as opened,
+        reading_of(opened, strict, ignore_extra, known_at, digest, position) as reading,
+    ):
+        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
+        question = question_of(given, cycle, first, last, account, as_of)
+        answered = engine.answer(opened, question, reading)
+        idle = list(engine.idle(answered, opened, question, reading))
+    drafted = answered.drafts()
+    if format is Format.table:
+        print_tables(output, lambda to: terminal().invoice_tables(drafted))
+    elif format is Format.json:
+        write(output, documents.to_json(map(documents.invoice, drafted)) + "\n")
+    else:
+        rows = [row for one in drafted for row in documents.invoice_lines(one)]
+        write(output, documents.to_csv(rows, documents.LINE_COLUMNS))
+    for row, before in idle:
+        say_idle(row.account_id, row.cycle.name, before)
+    finish(answered.found, rejections)
+
+
+def explain(
+    source: Source,
+    account: Annotated[str | None, typer.Option(help="The account; needed unless the source has only one.")] = None,
+    cycle: Annotated[str | None, typer.Option(help="The cycle, 2026-01; else that of the highest peak.")] = None,
+    plan: PlanFile = None,
+    terms: TermsFile = None,
+    anchor: Anchor = None,
+    timezone: Timezone = None,
+    months: Months = None,
+    reconnect: Reconnect = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: Position = None,
+    format: As = Format.table,
+    output: Output = None,
+    strict: Strict = False,
+    ignore_extra: IgnoreExtra = False,
+    rejections: Rejections = None,
+) -> None:
+    """Why a peak is what it is: who was active, through which event. As json, the certificate."""
+    import json
+
+    from .. import engine
+    from ..formats import documents
+
+    with (
+        engine.opened(source) as opened,
+        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+    ):
+        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
+        question = question_of(given, cycle, None, None, [account] if account else None, as_of)
+        of, answered = engine.explain(opened, question, reading)
+    if format is Format.json:
+        write(output, json.dumps(documents.certificate(of), ensure_ascii=False) + "\n")
+    elif format is Format.csv:
+        rows = documents.certificate(of)["identities"]
+        write(output, documents.to_csv(rows, documents.WITNESS_COLUMNS))
+    else:
+        told = terminal().story(of, answered.terms_of(of))
+        print_tables(output, lambda to: [*told, terminal().evidence_table(of)])
+    finish(answered.found, rejections)
+
+
+def price(
+    plan: Annotated[str, typer.Argument(help="Plan file.")],
+    quantity: Annotated[list[str], typer.Argument(help="Quantities to price.")],
+    format: As = Format.table,
+    output: Output = None,
+) -> None:
+    """What quantities cost under a plan, and how."""
+    from ..core.errors import NotPriced
+    from ..formats import documents
+    from ..formats.terms import load_plan
+
+    by = load_plan(plan)
+    prices = []
+    for text in quantity:
+        try:
+            prices.append(by.price(Decimal(text)))
+        except InvalidOperation:
+            raise NotPriced("quantity_range", field="quantity", got=text) from None
+    if format is Format.table:
+        print_tables(output, lambda to: [terminal().prices_table(prices, by)])
+    elif format is Format.json:
+        write(output, documents.to_json(documents.price(p, by) for p in prices) + "\n")
+    else:
+        write(output, documents.to_csv([documents.price(p, by) for p in prices], documents.PRICE_COLUMNS))
+
+
+def check(plan: Annotated[str, typer.Argument(help="Plan file.")], format: As = Format.table) -> None:
+    """Refuse what is wrong with a plan; point out where totals fall and where prices end."""
+    from ..formats import documents
+    from ..formats.terms import load_plan
+
+    by = load_plan(plan)
+    warnings = by.warnings()
+    if format is Format.json:
+        write(None, documents.to_json({"code": w.code, "message": str(w)} for w in warnings) + "\n")
+        return
+    for warning in warnings:
+        print(f"{plan}: {warning.code}: {warning}")
+    ending = "" if not warnings else f", {len(warnings)} {'thing' if len(warnings) == 1 else 'things'} to know"
+    print(f"{plan}: plan {by.id} prices every quantity in one way{ending}.")

@@ -1,0 +1,352 @@
+"""Verbs that keep books: import, close, restate, statement, and those about a ledger itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import (
+    Account,
+    Anchor,
+    As,
+    Expected,
+    First,
+    Format,
+    IgnoreExtra,
+    IssuedAt,
+    KnownAt,
+    Last,
+    Ledger,
+    LedgerUrl,
+    Months,
+    Output,
+    PlanFile,
+    Position,
+    Reconnect,
+    Rejections,
+    Strict,
+    TermsFile,
+    Timezone,
+    Yes,
+    instant_of,
+    now_or,
+    reading_of,
+    terms_given,
+)
+from .printing import FOUND, finish_rows, print_tables, say, say_idle, say_some, terminal, write
+
+if TYPE_CHECKING:
+    from ..ledger.entry import Document, Head
+
+Settle = Annotated[str, typer.Option(help="How long to wait after a cycle's end, such as P1D or PT6H.")]
+
+
+def import_(
+    source: Annotated[str, typer.Argument(help="A .csv, .jsonl, .parquet, a folder or glob of them, or - for stdin.")],
+    ledger: Ledger,
+    format: As = Format.table,
+    strict: Strict = False,
+    ignore_extra: IgnoreExtra = False,
+    rejections: Rejections = None,
+) -> None:
+    """Add the events of a source to a ledger; doing it again is safe, and resumes what was interrupted."""
+    from .. import engine
+    from ..formats import documents
+    from ..ledger.address import open_ledger
+
+    with engine.opened(source) as opened, reading_of(source, strict, ignore_extra, None) as reading:
+        kept = open_ledger(ledger, create=True)
+        try:
+            with _counting("importing") as counted:
+                receipt = engine.append(kept, opened, reading, now=now_or(None), progress=counted)
+        finally:
+            kept.close()
+    if format is Format.json:
+        write(None, json.dumps(documents.receipt(receipt.tally, _head(receipt.head))) + "\n")
+    else:
+        say(f"position {receipt.head.position:,}, digest {receipt.head.digest}")
+    finish_rows(receipt.rejections, receipt.tally, rejections)
+
+
+def close(
+    ledger: Ledger,
+    cycle: Annotated[str, typer.Option(help="The cycle, by the month it starts in: 2026-01.")],
+    account: Account = None,
+    plan: PlanFile = None,
+    terms: TermsFile = None,
+    anchor: Anchor = None,
+    timezone: Timezone = None,
+    months: Months = None,
+    reconnect: Reconnect = None,
+    settle: Settle = "P1D",
+    issued_at: IssuedAt = None,
+    position: Expected = None,
+    yes: Yes = False,
+    format: As = Format.table,
+    output: Output = None,
+) -> None:
+    """Issue one invoice for each account whose cycle is over; without --yes, show what would be issued."""
+    from .. import closing, engine
+    from ..core.errors import sentence
+    from ..formats import documents
+    from ..formats.terms import span
+
+    given = terms_given(terms, plan, anchor, timezone, months, reconnect)
+    wait = span(settle, field="--settle")
+    with engine.opened(ledger) as opened:
+        closed = closing.close(
+            opened, cycle, now=now_or(issued_at), settle=wait, accounts=account or (), terms=given,
+            position=position, issue=yes,
+        )  # fmt: skip
+    issued = [document for document in closed.documents if document.number]
+    numbers = [document.number or "" for document in issued]
+    if format is Format.json:
+        drafts = documents.to_json(map(documents.invoice, closed.drafts))
+        write(output, (_contents(issued) if yes else drafts) + "\n")
+    elif format is Format.csv:
+        rows = [documents.closed(*pair) for pair in _numbered(closed.drafts, numbers)]
+        write(output, documents.to_csv(rows, documents.CLOSED_COLUMNS))
+    else:
+        print_tables(output, lambda to: [terminal().closing_table(closed.drafts, numbers)] if closed.drafts else [])
+    for drafted, before in closed.idle:
+        say_idle(drafted.account_id, drafted.cycle.name, before)
+    say_some(
+        [
+            f"not_settled: {sentence('not_settled', account=w.account_id, cycle=cycle, end=w.cycle.end, settle=settle)}"
+            for w in closed.waiting
+        ]
+    )
+    say_some(
+        [
+            f"already_closed: {sentence('already_closed', account=b.account_id, cycle=cycle, number=b.numbers[0])}"
+            for b in closed.closed
+        ]
+    )
+    say(_done(len(closed.drafts), "invoice", yes, closed.head))
+    if closed.waiting and not closed.drafts:
+        raise typer.Exit(FOUND)
+
+
+def restate(
+    ledger: Ledger,
+    account: Account = None,
+    first: First = None,
+    last: Last = None,
+    issued_at: IssuedAt = None,
+    position: Expected = None,
+    yes: Yes = False,
+    format: As = Format.table,
+    output: Output = None,
+) -> None:
+    """Settle what late events change about issued invoices; without --yes, show and explain it."""
+    from .. import engine, restating
+    from ..formats import documents
+
+    with engine.opened(ledger) as opened:
+        restated = restating.restate(
+            opened, now=now_or(issued_at), first=first, last=last, accounts=account or (), position=position, issue=yes
+        )
+    issued = [document for document in restated.documents if document.number]
+    numbers = [document.number or "" for document in issued]
+    if format is Format.json:
+        shown = documents.to_json(map(documents.note, restated.restatements))
+        write(output, (_contents(issued) if yes else shown) + "\n")
+    elif format is Format.csv:
+        rows = [documents.restated(*pair) for pair in _numbered(restated.restatements, numbers)]
+        write(output, documents.to_csv(rows, documents.RESTATED_COLUMNS))
+    else:
+        print_tables(output, lambda to: terminal().restatement_tables(restated.restatements, numbers))
+    say(f"{restated.looked_at:,} issued cycles could have been touched by late events.")
+    say(_done(len(restated.restatements), "note", yes, restated.head))
+    if restated.restatements and not yes:
+        raise typer.Exit(FOUND)
+
+
+def statement(
+    ledger: Ledger,
+    account: Annotated[str | None, typer.Option(help="Only this account.")] = None,
+    known_at: KnownAt = None,
+    position: Position = None,
+    format: As = Format.table,
+    output: Output = None,
+) -> None:
+    """The documents of each account, and what it owes after each."""
+    from .. import engine, issuing
+    from ..formats import documents
+    from ..formats.rows import Reading
+
+    with engine.opened(ledger) as opened:
+        at = engine.position_of(opened, Reading(known_at=instant_of(known_at, "--known-at"), position=position))
+        rows = issuing.statement(opened, account_id=account, position=at)
+    if format is Format.table:
+        print_tables(output, lambda to: [terminal().statement_table(rows)])
+        return
+    told = [documents.statement_row(row) for row in rows]
+    if format is Format.json:
+        write(output, documents.to_json(told) + "\n")
+    else:
+        write(output, documents.to_csv(told, documents.STATEMENT_COLUMNS))
+
+
+def head(url: LedgerUrl, known_at: KnownAt = None, position: Position = None, format: As = Format.table) -> None:
+    """The end of a ledger and the digests that seal it. Note it elsewhere: it shows if the end is cut off."""
+    from .. import engine
+
+    with engine.opened(_address(url)) as opened:
+        found = _head(opened.head(position=position, known_at=instant_of(known_at, "--known-at")))
+    if format is Format.json:
+        write(None, json.dumps(found) + "\n")
+    elif format is Format.csv:
+        from ..formats import documents
+
+        write(None, documents.to_csv([found], list(found)))
+    else:
+        for name, value in found.items():
+            print(f"{name:<16}  {value}")
+
+
+def verify(
+    url: LedgerUrl,
+    noted: Annotated[
+        Path | None, typer.Option(help="A head that was noted elsewhere, as json: shows if the end was cut off.")
+    ] = None,
+    format: As = Format.table,
+) -> None:
+    """Compute all digests again, and name the first entry that differs."""
+    from .. import engine
+    from ..formats import documents
+    from ..ledger.verify import verify as verified
+
+    expected = None if noted is None else _noted(noted)
+    with engine.opened(_address(url)) as opened, _counting("verifying") as counted:
+        findings = verified(opened, noted=expected, progress=counted)
+        end = opened.head()
+    if format is Format.json:
+        write(None, documents.to_json(finding.as_json() for finding in findings) + "\n")
+    for finding in findings:
+        say(f"{finding.code}: {finding}")
+    if findings:
+        raise typer.Exit(FOUND)
+    say(f"{end.position:,} positions hold; digest {end.digest}, documents {end.documents_digest}.")
+    if noted is None:
+        say("That nothing was cut off at the end shows only against a head noted elsewhere: --noted FILE.")
+
+
+def terms(
+    url: LedgerUrl,
+    terms: TermsFile = None,
+    plan: PlanFile = None,
+    anchor: Anchor = None,
+    timezone: Timezone = None,
+    months: Months = None,
+    reconnect: Reconnect = None,
+    since: Annotated[str | None, typer.Option("--from", help="They apply to cycles that start then or later.")] = None,
+) -> None:
+    """Show the versions of the terms in a ledger; with --terms or --plan, add one."""
+    from .. import closing, engine
+    from ..formats.terms import version_document
+
+    given = terms_given(terms, plan, anchor, timezone, months, reconnect)
+    with engine.opened(_address(url)) as opened:
+        if given is not None:
+            closing.agree(opened, given, now=now_or(None), applies_from=instant_of(since, "--from"))
+        history = engine.terms_in(opened)
+    write(None, "[" + ", ".join(json.dumps(version_document(v), ensure_ascii=False) for v in history.versions) + "]\n")
+
+
+def export(
+    url: LedgerUrl,
+    file: Annotated[str, typer.Argument(help="A new .csv, .jsonl (also .gz or .zst) or .parquet file.")],
+    position: Position = None,
+) -> None:
+    """Write all entries into a file; imported into an empty ledger, they have the same digest."""
+    from .. import engine
+
+    with engine.opened(_address(url)) as opened, _counting("exporting") as counted:
+        end = engine.export(opened, file, position=position, progress=counted)
+    say(f"position {end.position:,}, digest {end.digest}")
+
+
+def backup(url: LedgerUrl, file: Annotated[str, typer.Argument(help="A file that does not exist yet.")]) -> None:
+    """Copy an embedded ledger as it is at one moment, while others go on writing to it."""
+    from .. import engine
+
+    with engine.opened(_address(url)) as opened:
+        end = engine.backup(opened, file)
+    say(f"position {end.position:,}, digest {end.digest}")
+
+
+def _address(url: str) -> str:
+    """The address of a ledger, and of nothing else."""
+    from ..core.errors import BadLedger
+    from ..ledger.address import is_address
+
+    if not is_address(url):
+        raise BadLedger("ledger_url", got=url)
+    return url
+
+
+def _numbered(drafted: Any, numbers: list[str]) -> list[tuple[Any, str | None]]:
+    padded: list[str | None] = [*numbers] if numbers else [None] * len(drafted)
+    return list(zip(drafted, padded, strict=True))
+
+
+def _contents(issued: list[Document]) -> str:
+    """Documents as they are kept, to the byte."""
+    return "[" + ", ".join(document.content for document in issued) + "]"
+
+
+def _done(count: int, what: str, yes: bool, drafted_at: Head) -> str:
+    things = f"{count:,} {what}{'' if count == 1 else 's'}"
+    if yes or not count:
+        return f"{things} issued." if count else f"No {what} to issue."
+    return f"{things} to issue, drafted at position {drafted_at.position:,}. Nothing was issued; --yes issues."
+
+
+def _head(of: Head) -> dict[str, Any]:
+    from ..core.cycle import text_of
+
+    return {
+        "position": of.position,
+        "digest": of.digest,
+        "documents_digest": of.documents_digest,
+        "recorded_at": None if of.recorded_at is None else text_of(of.recorded_at),
+    }
+
+
+def _noted(file: Path) -> Head:
+    """A head that was written down with `billing ledger head --format json`."""
+    from ..core.errors import BadLedger
+    from ..formats.instants import instant
+    from ..ledger.entry import Head
+
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        recorded = said["recorded_at"]
+        at = None if recorded is None else instant(recorded, field="recorded_at")
+        return Head(int(said["position"]), str(said["digest"]), str(said["documents_digest"]), at)
+    except FileNotFoundError:
+        raise BadLedger("file_missing", str(file), hint="") from None
+    except (ValueError, KeyError, TypeError):
+        raise BadLedger("head_unreadable", str(file)) from None
+
+
+@contextmanager
+def _counting(doing: str) -> Iterator[Callable[[int], None] | None]:
+    """A count on standard error, for people, of what takes more than a second."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn(doing), TextColumn("{task.completed:,} events"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda count: bar.advance(task, count)

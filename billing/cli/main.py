@@ -1,0 +1,69 @@
+"""The command line: one short function for each verb, which parses, calls the engine and prints."""
+
+from __future__ import annotations
+
+import sys
+from importlib.abc import MetaPathFinder
+
+import typer
+
+from . import bills, books
+from .printing import UNUSABLE, say
+
+app = typer.Typer(
+    name="billing",
+    help="Bills by the peak: the most identities active at the same moment of a billing cycle.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+plans = typer.Typer(help="Look at a plan before anybody is billed by it.", no_args_is_help=True)
+ledgers = typer.Typer(help="Look at a ledger: its head, terms and entries, and whether it holds.", no_args_is_help=True)
+
+app.command()(bills.peaks)
+app.command()(bills.invoice)
+app.command()(bills.explain)
+app.command()(bills.price)
+app.add_typer(plans, name="plan")
+plans.command()(bills.check)
+app.command("import")(books.import_)
+app.command()(books.close)
+app.command()(books.restate)
+app.command()(books.statement)
+app.add_typer(ledgers, name="ledger")
+ledgers.command()(books.head)
+ledgers.command()(books.verify)
+ledgers.command()(books.terms)
+ledgers.command()(books.export)
+ledgers.command()(books.backup)
+
+
+def main() -> None:
+    """Run the command line; what cannot be done ends with status 2 and a sentence that says why."""
+    from ..core.errors import BillingError
+
+    sys.meta_path.insert(0, _WithoutPandas())
+    try:
+        app()
+    except BillingError as error:
+        say(f"{error.code}: {error}")
+        sys.exit(UNUSABLE)
+    except PermissionError as error:
+        say(str(BillingError("file_unwritable", str(error.filename), detail=str(error.strerror))))
+        sys.exit(UNUSABLE)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has seen enough
+        sys.exit(0)
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Keeps pandas out of this process.
+
+    Nothing on the command line needs it, but Arrow imports it by itself where it can, as soon as
+    numbers pass between the two; and that alone takes longer than a small invoice.
+    """
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is not needed here", name="pandas")

@@ -1,0 +1,100 @@
+"""What the verbs print: results for programs and people, and on standard error what people should know."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..core.errors import Rejection
+    from ..core.event import Tally
+    from ..reckoning import Activity
+
+#: Exit statuses: 0 is fine, 1 rows were rejected or differences found, 2 the call or its input cannot be used.
+FOUND: Final = 1
+UNUSABLE: Final = 2
+_SHOWN: Final = 10
+
+
+def finish(found: Activity, kept: Path | None) -> None:
+    """Say what the source held, keep the rejections, and end with the status that tells."""
+    from ..core.errors import sentence
+
+    again = int(found.intervals.after_deletion.sum())
+    if again:
+        total = len(found.intervals)
+        say(f"active_after_deletion: {sentence('active_after_deletion', count=f'{again:,}', total=f'{total:,}')}")
+    if found.position is None:
+        finish_rows(found.rejections, found.tally, kept)
+    else:
+        say(f"position {found.position:,}, digest {found.digest}")
+
+
+def finish_rows(rejections: Sequence[Rejection], tally: Tally, kept: Path | None) -> None:
+    """Say what became of rows, keep the rejections, and end with the status that tells."""
+    import json
+
+    if kept is not None:
+        lines = (json.dumps(r.as_json(), ensure_ascii=False) + "\n" for r in rejections)
+        kept.write_text("".join(lines), encoding="utf-8")
+    say_some([f"{r.code}: {r}" for r in rejections], "--rejections FILE keeps all of them")
+    say(str(tally))
+    if rejections:
+        raise typer.Exit(FOUND)
+
+
+def say_idle(account_id: str, cycle: str, before: int) -> None:
+    """Tell of an invoice over 0 that may be a mistake."""
+    from ..core.errors import sentence
+
+    say(f"suspicious_zero: {sentence('suspicious_zero', account=account_id, cycle=cycle, before=before)}")
+
+
+def say_some(lines: Sequence[str], rest: str = "") -> None:
+    """Tell the first of some things, and how many more there are."""
+    for line in lines[:_SHOWN]:
+        say(line)
+    if len(lines) > _SHOWN:
+        say(f"... and {len(lines) - _SHOWN:,} more{'; ' + rest if rest else ''}.")
+
+
+def terminal() -> Any:
+    """The module that draws, imported when there is something to draw."""
+    from ..formats import terminal
+
+    return terminal
+
+
+def print_tables(output: Path | None, draw: Any) -> None:
+    """Draw for the terminal, or as plain text into a file."""
+    if output is None:
+        _draw(terminal().console(), draw)
+        return
+    with output.open("w", encoding="utf-8") as file:
+        _draw(terminal().console(file=file), draw)
+
+
+def _draw(to: Console, draw: Any) -> None:
+    for part in draw(to):
+        to.print(part)
+
+
+def write(output: Path | None, text: str) -> None:
+    """A result for programs, exact to the byte."""
+    if output is None:
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.flush()
+    else:
+        output.write_bytes(text.encode())
+
+
+def say(text: str) -> None:
+    """Tell people, on standard error, which programs do not read."""
+    sys.stdout.flush()  # the result comes first, also where both go to one place
+    print(text, file=sys.stderr)
