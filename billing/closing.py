@@ -13,7 +13,7 @@ from typing import Final
 
 from . import engine
 from .core.activity import microseconds
-from .core.cycle import micros
+from .core.cycle import CYCLE_MAX, micros
 from .core.errors import BadLedger, BadTerms, quoted
 from .core.invoice import Invoice
 from .core.restatement import Billed
@@ -84,7 +84,8 @@ def close(
         question = Question(terms=history, first=month, last=month, accounts=tuple(accounts))
         drafts = engine.answer(ledger, question, Reading(position=head.position)).drafts()
         began = ledger.began([drafted.account_id for drafted in drafts if not drafted.peak], position=head.position)
-        billed = {(b.account_id, b.cycle.start): b for b in billed_by(ledger)}
+        earliest = min((micros(drafted.cycle.start) for drafted in drafts), default=now)
+        billed = {(b.account_id, b.cycle.start): b for b in billed_by(ledger, since=earliest - CYCLE_MAX)}
         due, waiting, closed = [], [], []
         for drafted in drafts:
             its_own = billed.get((drafted.account_id, drafted.cycle.start))

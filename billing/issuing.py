@@ -14,11 +14,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final, Protocol, Self, TypeVar
 
-from .core.cycle import Cycle, moment
+from .core.cycle import Cycle, instant_of, moment
 from .core.errors import StaleLedger
 from .core.money import Money
 from .core.restatement import Billed, StatementRow
-from .formats.instants import instant
 from .ledger.entry import ISSUED, Document, Head, Paper
 from .ledger.ledger import Ledger
 
@@ -78,10 +77,10 @@ def expected(ledger: Ledger, position: int | None) -> Head:
     return head
 
 
-def billed_by(ledger: Ledger, *, position: int | None = None) -> list[Billed]:
-    """What was issued for each account and cycle, by account and cycle."""
+def billed_by(ledger: Ledger, *, since: int | None = None) -> list[Billed]:
+    """What was issued for each account and cycle, by account and cycle; only cycles that start `since` then."""
     found: dict[tuple[str, int], Billed] = {}
-    for document in ledger.documents(*ISSUED, position=position):
+    for document in ledger.documents(*ISSUED, since=since):
         assert document.number is not None and document.account_id is not None and document.cycle_start is not None
         said = json.loads(document.content)
         total = Money(Decimal(said["total"]), said["currency"])
@@ -90,7 +89,7 @@ def billed_by(ledger: Ledger, *, position: int | None = None) -> list[Billed]:
         found[key] = Billed(
             account_id=document.account_id,
             cycle=Cycle(
-                moment(document.cycle_start), moment(instant(said["cycle_end"], field="cycle_end")), said["cycle"]
+                moment(document.cycle_start), moment(instant_of(said["cycle_end"])), said["cycle"]
             ),
             numbers=(*(() if earlier is None else earlier.numbers), document.number),
             peak=said["peak"],

@@ -8,13 +8,14 @@ a credit note or a supplementary invoice.
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from . import engine
 from .core.activity import Intervals
 from .core.cycle import Cycle
-from .core.event import Events
+from .core.event import CREATED, TYPES, Events
 from .core.invoice import Invoice
 from .core.restatement import Billed, LateEvent, Restatement, changed, reach
 from .core.terms import AllTerms, TermsHistory
@@ -99,14 +100,19 @@ def _touched(ledger: Ledger, billed: Sequence[Billed], since: int, head: Head) -
         return []
     history = engine.terms_in(ledger)
     cycles: dict[str, list[Billed]] = {}
-    for b in billed:
+    for b in billed:  # by account and cycle
         cycles.setdefault(b.account_id, []).append(b)
+    ends = {account: [b.span[1] for b in own] for account, own in cycles.items()}
     found: dict[tuple[str, Cycle], Billed] = {}
     for entry, kind, occurred_at in _late(ledger, max(since, min(b.position for b in billed)), head.position):
-        for b in cycles.get(entry.account_id, ()):
-            if entry.position > b.position and _overlap(
-                reach(kind, occurred_at, _terms_of(history, b).of(b.account_id).policy), b.span
-            ):
+        own = cycles.get(entry.account_id, [])
+        # An event changes nothing before itself, so only cycles that end later matter.
+        first = bisect_right(ends[entry.account_id], occurred_at) if own and kind != TYPES[CREATED] else 0
+        for b in own[first:]:
+            changes = reach(kind, occurred_at, _terms_of(history, b).of(b.account_id).policy)
+            if changes[1] <= b.span[0]:
+                break
+            if entry.position > b.position and _overlap(changes, b.span):
                 found[b.account_id, b.cycle] = b
     return [found[key] for key in sorted(found)]
 

@@ -23,6 +23,8 @@ from .errors import BadCycle, hint
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAME = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _FIRST_CALENDAR_MONTH = datetime(2000, 1, 1)
+#: No cycle is longer, in microseconds: a leap year and a change of the clocks.
+CYCLE_MAX = 368 * 86_400_000_000
 
 
 def micros(instant: datetime) -> int:
@@ -50,6 +52,15 @@ def text_of(instant: int) -> str:
     ('2026-01-20T09:00:00Z', '1970-01-01T00:00:00.000001Z')
     """
     return moment(instant).isoformat().replace("+00:00", "Z")
+
+
+def instant_of(text: str) -> int:
+    """The microseconds of an instant that `text_of` wrote.
+
+    >>> instant_of(text_of(1_768_899_600_000_001))
+    1768899600000001
+    """
+    return micros(datetime.fromisoformat(text))
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -251,8 +251,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Bills are read from it, so trust none. Restore a backup, and import again what came after it.",
     ),
     "head_differs": (
-        "the {what} up to position {position} have the digest {got}, and {noted} was noted",
-        "They were changed and sealed anew, or the note is of another ledger. Compare them with a backup.",
+        "the {what} up to position {position} have the digest {digest}, and {noted} was noted",
+        "They were changed since, or the note is of another ledger. Compare them with a backup.",
     ),
     "end_missing": (
         "it ends at position {last}, and position {position} was noted",

@@ -8,9 +8,8 @@ business.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,9 +17,10 @@ import pyarrow as pa
 
 from ..core.cycle import text_of
 from ..core.errors import BadLedger, StaleLedger
-from ..core.event import CONTENT, CREATED, DAY, TYPES, Batch, Columns, Events, Int64, Names, Tally
+from ..core.event import CONTENT, DAY, Batch, Columns, Events, Int64, Names, Tally
 from ..core.seal import BEGINNING, sealed, written, written_rows
-from .arrival import Content, Decision, decide
+from .arrival import Conflict, Content, Decision, accept_all, decide
+from .codes import Codes
 from .database import (
     ACCOUNT_CODE,
     ACTION_CODE,
@@ -29,31 +29,26 @@ from .database import (
     IDENTITY_CODE,
     IDENTITY_NAME,
     Database,
-    Lookup,
     Row,
     Span,
 )
 from .entry import SERIES, Document, Entry, Head, Kind, Paper, Receipt
+from .held import Held
+from .rows import DOCUMENT, ENTRY, document_of, entry_of, json_of
 
 #: A clock may be this far ahead of ours: five minutes.
 SKEW_MAX: Final = DAY // 288
 #: How many entries are read at a time.
 _PAGE: Final = 20_000
-#: Entries this near each other are read together.
-_NEAR: Final = 64
+#: How many accounts are asked about at a time.
+_ACCOUNTS: Final = 64
 _FOREVER: Final = np.iinfo(np.int64).max
-
-_ENTRY: Final = (
-    "SELECT e.position, e.recorded_at, a.name, i.name, e.type, e.occurred_at, e.event_id, e.identity_type, "
-    "x.name, e.results, e.mode, e.voids, e.digest FROM entry e LEFT JOIN account a ON a.code = e.account "
-    "LEFT JOIN identity i ON i.code = e.identity LEFT JOIN action x ON x.code = e.action "
-)
-_DOCUMENT: Final = "SELECT position, recorded_at, kind, number, account_id, cycle_start, content, digest FROM document "
 
 _ACCOUNT: Final = CONTENT.index("account_id")
 _IDENTITY: Final = CONTENT.index("identity_id")
 _TYPE: Final = CONTENT.index("type")
 _EVENT_ID: Final = CONTENT.index("event_id")
+_ACTION: Final = CONTENT.index("action")
 
 
 class Ledger:
@@ -61,7 +56,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._codes: dict[Lookup, dict[Row, int]] = {what: {} for what in (ACCOUNT_CODE, IDENTITY_CODE, ACTION_CODE)}
+        self._codes = Codes(database)
 
     @property
     def name(self) -> str:
@@ -89,33 +84,27 @@ class Ledger:
         contents: list[Content] = list(zip(*(column.to_pylist() for column in columns), strict=True))
         try:
             with self._db.writing():
-                head, digests = self._head(None), self._digests(None)
-                times = self._recorded(batch, max(now, head.recorded_at or 0))
+                head = self._head(None)
+                recorded_at = head.recorded_at or 0
+                times = _times(batch, max(now, recorded_at))
+                future = max(now + SKEW_MAX, recorded_at)
                 stored = self._stored(contents)
-                decision = decide(
-                    contents,
-                    times,
-                    stored,
-                    batch.place_of,
-                    _Known(self, contents, stored),
-                    position=head.position,
-                    recorded_at=head.recorded_at or 0,
-                    future=max(now + SKEW_MAX, head.recorded_at or 0),
-                )
-                self._add_entries(decision, batch, columns, contents, times, digests[0])
-                before = digests[1]
-                for conflict in decision.conflicts:
-                    before = self._add_document(
-                        before, conflict.position, conflict.recorded_at, "conflict", None, conflict.account_id, None,
-                        json_of(conflict.content),
+                decision = accept_all(contents, batch.types, times, stored, head.position, recorded_at, future)
+                if decision is None:
+                    held = Held(self._db, self._codes, contents, stored)
+                    decision = decide(
+                        contents, times.to_pylist(), stored, batch.place_of, held,
+                        position=head.position, recorded_at=recorded_at, future=future,
                     )  # fmt: skip
-                after = self._head(None)
+                head = self._add_entries(decision, batch, columns, times, head)
+                for conflict in decision.conflicts:
+                    head = self._add_document(head, conflict.position, conflict.recorded_at, _paper_of(conflict))
         except BaseException:
-            self._forget()
+            self._codes.forget()
             raise
         rejected = len(decision.rejections)
         tally = Tally(len(batch), len(decision.accepted), decision.duplicates, rejected)
-        return Receipt(tally, after, tuple(decision.rejections))
+        return Receipt(tally, head, tuple(decision.rejections))
 
     def issue(self, papers: Sequence[Paper], *, after: str, now: int) -> list[Document]:
         """Add documents, all of them in one step, and number those that are issued, in their order.
@@ -126,28 +115,24 @@ class Ledger:
         lies well before it.
         """
         with self._db.writing():
-            head, before = self._head(None), self._digests(None)[1]
+            before = head = self._head(None)
             if head.documents_digest != after:
                 raise StaleLedger("documents_stale", self.name)
             last = head.recorded_at or 0
             if now < last - SKEW_MAX:
                 raise BadLedger("issued_at_backwards", self.name, got=text_of(now), last=text_of(last))
-            now = max(now, last)
+            issued_at = max(now, last)
             numbers = {series: self._issued(series) for series in set(SERIES.values())}
-            position = head.position
             for paper in papers:
-                position += 1
                 number = None
-                content = paper.content
                 if paper.kind in SERIES:
                     series = SERIES[paper.kind]
                     numbers[series] += 1
                     number = f"{series}-{numbers[series]:06}"
-                    content = content | {"number": number, "issued_at": text_of(now)}
-                before = self._add_document(
-                    before, position, now, paper.kind, number, paper.account_id, paper.cycle_start, json_of(content)
-                )
-            return self._documents("WHERE position > ? ORDER BY position", head.position)
+                    dated = {"number": number, "issued_at": text_of(issued_at)}
+                    paper = paper._replace(content=paper.content | dated)
+                head = self._add_document(head, head.position + 1, issued_at, paper, number)
+            return self._documents("WHERE position > ? ORDER BY position", before.position)
 
     # What is there
 
@@ -198,7 +183,7 @@ class Ledger:
                 standard=np.isin(identities, self._standard(wanted, until, voided)),
             )
             event_ids = self._db.look_up(EVENT_ID, [(int(p),) for p in found[:, 4]]) if ids else None
-            digest = self._digests(until)[0].hex()
+            digest = self._end_of("entry", until)[2].hex()
         count = int(accepted.sum())
         return Events(
             names=names,
@@ -210,15 +195,21 @@ class Ledger:
             position=until,
         )
 
-    def documents(self, *kinds: Kind, account_id: str | None = None, position: int | None = None) -> list[Document]:
-        """Documents in order of position: of these kinds, or all; of an account; up to a position."""
-        conditions, values = ["position <= ?"], [_FOREVER if position is None else position]
+    def documents(
+        self, *kinds: Kind, account_id: str | None = None, position: int | None = None, since: int | None = None
+    ) -> list[Document]:
+        """Documents in order of position: of these kinds, or all; of an account; up to a position.
+
+        With `since` (microseconds), only those of cycles that start then or later.
+        """
+        conditions: dict[str, list[Any]] = {"position <= ?": [_FOREVER if position is None else position]}
         if kinds:
-            conditions.append(f"kind IN ({', '.join('?' * len(kinds))})")
-            values += kinds  # type: ignore[arg-type]
+            conditions[f"kind IN ({', '.join('?' * len(kinds))})"] = [*kinds]
         if account_id is not None:
-            conditions.append("account_id = ?")
-            values.append(account_id)  # type: ignore[arg-type]
+            conditions["account_id = ?"] = [account_id]
+        if since is not None:
+            conditions["cycle_start >= ?"] = [since]
+        values = [value for some in conditions.values() for value in some]
         with self._db.reading():
             return self._documents(f"WHERE {' AND '.join(conditions)} ORDER BY position", *values)
 
@@ -231,22 +222,22 @@ class Ledger:
         while after < end:
             with self._db.reading():
                 rows = self._db.rows(
-                    f"{_ENTRY}WHERE e.position > ? AND e.position <= ? {whose}ORDER BY e.position LIMIT {_PAGE}",
+                    f"{ENTRY}WHERE e.position > ? AND e.position <= ? {whose}ORDER BY e.position LIMIT {_PAGE}",
                     after, end, *values,
                 )  # fmt: skip
             if not rows:
                 return
-            yield [_entry(row) for row in rows]
+            yield [entry_of(row) for row in rows]
             after = rows[-1][0]
 
     def entry(self, account_id: str, event_id: str) -> Entry | None:
         """The entry of an account with this event id, if there is one."""
         rows = self._db.rows(
-            f"{_ENTRY}WHERE e.position = (SELECT o.position FROM once o JOIN account b ON b.code = o.account "
+            f"{ENTRY}WHERE e.position = (SELECT o.position FROM once o JOIN account b ON b.code = o.account "
             "WHERE b.name = ? AND o.event_id = ?)",
             account_id, event_id,
         )  # fmt: skip
-        return _entry(rows[0]) if rows else None
+        return entry_of(rows[0]) if rows else None
 
     def began(self, account_ids: Sequence[str], *, position: int) -> dict[str, int]:
         """When the first event of each account occurred (microseconds), as known at a position.
@@ -255,7 +246,7 @@ class Ledger:
         such is left out.
         """
         with self._db.reading():
-            codes = self.known_codes(ACCOUNT_CODE, [(account_id,) for account_id in account_ids])
+            codes = self._codes.of(ACCOUNT_CODE, [(account_id,) for account_id in account_ids])
             known = {account_id: codes[account_id,] for account_id in account_ids if (account_id,) in codes}
             voided = self._voided([Span(code, 0, 0) for code in known.values()], position).tolist()
             firsts = {account_id: self._first(code, position, voided) for account_id, code in known.items()}
@@ -291,10 +282,6 @@ class Ledger:
             documents_digest=documents_digest.hex(),
             recorded_at=max(recorded, document_recorded) or None,
         )
-
-    def _digests(self, position: int | None) -> tuple[bytes, bytes]:
-        until = _FOREVER if position is None else position
-        return self._end_of("entry", until)[2], self._end_of("document", until)[2]
 
     def _end_of(self, table: str, until: int) -> tuple[int, int, bytes]:
         rows = self._db.rows(
@@ -343,119 +330,81 @@ class Ledger:
             return self._db.rows(sql, until)
         accounts = sorted({span.account for span in spans})
         found: list[Row] = []
-        for first in range(0, len(accounts), _NEAR):
-            some = accounts[first : first + _NEAR]
+        for first in range(0, len(accounts), _ACCOUNTS):
+            some = accounts[first : first + _ACCOUNTS]
             found += self._db.rows(f"{sql} AND account IN ({', '.join('?' * len(some))})", until, *some)
         return found
 
     def _stored(self, contents: Sequence[Content]) -> list[int | None]:
         """For each event, the position of the entry that has its id."""
-        codes = self.known_codes(ACCOUNT_CODE, [(content[_ACCOUNT],) for content in contents])
+        codes = self._codes.of(ACCOUNT_CODE, [(content[_ACCOUNT],) for content in contents])
         keys = [(codes.get((content[_ACCOUNT],), 0), content[_EVENT_ID]) for content in contents]
         positions: list[int | None] = self._db.look_up(EVENT_POSITION, keys)
         return positions
 
-    def known_codes(self, what: Lookup, keys: Sequence[Row]) -> dict[Row, int]:
-        """The codes of those names that have one. A code never changes, so it is asked for once."""
-        known = self._codes[what]
-        unknown = [key for key in dict.fromkeys(keys) if key not in known]
-        if unknown:
-            for key, code in zip(unknown, self._db.look_up(what, unknown), strict=True):
-                if code is not None:
-                    known[key] = code
-        return known
-
-    def _new_codes(self, what: Lookup, keys: Sequence[Row]) -> tuple[dict[Row, int], list[tuple[int, Row]]]:
-        """The codes of all names, and those that are new, numbered in order of appearance."""
-        known = self.known_codes(what, keys)
-        fresh = [key for key in dict.fromkeys(keys) if key not in known]
-        last = self._db.rows(f"SELECT coalesce(max(code), 0) FROM {what.table}")[0][0] if fresh else 0
-        numbered = list(enumerate(fresh, start=last + 1))
-        known.update({key: code for code, key in numbered})
-        return known, numbered
-
-    def _forget(self) -> None:
-        """Codes that were handed out in what was undone are nobody's."""
-        for known in self._codes.values():
-            known.clear()
-
     def _add_entries(
-        self,
-        decision: Decision,
-        batch: Batch,
-        columns: Sequence[pa.Array],
-        contents: Sequence[Content],
-        times: Sequence[int | None],
-        before: bytes,
-    ) -> None:
-        rows = decision.accepted
-        if not rows:
-            return
-        kept = np.array(rows, np.intp)
-        recorded = [times[k] for k in rows]
-        said = [contents[k] for k in rows]
-        taken = [column.take(pa.array(kept)) for column in columns] if len(rows) < len(contents) else columns
-        digests = sealed(before, written_rows([*taken, pa.array(recorded, pa.int64())]))
-        accounts = self._account_codes(decision, said)
-        pairs = [(account, content[1]) for account, content in zip(accounts, said, strict=True)]
-        identities, fresh = self._new_codes(IDENTITY_CODE, pairs)
-        self._db.insert("identity", [(code, *key) for code, key in fresh])
-        actions, fresh = self._new_codes(ACTION_CODE, [(c[6],) for c in said if c[6] is not None])
-        self._db.insert("action", [(code, *key) for code, key in fresh])
-        self._db.insert(
-            "entry",
-            [
-                (position, when, account, identities[pair], kind, c[3], c[4], c[5],
-                 None if c[6] is None else actions[c[6],], c[7], c[8], c[9], digest)
-                for position, when, account, pair, kind, c, digest in zip(
-                    decision.positions, recorded, accounts, pairs, batch.types[kept].tolist(), said, digests,
-                    strict=True,
-                )
-            ],
-        )  # fmt: skip
+        self, decision: Decision, batch: Batch, columns: Sequence[pa.Array], times: pa.Array, head: Head
+    ) -> Head:
+        """Add the entries that were decided on, with the names they are the first to have; the head after them."""
+        if not decision.accepted:
+            return head
+        if len(decision.accepted) < len(batch):
+            kept = np.array(decision.accepted, np.intp)
+            batch, times = batch.take(kept), times.take(pa.array(kept))
+            columns = [column.take(pa.array(kept)) for column in columns]
+        digests = sealed(bytes.fromhex(head.digest), written_rows([*columns, times]))
+        accounts = self._add_accounts(batch, columns[_ACCOUNT], decision.positions)
+        identities, fresh = self._codes.taken(
+            IDENTITY_CODE, batch.identities, lambda k: (int(accounts[k]), columns[_IDENTITY][k].as_py())
+        )
+        self._db.insert("identity", [(code, *key) for code, key, _ in fresh])
+        columns = [*columns]
+        columns[_ACCOUNT], columns[_IDENTITY] = accounts, identities
+        columns[_TYPE] = batch.types
+        columns[_ACTION] = self._add_actions(columns[_ACTION])
+        said = [column.tolist() for column in columns]
+        recorded = times.to_pylist()
+        self._db.insert("entry", list(zip(decision.positions, recorded, *said, digests, strict=True)))
+        position, last = decision.positions[-1], max(recorded[-1], head.recorded_at or 0)
+        return replace(head, position=position, digest=digests[-1].hex(), recorded_at=last)
 
-    def _account_codes(self, decision: Decision, said: Sequence[Content]) -> list[int]:
-        """The account code of each entry to be, with new accounts added and all of them counted."""
-        first: dict[Row, int] = {}
-        counts: dict[Row, int] = {}
-        keys = [(content[0],) for content in said]
-        for key, position in zip(keys, decision.positions, strict=True):
-            first.setdefault(key, position)
-            counts[key] = counts.get(key, 0) + 1
-        codes, fresh = self._new_codes(ACCOUNT_CODE, keys)
-        self._db.insert("account", [(code, *key, first[key], 0) for code, key in fresh])
-        for key, count in counts.items():
-            self._db.rows("UPDATE account SET events = events + ? WHERE code = ?", count, codes[key])
-        return [codes[key] for key in keys]
+    def _add_accounts(self, batch: Batch, names: pa.Array, positions: Sequence[int]) -> Int64:
+        """The account code of each entry, with new accounts added and the entries of all of them counted."""
+        codes, fresh = self._codes.taken(ACCOUNT_CODE, batch.accounts, lambda k: (names[k].as_py(),))
+        self._db.insert("account", [(code, *key, positions[row], 0) for code, key, row in fresh])
+        for code, count in zip(*np.unique(codes, return_counts=True), strict=True):
+            self._db.rows("UPDATE account SET events = events + ? WHERE code = ?", int(count), int(code))
+        return codes
 
-    def _recorded(self, batch: Batch, now: int) -> list[int | None]:
-        given = batch.content.get("recorded_at")
-        return [now] * len(batch) if given is None else given.to_pylist()
-
-    def contents_at(self, positions: Sequence[int]) -> dict[int, Content]:
-        """What the entries at some positions say; those that are near each other are read together."""
-        places = sorted(set(positions))
-        if not places:
-            return {}
-        starts = [0, *(k for k, (a, b) in enumerate(pairwise(places), start=1) if b - a > _NEAR), len(places)]
-        found = {}
-        for first, end in pairwise(starts):
-            sql = f"{_ENTRY}WHERE e.position BETWEEN ? AND ?"
-            for row in self._db.rows(sql, places[first], places[end - 1]):
-                found[row[0]] = _entry(row).content
-        return found
+    def _add_actions(self, names: pa.Array) -> pa.Array:
+        """The code of each action, and none where none is named."""
+        encoded = names.dictionary_encode()
+        used = np.flatnonzero(encoded.is_valid().to_numpy(zero_copy_only=False))
+        groups = encoded.indices.fill_null(0).to_numpy()[used]
+        codes, fresh = self._codes.taken(ACTION_CODE, groups, lambda k: (names[int(used[k])].as_py(),))
+        self._db.insert("action", [(code, *key) for code, key, _ in fresh])
+        table = np.zeros(len(names), np.int64)
+        table[used] = codes
+        return pa.array(table, mask=table == 0)
 
     def _add_document(
-        self, before: bytes, position: int, recorded_at: int, kind: Kind, number: str | None,
-        account_id: str | None, cycle_start: int | None, content: str,
-    ) -> bytes:  # fmt: skip
-        row = (position, recorded_at, kind, number, account_id, cycle_start, content)
-        (digest,) = sealed(before, [written(row)])
+        self, head: Head, position: int, recorded_at: int, paper: Paper, number: str | None = None
+    ) -> Head:
+        """Add a document; the head after it."""
+        row = (
+            position, recorded_at, paper.kind, number, paper.account_id, paper.cycle_start, json_of(paper.content),
+        )  # fmt: skip
+        (digest,) = sealed(bytes.fromhex(head.documents_digest), [written(row)])
         self._db.insert("document", [(*row, digest)])
-        return digest
+        return replace(
+            head,
+            position=max(head.position, position),
+            documents_digest=digest.hex(),
+            recorded_at=max(recorded_at, head.recorded_at or 0),
+        )
 
     def _documents(self, condition: str, *values: Any) -> list[Document]:
-        return [_document(row) for row in self._db.rows(_DOCUMENT + condition, *values)]
+        return [document_of(row) for row in self._db.rows(DOCUMENT + condition, *values)]
 
     def _issued(self, series: str) -> int:
         """How many documents have a number of a series."""
@@ -464,67 +413,11 @@ class Ledger:
         return int(self._db.rows(f"SELECT count(*) FROM document WHERE kind IN ({marks})", *kinds)[0][0])
 
 
-class _Known:
-    """What arriving events are held against, asked for within the transaction that adds them."""
-
-    def __init__(self, ledger: Ledger, contents: Sequence[Content], stored: Sequence[int | None]) -> None:
-        self._ledger = ledger
-        self._db = ledger.database
-        self._contents = ledger.contents_at([position for position in stored if position is not None])
-        created = [content for content in contents if content[_TYPE] == TYPES[CREATED]]
-        self._accounts = ledger.known_codes(ACCOUNT_CODE, [(content[_ACCOUNT],) for content in created])
-        pairs = [(self._account(content[_ACCOUNT]), content[_IDENTITY]) for content in created]
-        self._identities = ledger.known_codes(IDENTITY_CODE, pairs)
-        self._voids: dict[str, set[str]] = {}
-
-    def position(self, account_id: str, event_id: str) -> int | None:
-        """Where the entry with this id is, if there is one."""
-        (position,) = self._db.look_up(EVENT_POSITION, [(self._account(account_id), event_id)])
-        return None if position is None else int(position)
-
-    def content(self, position: int) -> Content:
-        """What the entry at a position says."""
-        if position not in self._contents:
-            self._contents |= self._ledger.contents_at([position])
-        return self._contents[position]
-
-    def creations(self, account_id: str, identity_id: str) -> list[tuple[int, str, str]]:
-        """The position, event id and identity type of each `identity.created` of an identity."""
-        account = self._account(account_id)
-        identity = self._identities.get((account, identity_id))
-        if identity is None:
-            return []
-        return self._db.rows(
-            "SELECT position, event_id, identity_type FROM entry WHERE type = 3 AND account = ? "
-            "AND identity_type IN ('engagement', 'standard') AND identity = ? ORDER BY position",
-            account, identity,
-        )  # fmt: skip
-
-    def voided(self, account_id: str, event_id: str) -> bool:
-        """Whether an `event.voided` names this event."""
-        if account_id not in self._voids:
-            found = self._db.rows("SELECT voids FROM entry WHERE type = 4 AND account = ?", self._account(account_id))
-            self._voids[account_id] = {voids for (voids,) in found}
-        return event_id in self._voids[account_id]
-
-    def conflict(self, content: dict[str, Any]) -> bool:
-        """Whether this conflict is in the ledger already."""
-        return bool(self._db.rows("SELECT 1 FROM document WHERE kind = 'conflict' AND content = ?", json_of(content)))
-
-    def _account(self, name: str) -> int:
-        """The code of an account; 0, which no account has, where it is new."""
-        return self._ledger.known_codes(ACCOUNT_CODE, [(name,)]).get((name,), 0)
+def _times(batch: Batch, now: int) -> pa.Array:
+    """When each event was recorded: as it says, or now."""
+    given = batch.content.get("recorded_at")
+    return pa.array(np.full(len(batch), now)) if given is None else given
 
 
-def json_of(content: dict[str, Any]) -> str:
-    """A document as it is kept: one line, keys in their order."""
-    return json.dumps(content, ensure_ascii=False)
-
-
-def _entry(row: Row) -> Entry:
-    return Entry._make((*row[:4], TYPES[row[4]], *row[5:12], bytes(row[12])))
-
-
-def _document(row: Row) -> Document:
-    position, recorded_at, kind, number, account_id, cycle_start, content, digest = row
-    return Document(position, recorded_at, kind, number, account_id, cycle_start, content, bytes(digest))
+def _paper_of(conflict: Conflict) -> Paper:
+    return Paper("conflict", conflict.account_id, None, conflict.content)
