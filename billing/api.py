@@ -171,7 +171,8 @@ def append(
     `BadSource`, `Refused`, `BadLedger`.
     """
     with engine.opened(source) as opened:
-        return engine.append(ledger, opened, _reading(strict=strict, ignore_extra=ignore_extra), now=_now(now))
+        events = engine.arrivals(opened, _reading(strict=strict, ignore_extra=ignore_extra))
+    return engine.append(ledger, events, now=_now(now))
 
 
 def close(

@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from .core.activity import OutOfOrder
 from .core.cycle import Cycle, micros, moment
-from .core.errors import BadCycle, BadLedger, BadSource, UnknownAccount, quoted
-from .core.event import Batch, Columns, Events, Tally
+from .core.errors import BadCycle, BadLedger, BadSource, Rejection, UnknownAccount, quoted
+from .core.event import Batch, Columns, Events, Names, Tally
 from .core.evidence import Evidence, evidence
 from .core.invoice import Invoice
 from .core.sweep import Peak
@@ -62,38 +62,55 @@ def read(source: Any, reading: Reading | None = None) -> Events:
     return source if isinstance(source, Events) else sources.read(source, reading)
 
 
-def append(
-    ledger: Ledger,
-    source: Any,
-    reading: Reading | None = None,
-    *,
-    now: int,
-    progress: Callable[[int], None] | None = None,
-) -> Receipt:
-    """Add the events of a source to a ledger; those that are there already change nothing.
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """All events of a source, read and ready to be added to a ledger, in the order in which they go in.
 
-    All of the source is read first. Events with a `recorded_at` go in by that and keep it, others in
-    the order of the source and are recorded `now` (microseconds). They are added a part at a time,
-    each in one step; after an interruption, appending the same source again adds the rest.
-    `progress` is told how many events were looked at. Raises `BadSource`, `Refused`, `BadLedger`.
+    Those with a `recorded_at` are ordered by it. `received` counts all rows, with those that were
+    rejected already.
     """
+
+    batch: Batch
+    names: Names
+    received: int
+    rejections: tuple[Rejection, ...]
+    strict: bool = False
+
+
+def arrivals(source: Any, reading: Reading | None = None) -> Arrivals:
+    """Read a source whole, to add its events to a ledger. Raises `BadSource`, or `Refused` where strict."""
+    reading = reading or Reading()
     if isinstance(source, Ledger):
         source = pa.Table.from_batches(map(exports.batch_of, source.entries()), exports.SCHEMA)
-    coder, batches = sources.read_batches(source, reading or Reading())
+    coder, batches = sources.read_batches(source, reading)
     whole = Batch.joined(batches)
-    names = coder.names(np.zeros(coder.identity_count, np.bool_))
-    order = np.arange(len(whole))
+    if len(whole) and "event_id" not in whole.content:
+        raise BadSource("event_id_missing", whole.place_of(0)[0], field="event_id")
     if (recorded := whole.content.get("recorded_at")) is not None:
-        order = np.argsort(recorded.fill_null(0).to_numpy(), kind="stable")
+        whole = whole.take(np.argsort(recorded.fill_null(0).to_numpy(), kind="stable"))
+    names = coder.names(np.zeros(coder.identity_count, np.bool_))
+    return Arrivals(whole, names, coder.received, tuple(coder.rejections), reading.strict)
+
+
+def append(ledger: Ledger, events: Arrivals, *, now: int, progress: Callable[[int], None] | None = None) -> Receipt:
+    """Add events to a ledger; those that are there already change nothing.
+
+    Those without a `recorded_at` are recorded `now` (microseconds). They are added a part at a time,
+    each in one step; after an interruption, appending the same source again adds the rest. Where
+    reading was strict they are added in one step, or not at all. `progress` is told how many events
+    were looked at. Raises `BadLedger`, `Refused`.
+    """
+    total = len(events.batch)
+    step = max(total, 1) if events.strict else APPEND_ROWS
     receipts = []
-    for first in range(0, len(whole), APPEND_ROWS):
-        part = whole.take(order[first : first + APPEND_ROWS])
-        receipts.append(ledger.append(part, names, now=now))
+    for first in range(0, total, step):
+        part = events.batch.take(np.arange(first, min(first + step, total)))
+        receipts.append(ledger.append(part, events.names, now=now, strict=events.strict))
         if progress:
             progress(len(part))
-    rejections = [*coder.rejections, *(rejection for receipt in receipts for rejection in receipt.rejections)]
+    rejections = [*events.rejections, *(rejection for receipt in receipts for rejection in receipt.rejections)]
     tally = Tally(
-        received=coder.received,
+        received=events.received,
         accepted=sum(receipt.tally.accepted for receipt in receipts),
         duplicates=sum(receipt.tally.duplicates for receipt in receipts),
         rejected=len(rejections),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +20,8 @@ from billing.formats.rows import Reading
 TESTS = Path(__file__).parent
 MESSAGE_FOLDERS = sorted(path.parent for path in TESTS.parent.glob("fixtures/messages/*/expected.txt"))
 
-#: Codes without a folder -> the test that shows the message, since its input is no small text.
+#: Codes without a folder -> the test that shows the message, since its input is no small text; in this
+#: module, or as module:test.
 SHOWN_BY_TEST = {
     "file_corrupt": "test_a_parquet_file_without_its_end_is_damaged",
     "file_changed": "test_a_file_that_grows_while_it_is_read_is_refused",
@@ -29,18 +31,19 @@ SHOWN_BY_TEST = {
     "column_missing": "test_a_table_without_a_column_says_which",
     "column_type": "test_a_column_of_the_wrong_type_says_what_it_must_be",
 }
-#: Codes that nothing can cause -> why they are there.
-
 EVENT = "acme,u1,action.called,2026-01-01T00:00:00Z\n"
 HEADER = "account_id,identity_id,type,occurred_at\n"
 
 
 @pytest.mark.parametrize("folder", MESSAGE_FOLDERS, ids=lambda folder: folder.name)
-def test_a_bad_input_gets_exactly_this_message(folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_input_gets_exactly_this_message(
+    folder: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A message is part of the product: people act on its words, programs on its code."""
-    monkeypatch.chdir(folder)
-    words = (folder / "command.txt").read_text(encoding="utf-8").split()
-    outcome = cli(*words[1:])
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True, copy_function=shutil.copy)
+    monkeypatch.chdir(tmp_path)
+    for command in (folder / "command.txt").read_text(encoding="utf-8").splitlines():
+        outcome = cli(*command.split()[1:])
     expected = (folder / "expected.txt").read_text(encoding="utf-8").removesuffix("\n")
     mark = f"{folder.name}: "
     said = [line.partition(mark)[2] for line in (outcome.out + outcome.err).splitlines() if mark in line]
@@ -55,8 +58,10 @@ def test_every_code_has_a_folder_or_a_reason() -> None:
 
 def test_the_tests_named_for_codes_exist() -> None:
     """A table of reasons must not outlive the tests it names."""
-    module = ast.parse(Path(__file__).read_text(encoding="utf-8"))
-    assert set(SHOWN_BY_TEST.values()) <= {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
+    for shown_by in SHOWN_BY_TEST.values():
+        module, _, test = shown_by.rpartition(":")
+        tree = ast.parse((TESTS / f"{module or 'test_messages'}.py").read_text(encoding="utf-8"))
+        assert test in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, shown_by
 
 
 def test_a_parquet_file_without_its_end_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

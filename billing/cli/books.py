@@ -42,6 +42,7 @@ from .options import (
 from .printing import FOUND, finish_rows, print_tables, say, say_idle, say_some, terminal, write
 
 if TYPE_CHECKING:
+    from ..core.invoice import Invoice
     from ..ledger.entry import Document, Head
 
 Settle = Annotated[str, typer.Option(help="How long to wait after a cycle's end, such as P1D or PT6H.")]
@@ -61,12 +62,13 @@ def import_(
     from ..ledger.address import open_ledger
 
     with engine.opened(source) as opened, reading_of(source, strict, ignore_extra, None) as reading:
-        kept = open_ledger(ledger, create=True)
-        try:
-            with _counting("importing") as counted:
-                receipt = engine.append(kept, opened, reading, now=now_or(None), progress=counted)
-        finally:
-            kept.close()
+        events = engine.arrivals(opened, reading)
+    kept = open_ledger(ledger, create=True)
+    try:
+        with _counting("importing") as counted:
+            receipt = engine.append(kept, events, now=now_or(None), progress=counted)
+    finally:
+        kept.close()
     if format is Format.json:
         write(None, json.dumps(documents.receipt(receipt.tally, _head(receipt.head))) + "\n")
     else:
@@ -93,7 +95,6 @@ def close(
 ) -> None:
     """Issue one invoice for each account whose cycle is over; without --yes, show what would be issued."""
     from .. import closing, engine
-    from ..core.errors import sentence
     from ..formats import documents
     from ..formats.terms import span
 
@@ -116,18 +117,9 @@ def close(
         print_tables(output, lambda to: [terminal().closing_table(closed.drafts, numbers)] if closed.drafts else [])
     for drafted, before in closed.idle:
         say_idle(drafted.account_id, drafted.cycle.name, before)
-    say_some(
-        [
-            f"not_settled: {sentence('not_settled', account=w.account_id, cycle=cycle, end=w.cycle.end, settle=settle)}"
-            for w in closed.waiting
-        ]
-    )
-    say_some(
-        [
-            f"already_closed: {sentence('already_closed', account=b.account_id, cycle=cycle, number=b.numbers[0])}"
-            for b in closed.closed
-        ]
-    )
+    said = {"cycle": cycle, "settle": settle}
+    say_some([_sentence("not_settled", account=d.account_id, end=_end(d), **said) for d in closed.waiting])
+    say_some([_sentence("already_closed", account=b.account_id, number=b.numbers[0], **said) for b in closed.closed])
     say(_done(len(closed.drafts), "invoice", yes, closed.head))
     if closed.waiting and not closed.drafts:
         raise typer.Exit(FOUND)
@@ -290,6 +282,19 @@ def _address(url: str) -> str:
     if not is_address(url):
         raise BadLedger("ledger_url", got=url)
     return url
+
+
+def _sentence(code: str, **details: Any) -> str:
+    """A message with its code before it."""
+    from ..core.errors import sentence
+
+    return f"{code}: {sentence(code, **details)}"
+
+
+def _end(drafted: Invoice) -> str:
+    from ..core.cycle import micros, text_of
+
+    return text_of(micros(drafted.cycle.end))
 
 
 def _numbered(drafted: Any, numbers: list[str]) -> list[tuple[Any, str | None]]:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..core.cycle import text_of
-from ..core.errors import BadLedger, StaleLedger
+from ..core.errors import BadLedger, Refused, StaleLedger
 from ..core.event import CONTENT, DAY, Batch, Columns, Events, Int64, Names, Tally
 from ..core.seal import BEGINNING, sealed, written, written_rows
 from .arrival import Conflict, Content, Decision, accept_all, decide
@@ -74,11 +74,12 @@ class Ledger:
 
     # What is put in
 
-    def append(self, batch: Batch, names: Names, *, now: int) -> Receipt:
+    def append(self, batch: Batch, names: Names, *, now: int, strict: bool = False) -> Receipt:
         """Add events, all of them in one step: after an error none is there, or it may be that all are.
 
         Events with a `recorded_at` keep it, the others are recorded `now` (microseconds), or with the
         last entry if the clock went back. Appending the same events again is safe, and adds nothing.
+        With `strict`, raises `Refused` at the first rejection, and adds nothing.
         """
         columns = batch.contents(names)
         contents: list[Content] = list(zip(*(column.to_pylist() for column in columns), strict=True))
@@ -96,6 +97,8 @@ class Ledger:
                         contents, times.to_pylist(), stored, batch.place_of, held,
                         position=head.position, recorded_at=recorded_at, future=future,
                     )  # fmt: skip
+                if strict and decision.rejections:
+                    raise Refused(decision.rejections[0])
                 head = self._add_entries(decision, batch, columns, times, head)
                 for conflict in decision.conflicts:
                     head = self._add_document(head, conflict.position, conflict.recorded_at, _paper_of(conflict))
