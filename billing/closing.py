@@ -15,6 +15,7 @@ from . import engine
 from .core.activity import microseconds
 from .core.cycle import CYCLE_MAX, micros
 from .core.errors import BadLedger, BadTerms, quoted
+from .core.event import INSTANT_MAX
 from .core.invoice import Invoice
 from .core.restatement import Billed
 from .core.terms import AllTerms, TermsHistory, TermsVersion
@@ -36,7 +37,7 @@ class Closing:
 
     `waiting` are accounts whose cycle is not over, or has not settled; `closed` those that have
     their invoice already; `idle` are invoices over 0 after one that was not, with that one's peak.
-    `agreed` are terms that the ledger does not have yet. `documents` is empty until they are issued.
+    `agreed` are terms that the ledger does not hold yet. `documents` is empty until they are issued.
     """
 
     head: Head
@@ -49,9 +50,8 @@ class Closing:
 
     @property
     def papers(self) -> list[Paper]:
-        """What is to be issued, by account and cycle; the terms first, if they are new to the ledger."""
-        terms = [] if self.agreed is None else [_terms_paper(self.agreed)]
-        return terms + [_invoice_paper(drafted) for drafted in self.drafts]
+        """The invoices to be issued, by account and cycle."""
+        return [_invoice_paper(drafted) for drafted in self.drafts]
 
     def issued_as(self, documents: tuple[Document, ...]) -> Closing:
         """The same, with the documents that came of it."""
@@ -91,7 +91,7 @@ def close(
             its_own = billed.get((drafted.account_id, drafted.cycle.start))
             if its_own is not None:
                 closed.append(its_own)
-            elif not drafted.peak and began.get(drafted.account_id, now) >= micros(drafted.cycle.end):
+            elif not drafted.peak and began.get(drafted.account_id, INSTANT_MAX) >= micros(drafted.cycle.end):
                 continue  # nothing had happened by then
             elif micros(drafted.cycle.end) + microseconds(settle) > now:
                 waiting.append(drafted)
@@ -106,10 +106,16 @@ def close(
             waiting=tuple(waiting),
             closed=tuple(closed),
             idle=tuple((drafted, before) for drafted, before in idle if before),
-            agreed=agreed if due else None,
+            agreed=agreed,
         )
 
-    return issued(ledger, attempt, now) if issue else attempt()
+    drafted = attempt()
+    if issue and drafted.drafts and drafted.agreed is not None:
+        # First of all the terms, so that whoever drafts at the position of an invoice finds them there.
+        agree(ledger, drafted.agreed.terms, now=now)
+        position = None
+        drafted = attempt()
+    return issued(ledger, drafted, attempt, now) if issue else drafted
 
 
 def agree(ledger: Ledger, terms: AllTerms, *, now: int, applies_from: int | None = None) -> TermsVersion:

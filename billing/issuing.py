@@ -45,16 +45,17 @@ Made = TypeVar("Made", bound=Issuable)
 Done = TypeVar("Done")
 
 
-def issued(ledger: Ledger, attempt: Callable[[], Made], now: int) -> Made:
-    """Draft, and issue what was drafted; again where others issued something in between."""
+def issued(ledger: Ledger, drafted: Made, again: Callable[[], Made], now: int) -> Made:
+    """Issue what was drafted; drafted again where others issued something in between."""
 
-    def whole() -> Made:
-        drafted = attempt()
-        if not drafted.papers:
-            return drafted
-        return drafted.issued_as(tuple(ledger.issue(drafted.papers, after=drafted.head.documents_digest, now=now)))
+    def attempt() -> Made:
+        made = drafts.pop() if drafts else again()
+        if not made.papers:
+            return made
+        return made.issued_as(tuple(ledger.issue(made.papers, after=made.head.documents_digest, now=now)))
 
-    return again_if_stale(whole)
+    drafts = [drafted]
+    return again_if_stale(attempt)
 
 
 def again_if_stale(attempt: Callable[[], Done]) -> Done:

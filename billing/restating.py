@@ -85,7 +85,8 @@ def restate(
         ordered = sorted(restatements, key=lambda r: (r.billed.account_id, r.billed.cycle))
         return Restating(head, tuple(ordered), len(touched), everything and bool(touched))
 
-    return issued(ledger, attempt, now) if issue else attempt()
+    drafted = attempt()
+    return issued(ledger, drafted, attempt, now) if issue else drafted
 
 
 def _restated_until(ledger: Ledger) -> int:

@@ -96,7 +96,7 @@ def restatement_tables(restatements: Sequence[Restatement], numbers: Sequence[st
     """Each difference that late events made, with what is billed, what it comes to, and the events."""
     for k, found in enumerate(restatements):
         billed, fresh = found.billed, found.fresh
-        yield Text(f"{billed.account_id}, cycle {billed.cycle.name}: {_span_of(billed.cycle)}", style="bold")
+        yield Text(f"{billed.account_id}, cycle {_span_of(billed.cycle)}", style="bold")
         moved = f"peak {billed.peak:,} before, {fresh.peak:,} now"
         document = f"{'invoice' if found.kind == 'supplementary_invoice' else 'credit note'}"
         yield Text(f"{moved}; settled by {'a supplementary ' if document == 'invoice' else 'a '}{document}"
