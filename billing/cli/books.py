@@ -154,7 +154,8 @@ def restate(
         write(output, documents.to_csv(rows, documents.RESTATED_COLUMNS))
     else:
         print_tables(output, lambda to: terminal().restatement_tables(restated.restatements, numbers))
-    say(f"{restated.looked_at:,} issued cycles could have been touched by late events.")
+    cycles = "1 issued cycle" if restated.looked_at == 1 else f"{restated.looked_at:,} issued cycles"
+    say(f"{cycles} could have been touched by late events.")
     say(_done(len(restated.restatements), "note", yes, restated.head))
     if restated.restatements and not yes:
         raise typer.Exit(FOUND)
