@@ -32,7 +32,7 @@ coverage: $(DEV)  ## branch coverage of core, kernels uncompiled
 		tests/test_money.py tests/test_engine.py tests/test_laws.py tests/test_scenarios.py tests/test_messages.py tests/test_errors.py billing/core
 	$(BIN)/python -m coverage report
 
-bench: $(DEV)  ## measure every figure that the README gives; about ten minutes
+bench: $(DEV)  ## measure every figure that the README gives; about fifteen minutes
 	$(BIN)/python -m tests.bench.run
 
 verify-long: $(DEV)  ## the laws, on 20,000 ledgers made to collide

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import pytest
 from hypothesis import settings
+from postgres import postgres as postgres
 
 from billing import BillingError
 from billing.cli import app

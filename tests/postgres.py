@@ -172,11 +172,11 @@ class Elsewhere(Server):
 def postgres() -> Iterator[Server]:
     """The server of BILLING_TEST_POSTGRES, or else one of our own, started when the first test asks for it."""
     url = os.environ.get("BILLING_TEST_POSTGRES")
-    with Elsewhere(url) if url else Server(_programs()) as server:
+    with Elsewhere(url) if url else Server(programs()) as server:
         yield server
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """The folder of PostgreSQL's programs: that of PATH, or else the newest of Debian's, which are not on PATH."""
     on_path = shutil.which("postgres")
     newest_first = sorted(Path("/usr/lib/postgresql").glob("[1-9][0-9]/bin/postgres"), reverse=True)

@@ -57,22 +57,27 @@ class Files:
     """The files to measure with, made when first asked for, and what a peer answers to them."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._answers: dict[Path, bytes] = {}
 
     def parquet(self, events: int, *, shuffled: bool = False, ids: bool = False) -> Path:
         """A Parquet file of so many events."""
-        path = self._folder / f"{events}{'-shuffled' * shuffled}{'-ids' * ids}.parquet"
+        name = f"{events}{'-shuffled' * shuffled}{'-ids' * ids}.parquet"
+        return self.made(name, make_events.Size(events), shuffled=shuffled, ids=ids)
+
+    def made(self, name: str, size: make_events.Size, *, shuffled: bool = False, ids: bool = False) -> Path:
+        """A Parquet file of so much, made if it is not there."""
+        path = self.folder / name
         if not path.exists():
             say(f"making {path.name}")
             unfinished = path.with_suffix(".unfinished")
-            make_events.write(unfinished, make_events.Size(events), shuffled=shuffled, ids=ids)
+            make_events.write(unfinished, size, shuffled=shuffled, ids=ids)
             unfinished.rename(path)
         return path
 
     def csv(self, events: int) -> Path:
         """The same events as CSV, with instants in RFC 3339."""
-        path = self._folder / f"{events}.csv"
+        path = self.folder / f"{events}.csv"
         if not path.exists():
             table = pq.read_table(self.parquet(events))
             text = pc.strftime(table["occurred_at"], "%Y-%m-%dT%H:%M:%SZ")
@@ -81,8 +86,8 @@ class Files:
 
     def largest(self, events: int) -> Path:
         """A Parquet file of so many events, or of as many as the disk has room for."""
-        made = self._folder / f"{events}.parquet"
-        room = (shutil.disk_usage(self._folder).free - _SPARE_BYTES) // _EVENT_BYTES
+        made = self.folder / f"{events}.parquet"
+        room = (shutil.disk_usage(self.folder).free - _SPARE_BYTES) // _EVENT_BYTES
         return made if made.exists() else self.parquet(min(events, room))
 
     def asked(self, peer: str, path: Path, *, runs: int = 1) -> tuple[float, Peaks]:
@@ -107,13 +112,13 @@ def job(files: Files, events: int) -> Iterator[Figure]:
     ours, plain = yield from _beside_peers(
         files,
         path,
-        f"{_millions(events)} events in Parquet to 12 months of invoices",
+        f"{millions(events)} events in Parquet to 12 months of invoices",
         reading=lambda: pq.read_table(path, columns=list(COLUMNS)),
         least_ratio=15,
     )
     yield Figure(
         "... pyarrow.parquet.read_table of the four columns as text",
-        _seconds(plain),
+        seconds_text(plain),
         f"ours takes {ours / plain:.2f} of it",
         "at most 0.75",
         at_most(0.75, ours / plain),
@@ -138,8 +143,8 @@ def kernel(files: Files, events: int) -> Iterator[Figure]:
 
     _same(f"kernel, {path.name}", files.answer(path), {(p.account_id, p.cycle.name): p.peak for p in whole()})
     say("the kernel")
-    walked, wholly = (seconds * 1e9 / events for seconds in _in_turns(walk, whole))
-    what = f"kernel, {_millions(events)} events in memory: the walk"
+    walked, wholly = (seconds * 1e9 / events for seconds in in_turns(walk, whole))
+    what = f"kernel, {millions(events)} events in memory: the walk"
     yield Figure(what, _nanos(walked), "", "at most 5 ns", at_most(5, walked))
     yield Figure("... with intervals, sweep and peaks", _nanos(wholly), "", "at most 9 ns", at_most(9, wholly))
 
@@ -158,9 +163,9 @@ def memory(files: Files, sizes: Sequence[int]) -> Iterator[Figure]:
         _, sample = peers.timed("duckdb", path, f"%{SAMPLE}")
         _same(f"billing invoice {path.name}", sample, {k: v for k, v in drafted.items() if k[0].endswith(SAMPLE)})
         yield Figure(
-            f"billing invoice in a fresh process, {_millions(events)} events: memory",
+            f"billing invoice in a fresh process, {millions(events)} events: memory",
             f"{taken.memory / 1e9:.2f} GB",
-            f"in {_seconds(taken.seconds)}" + (f"; no room for {_millions(wanted)}" if events < wanted else ""),
+            f"in {seconds_text(taken.seconds)}" + (f"; no room for {millions(wanted)}" if events < wanted else ""),
             "at most 0.8 GB",
             at_most(0.8e9, taken.memory),
         )
@@ -173,13 +178,13 @@ def disorder(files: Files, events: int, events_with_ids: int) -> Iterator[Figure
         ("with event ids", files.parquet(events_with_ids, ids=True), files.parquet(events_with_ids), 6),
     ):
         for each in (path, plain):
-            _same(each.name, files.answer(plain), _peaks(_invoices(each)))
+            _same(each.name, files.answer(plain), _peaks(invoices(each)))
         say(f"{path.name}, and {plain.name}")
-        odd, even = _in_turns(partial(_invoices, path), partial(_invoices, plain))
+        odd, even = in_turns(partial(invoices, path), partial(invoices, plain))
         yield Figure(
-            f"{_millions(pq.read_metadata(path).num_rows)} events {what}",
-            _seconds(odd),
-            f"{odd / even:.1f}x the same in order, without ids ({_seconds(even)})",
+            f"{millions(pq.read_metadata(path).num_rows)} events {what}",
+            seconds_text(odd),
+            f"{odd / even:.1f}x the same in order, without ids ({seconds_text(even)})",
             f"at most {limit}x",
             at_most(limit, odd / even),
         )
@@ -188,9 +193,9 @@ def disorder(files: Files, events: int, events_with_ids: int) -> Iterator[Figure
 def text(files: Files, events: int) -> Iterator[Figure]:
     """From a CSV file to twelve months of invoices."""
     path = files.csv(events)
-    what = f"{_millions(events)} events in CSV to 12 months of invoices"
+    what = f"{millions(events)} events in CSV to 12 months of invoices"
     ours, plain = yield from _beside_peers(files, path, what, reading=lambda: pacsv.read_csv(path))
-    yield Figure("... pyarrow.csv.read_csv", _seconds(plain), f"ours takes {ours / plain:.1f}x that")
+    yield Figure("... pyarrow.csv.read_csv", seconds_text(plain), f"ours takes {ours / plain:.1f}x that")
 
 
 def first_run(_: Files) -> Iterator[Figure]:
@@ -204,7 +209,9 @@ def first_run(_: Files) -> Iterator[Figure]:
             _same(what, dict.fromkeys(expected), dict.fromkeys(totals))
         fresh.run(BILLING, *command)
         seconds = median(fresh.run(BILLING, *command).seconds for _ in range(FRESH_ROUNDS))
-        yield Figure(f"{what}: a fresh process", _seconds(seconds), "", f"at most {limit} s", at_most(limit, seconds))
+        yield Figure(
+            f"{what}: a fresh process", seconds_text(seconds), "", f"at most {limit} s", at_most(limit, seconds)
+        )
 
 
 def say(text: str) -> None:
@@ -219,29 +226,29 @@ def _beside_peers(
     theirs = {}
     for peer in PEERS:
         theirs[peer], answer = files.asked(peer, path, runs=2)
-        _same(f"{PEERS[peer]}, {path.name}", answer, _peaks(_invoices(path)))
+        _same(f"{PEERS[peer]}, {path.name}", answer, _peaks(invoices(path)))
     del answer
     say(f"ours, and just reading {path.name}")
-    ours, plain = _in_turns(partial(_invoices, path), reading)
-    yield Figure(what, _seconds(ours))
+    ours, plain = in_turns(partial(invoices, path), reading)
+    yield Figure(what, seconds_text(ours))
     for peer, seconds in theirs.items():
         ratio = seconds / ours
         target = ("", "") if least_ratio is None else (f"at least {least_ratio:g}x", at_least(least_ratio, ratio))
         yield Figure(
-            f"... {PEERS[peer]}, the peaks alone", _seconds(seconds), f"{ratio:.1f}x the time of ours", *target
+            f"... {PEERS[peer]}, the peaks alone", seconds_text(seconds), f"{ratio:.1f}x the time of ours", *target
         )
     return ours, plain
 
 
-def _invoices(path: Path) -> list[Invoice]:
+def invoices(path: Path) -> list[Invoice]:
     return list(reckoning.draft(engine.activity(str(path), QUESTION), QUESTION))
 
 
-def _peaks(invoices: list[Invoice]) -> Peaks:
-    return {(invoice.account_id, invoice.cycle.name): invoice.peak for invoice in invoices}
+def _peaks(drafted: list[Invoice]) -> Peaks:
+    return {(invoice.account_id, invoice.cycle.name): invoice.peak for invoice in drafted}
 
 
-def _in_turns(*calls: Callable[[], object]) -> list[float]:
+def in_turns(*calls: Callable[[], object]) -> list[float]:
     """The median of the seconds of each call, made in turns after one that does not count."""
     seconds: list[list[float]] = [[] for _ in calls]
     for turn in range(ROUNDS + 1):
@@ -261,7 +268,7 @@ def _same(what: str, theirs: dict[Any, Any], ours: dict[Any, Any]) -> None:
     raise Differs(f"{what}: {len(differing):,} of {len(theirs):,} answers differ, among them\n{shown}")
 
 
-def _seconds(seconds: float) -> str:
+def seconds_text(seconds: float) -> str:
     return f"{seconds:.2f} s"
 
 
@@ -269,5 +276,5 @@ def _nanos(nanoseconds: float) -> str:
     return f"{nanoseconds:.1f} ns an event"
 
 
-def _millions(count: int) -> str:
+def millions(count: int) -> str:
     return f"{count / 1e6:g} M"

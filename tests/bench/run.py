@@ -17,11 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from . import books
 from .figures import Figure, machine, table
 from .measure import Differs, Files, disorder, first_run, job, kernel, memory, say, text
 
 RESULTS: Final = Path(__file__).with_name("results.md")
-PARTS: Final = ("job", "kernel", "memory", "disorder", "text", "first_run")
+PARTS: Final = ("job", "kernel", "memory", "disorder", "text", "first_run", "embedded", "history", "billed", "server")
 #: How much of it a quick run measures.
 QUICK: Final = 0.05
 _PREFACE: Final = """# Figures
@@ -71,6 +72,10 @@ def _parts(given: argparse.Namespace) -> dict[str, Callable[[Files], Iterator[Fi
         "disorder": partial(disorder, events=events, events_with_ids=events // 5),
         "text": partial(text, events=events // 10),
         "first_run": first_run,
+        "embedded": partial(books.embedded, events=events // 20),
+        "history": partial(books.history, events=events // 20),
+        "billed": partial(books.billed, events=events // 2),
+        "server": partial(books.server, events=events // 20),
     }
 
 
