@@ -1,6 +1,6 @@
 """A real history, billed as it would have been: events arrive as they were recorded, cycles are closed in time.
 
-    python -m tests.history EVENTS --terms TERMS [--ledger URL]
+    python tests/history.py EVENTS --terms TERMS [--ledger URL]
 
 At the end of each month everything recorded by then is imported, what came late is restated, and
 the cycles that are over are closed. In the end every invoice with its notes must equal a fresh draft.
@@ -91,7 +91,7 @@ def _month_ends(since: datetime) -> Iterator[datetime]:
 
 def main() -> int:
     """Bill a history, and say what came of it."""
-    parser = argparse.ArgumentParser(prog="python -m tests.history", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python tests/history.py", description=__doc__)
     parser.add_argument("events")
     parser.add_argument("--terms", required=True)
     parser.add_argument("--ledger", default="sqlite:///:memory:")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from history import lived
+
 import billing
-from tests.history import lived
 
 AGENCY = Path(__file__).parent.parent / "fixtures" / "agency"
 

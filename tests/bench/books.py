@@ -20,12 +20,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from postgres import Server, programs
 
 from billing import engine
 from billing.core.invoice import Invoice
 from billing.ledger.address import open_ledger
 from billing.ledger.ledger import Ledger
-from tests.postgres import Server, programs
 
 from . import fresh
 from .figures import Figure, at_least, at_most

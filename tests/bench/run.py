@@ -1,6 +1,7 @@
 """All figures, beside the peers on the same files in the same run: `make bench`.
 
-    python -m tests.bench.run [--events 20e6] [--memory-events 200e6] [--quick] [--folder FOLDER] [--only PART...]
+    PYTHONPATH=tests python -m bench.run [--events 20e6] [--memory-events 200e6] [--quick] [--folder FOLDER]
+        [--only PART...]
 
 Ends with status 1, and the differences, if an answer is not that of the peers. A run of everything
 writes the table to `results.md` beside this file; a quick one, or one of some parts, only prints it.
@@ -80,7 +81,7 @@ def _parts(given: argparse.Namespace) -> dict[str, Callable[[Files], Iterator[Fi
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.run", description="Measure the engine.")
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Measure the engine.")
     parser.add_argument("--events", type=float, default=20e6, help="events of the large files")
     parser.add_argument("--memory-events", type=float, default=200e6, help="events of the file to measure memory with")
     parser.add_argument("--quick", action="store_true", help="a twentieth of it: whether it works, not how fast it is")
