@@ -32,7 +32,6 @@ from .formats.terms import version_of
 from .ledger.address import is_address, open_ledger
 from .ledger.entry import Head, Receipt
 from .ledger.ledger import Ledger
-from .ledger.sqlite import SqliteDatabase
 from .reckoning import Activity, Question, Wanted, billed, draft, peaks, priced, run, swept
 
 Bill = TypeVar("Bill", Peak, Invoice)
@@ -136,6 +135,8 @@ def export(
 
 def backup(ledger: Ledger, path: str) -> Head:
     """Copy an embedded ledger into a new file, as it is at one moment; the head of the copy."""
+    from .ledger.sqlite import SqliteDatabase  # brings SQLite, which files do without
+
     database = ledger.database
     if not isinstance(database, SqliteDatabase):
         raise BadLedger("backup_elsewhere", ledger.name)
