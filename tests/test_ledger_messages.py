@@ -5,12 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import apsw
 import pytest
 
 import billing
+from billing import engine
 from billing.ledger import sqlite
+from billing.ledger.database import Database
+from billing.ledger.ledger import Ledger
 from billing.ledger.sqlite import SqliteDatabase
 
 EVENT = "event_id,account_id,identity_id,type,occurred_at\ne1,acme,ada,action.called,2026-01-10T09:00:00Z\n"
@@ -113,6 +118,18 @@ def test_documents_drafted_before_others_came_are_not_issued() -> None:
     expected = (
         "billing.db: other documents came while these were drafted; nothing was issued. "
         "Draft again, with what is there now."
+    )
+    assert expected == str(raised.value)
+
+
+def test_a_ledger_on_a_server_is_backed_up_by_the_servers_own_means() -> None:
+    """A copy that we made would be of a moment that the server knows nothing of."""
+    remote = Ledger(cast(Database, SimpleNamespace(name="postgresql://db/billing")))
+    with pytest.raises(billing.BadLedger) as raised:
+        engine.backup(remote, "copy.db")
+    expected = (
+        "postgresql://db/billing: a ledger on a server is backed up by the server's own means. "
+        "Use pg_dump for its schema, and note its head beside the copy."
     )
     assert expected == str(raised.value)
 

@@ -30,6 +30,31 @@ SHOWN_BY_TEST = {
     "csv_field_too_long": "test_a_field_longer_than_any_field_says_so",
     "column_missing": "test_a_table_without_a_column_says_which",
     "column_type": "test_a_column_of_the_wrong_type_says_what_it_must_be",
+    "ledger_newer": "test_ledger_messages:test_a_ledger_of_a_later_version_is_left_as_it_is",
+    "ledger_unsafe": "test_ledger_messages:test_a_database_that_cannot_be_made_durable_is_refused",
+    "ledger_locked": "test_ledger_messages:test_a_ledger_that_somebody_else_writes_to_for_long_says_so",
+    "ledger_damaged": "test_ledger_messages:test_a_damaged_ledger_says_so",
+    "ledger_full": "test_durability:test_a_full_disk_keeps_nothing_of_a_batch_and_takes_it_once_there_is_room",
+    "ledger_needs_extra": "test_ledger_messages:test_a_missing_extra_is_named_with_the_command_that_installs_it",
+    "ledger_unreachable": "test_ledger_messages:test_a_server_that_does_not_answer_says_so",
+    "documents_stale": "test_ledger_messages:test_documents_drafted_before_others_came_are_not_issued",
+    "cycles_overlap": "test_closing:test_a_cycle_that_overlaps_one_that_was_billed_is_refused",
+    "backup_elsewhere": "test_ledger_messages:test_a_ledger_on_a_server_is_backed_up_by_the_servers_own_means",
+    **dict.fromkeys(
+        [
+            "position_gap",
+            "seal_broken",
+            "number_gap",
+            "recorded_out_of_order",
+            "names_differ",
+            "count_differs",
+            "index_differs",
+        ],
+        "test_tamper:test_a_change_gets_exactly_this_message",
+    ),
+    **dict.fromkeys(
+        ["head_differs", "end_missing"], "test_tamper:test_a_noted_head_that_differs_gets_exactly_this_message"
+    ),
 }
 EVENT = "acme,u1,action.called,2026-01-01T00:00:00Z\n"
 HEADER = "account_id,identity_id,type,occurred_at\n"

@@ -16,6 +16,15 @@ ISSUED: Final[tuple[Issued, ...]] = ("invoice", "supplementary_invoice", "credit
 SERIES: Final = {"invoice": "INV", "supplementary_invoice": "INV", "credit_note": "CN"}
 
 
+def number_of(series: str, place: int) -> str:
+    """The number of the document at a place, from 1, in its series.
+
+    >>> number_of("INV", 7)
+    'INV-000007'
+    """
+    return f"{series}-{place:06}"
+
+
 class Entry(NamedTuple):
     """An event as the ledger holds it, with its position and when it was recorded (microseconds).
 

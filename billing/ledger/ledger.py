@@ -32,7 +32,7 @@ from .database import (
     Row,
     Span,
 )
-from .entry import SERIES, Document, Entry, Head, Kind, Paper, Receipt
+from .entry import SERIES, Document, Entry, Head, Kind, Paper, Receipt, number_of
 from .held import Held
 from .rows import DOCUMENT, ENTRY, document_of, entry_of, json_of
 
@@ -131,7 +131,7 @@ class Ledger:
                 if paper.kind in SERIES:
                     series = SERIES[paper.kind]
                     numbers[series] += 1
-                    number = f"{series}-{numbers[series]:06}"
+                    number = number_of(series, numbers[series])
                     dated = {"number": number, "issued_at": text_of(issued_at)}
                     paper = paper._replace(content=paper.content | dated)
                 head = self._add_document(head, head.position + 1, issued_at, paper, number)

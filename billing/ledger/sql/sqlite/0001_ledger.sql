@@ -25,7 +25,7 @@ CREATE TABLE entry (
   recorded_at INTEGER NOT NULL,
   account INTEGER NOT NULL,
   identity INTEGER NOT NULL,
-  type INTEGER NOT NULL,
+  type INTEGER NOT NULL CHECK (type BETWEEN 0 AND 4),
   occurred_at INTEGER NOT NULL,
   event_id TEXT NOT NULL,
   identity_type TEXT,
