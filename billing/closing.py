@@ -112,14 +112,16 @@ def close(
     drafted = attempt()
     if issue and drafted.drafts and drafted.agreed is not None:
         # First of all the terms, so that whoever drafts at the position of an invoice finds them there.
+        # Before that, that the date can be one.
+        again_if_stale(lambda: ledger.issue([], after=ledger.head().documents_digest, now=now))
         agree(ledger, drafted.agreed.terms, now=now)
-        position = None
+        position = None if position is None else position + 1
         drafted = attempt()
     return issued(ledger, drafted, attempt, now) if issue else drafted
 
 
 def agree(ledger: Ledger, terms: AllTerms, *, now: int, applies_from: int | None = None) -> TermsVersion:
-    """Keep terms in the ledger: as its first, or as a new version that applies from a date on.
+    """Keep terms in the ledger: as its first, for all cycles, or as a new version from a date on.
 
     Terms that are the newest already are left as they are. Raises `BadTerms` where a date is needed,
     and `cycle_rule_change` where an account with an invoice would get other cycles.
@@ -137,7 +139,7 @@ def agree(ledger: Ledger, terms: AllTerms, *, now: int, applies_from: int | None
             for account_id in sorted({b.account_id for b in billed_by(ledger)}):
                 if newest.terms.of(account_id).cycles != terms.of(account_id).cycles:
                     raise BadTerms("cycle_rule_change", account=quoted(account_id))
-        version = TermsVersion(len(history.versions) + 1, applies_from, terms)
+        version = TermsVersion(len(history.versions) + 1, applies_from if newest else None, terms)
         ledger.issue([_terms_paper(version)], after=head.documents_digest, now=max(now, head.recorded_at or 0))
         return version
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 from .core.activity import OutOfOrder
 from .core.cycle import Cycle, micros, moment
 from .core.errors import BadCycle, BadLedger, BadSource, Rejection, UnknownAccount, quoted
-from .core.event import Batch, Columns, Events, Names, Tally
+from .core.event import INSTANT_MAX, Batch, Columns, Events, Names, Tally
 from .core.evidence import Evidence, evidence
 from .core.invoice import Invoice
 from .core.sweep import Peak
@@ -86,7 +86,8 @@ def arrivals(source: Any, reading: Reading | None = None) -> Arrivals:
     if len(whole) and "event_id" not in whole.content:
         raise BadSource("event_id_missing", whole.place_of(0)[0], field="event_id")
     if (recorded := whole.content.get("recorded_at")) is not None:
-        whole = whole.take(np.argsort(recorded.fill_null(0).to_numpy(), kind="stable"))
+        # What does not say when it was recorded is recorded now, after all that was before.
+        whole = whole.take(np.argsort(recorded.fill_null(INSTANT_MAX).to_numpy(), kind="stable"))
     names = coder.names(np.zeros(coder.identity_count, np.bool_))
     return Arrivals(whole, names, coder.received, tuple(coder.rejections), reading.strict)
 
@@ -219,7 +220,7 @@ def answer(source: Any, question: Question, reading: Reading | None = None) -> A
     parts: list[Part] = []
     for version in history.versions:
         terms = history.with_cycles_of_the_newest(version)
-        same = next((p for p in parts if p.question.all_terms.policies() == terms.policies()), None)
+        same = next((p for p in parts if p.question.all_terms.same_activity(terms)), None)
         asked = replace(question, terms=terms)
         found, events = (same.found, same.events) if same else _activity_of(source, asked, reading)
         parts.append(Part(found, asked, events, version))

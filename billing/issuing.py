@@ -89,9 +89,7 @@ def billed_by(ledger: Ledger, *, since: int | None = None) -> list[Billed]:
         earlier = found.get(key)
         found[key] = Billed(
             account_id=document.account_id,
-            cycle=Cycle(
-                moment(document.cycle_start), moment(instant_of(said["cycle_end"])), said["cycle"]
-            ),
+            cycle=Cycle(moment(document.cycle_start), moment(instant_of(said["cycle_end"])), said["cycle"]),
             numbers=(*(() if earlier is None else earlier.numbers), document.number),
             peak=said["peak"],
             total=total if earlier is None else earlier.total + total,

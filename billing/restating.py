@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from . import engine
 from .core.activity import Intervals
 from .core.cycle import Cycle
-from .core.event import CREATED, TYPES, Events
+from .core.errors import UnknownAccount, hint
+from .core.event import CREATED, TYPES, VOIDED, Events
 from .core.invoice import Invoice
 from .core.restatement import Billed, LateEvent, Restatement, changed, reach
 from .core.terms import AllTerms, TermsHistory
@@ -66,12 +67,18 @@ def restate(
 
     The terms are those of then. With `issue`, each difference is settled by a credit note or a
     supplementary invoice, dated `now`; there is none of 0. `first` and `last` (months) and
-    `accounts` limit what is looked at. Raises `StaleLedger` as `close` does.
+    `accounts` limit what is looked at. Raises `StaleLedger` as `close`
+    does, `BadCycle` and `UnknownAccount`.
     """
+
+    Question(first=first, last=last)  # refuses months that are none, or the wrong way round
 
     def attempt() -> Restating:
         head = expected(ledger, position)
         everything = first is None and last is None and not accounts
+        for account_id in accounts:
+            if account_id not in (known := ledger.accounts()):
+                raise UnknownAccount("account_unknown", got=account_id, hint=hint(account_id, known))
         billed = [
             b
             for b in billed_by(ledger)
@@ -100,20 +107,22 @@ def _touched(ledger: Ledger, billed: Sequence[Billed], since: int, head: Head) -
     if not billed:
         return []
     history = engine.terms_in(ledger)
+    longest = max(policy.longest_window for version in history.versions for policy in version.terms.policies())
     cycles: dict[str, list[Billed]] = {}
     for b in billed:  # by account and cycle
         cycles.setdefault(b.account_id, []).append(b)
     ends = {account: [b.span[1] for b in own] for account, own in cycles.items()}
     found: dict[tuple[str, Cycle], Billed] = {}
-    for entry, kind, occurred_at in _late(ledger, max(since, min(b.position for b in billed)), head.position):
+    for entry, told in _late(ledger, max(since, min(b.position for b in billed)), head.position):
         own = cycles.get(entry.account_id, [])
-        # An event changes nothing before itself, so only cycles that end later matter.
-        first = bisect_right(ends[entry.account_id], occurred_at) if own and kind != TYPES[CREATED] else 0
+        timeless = told.type == TYPES[CREATED]
+        # An event changes nothing before itself, nor after the longest window of all policies.
+        first = 0 if timeless or not own else bisect_right(ends[entry.account_id], told.occurred_at)
         for b in own[first:]:
-            changes = reach(kind, occurred_at, _terms_of(history, b).of(b.account_id).policy)
-            if changes[1] <= b.span[0]:
+            if not timeless and told.occurred_at + longest <= b.span[0]:
                 break
-            if entry.position > b.position and _overlap(changes, b.span):
+            policy = _terms_of(history, b).of(b.account_id).policy
+            if entry.position > b.position and _overlap(reach(told.type, told.occurred_at, policy), b.span):
                 found[b.account_id, b.cycle] = b
     return [found[key] for key in sorted(found)]
 
@@ -122,21 +131,20 @@ def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return one[0] < other[1] and other[0] < one[1]
 
 
-def _late(ledger: Ledger, after: int, until: int, account_id: str | None = None) -> Iterator[tuple[Entry, str, int]]:
-    """The entries that can change a count, with the type and the instant of what they add or take away."""
+def _late(ledger: Ledger, after: int, until: int, account_id: str | None = None) -> Iterator[tuple[Entry, Entry]]:
+    """The entries that can change a count, each with the event that it tells of, or takes away."""
     for entries in ledger.entries(after=after, until=until, account_id=account_id):
         for entry in entries:
-            if entry.type == "event.voided":
-                target = ledger.entry(entry.account_id, entry.voids or "")
-                if target is not None and _counts(target):
-                    yield entry, target.type, target.occurred_at
-            elif _counts(entry):
-                yield entry, entry.type, entry.occurred_at
+            told: Entry | None = entry
+            if entry.type == TYPES[VOIDED]:
+                told = ledger.entry(entry.account_id, entry.voids or "")
+            if told is not None and _counts(told):
+                yield entry, told
 
 
 def _counts(entry: Entry) -> bool:
     """Whether an event can change a count: an identity is an engagement identity also without being told."""
-    return entry.type != "event.voided" and (entry.type != "identity.created" or entry.identity_type == "standard")
+    return entry.type != TYPES[VOIDED] and (entry.type != TYPES[CREATED] or entry.identity_type == "standard")
 
 
 def _fresh(ledger: Ledger, billed: Sequence[Billed], head: Head) -> Iterator[tuple[Billed, Invoice]]:
@@ -174,8 +182,9 @@ def _restated(ledger: Ledger, billed: Billed, fresh: Invoice, head: Head) -> Res
             entry.position, entry.event_id, entry.identity_id, entry.type, entry.occurred_at, entry.recorded_at,
             entry.voids,
         )
-        for entry, kind, occurred_at in _late(ledger, billed.position, head.position, billed.account_id)
-        if entry.identity_id in grew | shrank and _overlap(reach(kind, occurred_at, fresh.policy), billed.span)
+        for entry, told in _late(ledger, billed.position, head.position, billed.account_id)
+        if told.identity_id in grew | shrank
+        and _overlap(reach(told.type, told.occurred_at, fresh.policy), billed.span)
     )  # fmt: skip
     return Restatement(billed, fresh, tuple(sorted(grew)), tuple(sorted(shrank)), tuple(late))
 

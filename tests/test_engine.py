@@ -67,7 +67,9 @@ def told(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
 def peaks_json(source: Any, **asked: Any) -> str:
     """The peaks of a source, as programs read them."""
     question = reckoning.Question(**asked)
-    return documents.to_json(documents.peak(row) for row in reckoning.peaks(engine.activity(source, question), question))
+    return documents.to_json(
+        documents.peak(row) for row in reckoning.peaks(engine.activity(source, question), question)
+    )
 
 
 STORY = [

@@ -434,7 +434,9 @@ def test_nobody_comes_alive_after_the_last_event(story: Story) -> None:
 @given(stories(cycle=JANUARY, accounts=2), st.data())
 def test_a_peak_so_far_is_at_most_the_final_one(story: Story, data: st.DataObject) -> None:
     """A number on a dashboard may rise until the cycle ends, and never falls."""
-    so_far = reckoning.Question(policy=story.policy, first="2026-01", last="2026-01", as_of=data.draw(_moments(story)) + 1)
+    so_far = reckoning.Question(
+        policy=story.policy, first="2026-01", last="2026-01", as_of=data.draw(_moments(story)) + 1
+    )
     final = replace(so_far, as_of=None)
     peaks = {row.account_id: row.peak for row in _peaks(story.events, final)}
     assert all(row.peak <= peaks[row.account_id] for row in _peaks(story.events, so_far))

@@ -154,7 +154,10 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "the database does not answer: {detail}",
         "See that it runs, then send the same events again with the same ids; what is stored already stays once.",
     ),
-    "ledger_unwritable": ("it cannot be opened for writing: {detail}", "Check the folder and its permissions."),
+    "ledger_unwritable": (
+        "it cannot be opened for writing: {detail}",
+        "Check that it is there, and who may write to it.",
+    ),
     "ledger_damaged": ("it is damaged: {detail}", "Restore a backup, and import again what came after it."),
     "ledger_needs_extra": ("{detail} is not installed", "Install it with: pip install 'peak-billing[{extra}]'."),
     "event_id_missing": (

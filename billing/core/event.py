@@ -203,6 +203,9 @@ class Batch:
         """Batches put one after the other; what some of them lack is missing in their rows."""
         if len(parts) == 1:
             return parts[0]
+        if not parts:
+            codes, types, instants = np.empty(0, np.int32), np.empty(0, np.int8), np.empty(0, np.int64)
+            return Batch(codes, codes, types, instants, types, {}, Places().of)
         kinds = {field: array.type for part in parts for field, array in part.content.items()}
         places = Places(parts)
         return Batch(

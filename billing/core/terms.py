@@ -41,11 +41,15 @@ class AllTerms:
         """The terms of one account."""
         return self.accounts.get(account_id, self.default)
 
-    def policies(self) -> AllTerms:
-        """The same terms with nothing but their policies; two that are equal make the same activity."""
-        return AllTerms(
-            Terms(policy=self.default.policy),
-            {account: Terms(policy=own.policy) for account, own in self.accounts.items()},
+    def policies(self) -> list[ActivityPolicy]:
+        """The policies that accounts have."""
+        return [self.default.policy, *(own.policy for own in self.accounts.values())]
+
+    def same_activity(self, other: AllTerms) -> bool:
+        """Whether every account has the same policy under other terms, and so the same activity."""
+        accounts = {**self.accounts, **other.accounts}
+        return self.default.policy == other.default.policy and all(
+            self.of(account).policy == other.of(account).policy for account in accounts
         )
 
 

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
 from ..core.activity import ActivityPolicy
-from ..core.cycle import CycleRule, micros, moment, text_of
+from ..core.cycle import CycleRule, instant_of, micros, moment, text_of
 from ..core.errors import BadPlan, BadTerms, BillingError, hint
 from ..core.plan import Plan, wanted_by
 from ..core.terms import AllTerms, Terms, TermsVersion
@@ -132,7 +132,7 @@ def version_of(document: Mapping[str, Any]) -> TermsVersion:
     since = document["applies_from"]
     return TermsVersion(
         number=document["version"],
-        applies_from=None if since is None else instant(since, field="applies_from"),
+        applies_from=None if since is None else instant_of(since),
         terms=AllTerms(
             _read(document["default"]), {account: _read(own) for account, own in document["accounts"].items()}
         ),
@@ -142,7 +142,7 @@ def version_of(document: Mapping[str, Any]) -> TermsVersion:
 def _written(terms: Terms) -> dict[str, Any]:
     anchor, policy = terms.cycles.anchor, terms.policy
     return {
-        "plan": None if terms.plan is None else terms.plan.model_dump(mode="json", exclude_defaults=True),
+        "plan": None if terms.plan is None else _plain(terms.plan.model_dump(exclude_defaults=True)),
         "anchor": None if anchor is None else text_of(micros(anchor)),
         "timezone": terms.cycles.timezone,
         "months": terms.cycles.months,
@@ -153,9 +153,32 @@ def _written(terms: Terms) -> dict[str, Any]:
     }
 
 
+def _plain(value: Any) -> Any:
+    """A value as JSON has it, prices as text in digits."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return f"{value:f}" if isinstance(value, Decimal) else value
+
+
 def _read(settings: Mapping[str, Any]) -> Terms:
-    plan = settings["plan"]
-    return terms_of(Settings(**{**settings, "plan": None}), plan=None if plan is None else Plan(**plan))
+    """Terms that were checked before they were kept."""
+    plan, anchor = settings["plan"], settings["anchor"]
+    return Terms(
+        plan=None if plan is None else Plan(**plan),
+        cycles=CycleRule(
+            anchor=None if anchor is None else moment(instant_of(anchor)),
+            months=settings["months"],
+            timezone=settings["timezone"],
+        ),
+        policy=ActivityPolicy(
+            action_window=span(settings["action_window"], field="action_window"),
+            connect_window=span(settings["connect_window"], field="connect_window"),
+            reconnect=settings["reconnect"],
+        ),
+        discount=Decimal(settings["discount"].removesuffix("%")),
+    )
 
 
 def duration(span: timedelta) -> str:

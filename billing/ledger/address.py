@@ -26,7 +26,10 @@ def open_ledger(url: str, *, create: bool = False) -> Ledger:
     """
     if not is_address(url):
         raise BadLedger("ledger_url", got=url)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise BadLedger("ledger_url", got=url) from None
     if parts.scheme != "sqlite":
         from .postgres import PostgresDatabase  # needs an extra, and only here
 

@@ -27,10 +27,6 @@ class Codes:
             known.update({key: code for key, code in found if code is not None})
         return known
 
-    def account(self, name: str) -> int:
-        """The code of an account; 0, which no account has, if it is unknown."""
-        return self.of(ACCOUNT_CODE, [(name,)]).get((name,), 0)
-
     def taken(
         self, what: Lookup, groups: NDArray[np.integer], key_of: Callable[[int], Row]
     ) -> tuple[Int64, list[tuple[int, Row, int]]]:

@@ -95,6 +95,9 @@ class Database(Protocol):
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Add rows to a table, in the order of `COLUMNS`; cheap for many rows."""
 
+    def count(self, entries: Sequence[tuple[int, int]]) -> None:
+        """Count more entries of some accounts, given as code and number."""
+
     def moments(self, spans: Sequence[Span] | None, until: int) -> NDArray[np.int64]:
         """What began or ended activity in some spans, or ever, up to a position: a row for each, as `MOMENT`."""
 

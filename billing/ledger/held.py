@@ -9,12 +9,14 @@ from typing import Any, Final
 from ..core.event import CONTENT, CREATED, TYPES
 from .arrival import Content
 from .codes import Codes
-from .database import EVENT_POSITION, IDENTITY_CODE, Database
+from .database import ACCOUNT_CODE, EVENT_POSITION, IDENTITY_CODE, Database
 from .rows import ENTRY, entry_of, json_of
 
 _ACCOUNT: Final = CONTENT.index("account_id")
 _IDENTITY: Final = CONTENT.index("identity_id")
 _TYPE: Final = CONTENT.index("type")
+#: The code of an account that the ledger does not know.
+_NOBODY: Final = 0
 #: Entries this near each other are read together.
 _NEAR: Final = 64
 
@@ -26,17 +28,18 @@ class Held:
         self, database: Database, codes: Codes, contents: Sequence[Content], stored: Sequence[int | None]
     ) -> None:
         self._db = database
-        self._codes = codes
         self._contents = _contents_at(database, [position for position in stored if position is not None])
         # Asked for together, since most identities that are created are new.
+        known = codes.of(ACCOUNT_CODE, [(content[_ACCOUNT],) for content in contents])
+        self._accounts = {content[_ACCOUNT]: known.get((content[_ACCOUNT],), _NOBODY) for content in contents}
         created = [content for content in contents if content[_TYPE] == TYPES[CREATED]]
-        pairs = [(codes.account(content[_ACCOUNT]), content[_IDENTITY]) for content in created]
+        pairs = [(self._accounts[content[_ACCOUNT]], content[_IDENTITY]) for content in created]
         self._identities = codes.of(IDENTITY_CODE, pairs)
         self._voids: dict[str, set[str]] = {}
 
     def position(self, account_id: str, event_id: str) -> int | None:
         """Where the entry with this id is, if there is one."""
-        (position,) = self._db.look_up(EVENT_POSITION, [(self._codes.account(account_id), event_id)])
+        (position,) = self._db.look_up(EVENT_POSITION, [(self._accounts[account_id], event_id)])
         return None if position is None else int(position)
 
     def content(self, position: int) -> Content:
@@ -47,7 +50,7 @@ class Held:
 
     def creations(self, account_id: str, identity_id: str) -> list[tuple[int, str, str]]:
         """The position, event id and identity type of each `identity.created` of an identity."""
-        account = self._codes.account(account_id)
+        account = self._accounts[account_id]
         identity = self._identities.get((account, identity_id))
         if identity is None:
             return []
@@ -60,9 +63,9 @@ class Held:
     def voided(self, account_id: str, event_id: str) -> bool:
         """Whether an `event.voided` names this event."""
         if account_id not in self._voids:
-            account = self._codes.account(account_id)
-            found = self._db.rows("SELECT voids FROM entry WHERE type = 4 AND account = ?", account)
-            self._voids[account_id] = {voids for (voids,) in found}
+            account = self._accounts[account_id]
+            sql = "SELECT voids FROM entry WHERE type = 4 AND account = ?"
+            self._voids[account_id] = {voids for (voids,) in self._db.rows(sql, account)} if account else set()
         return event_id in self._voids[account_id]
 
     def conflict(self, content: dict[str, Any]) -> bool:

@@ -142,13 +142,15 @@ class Ledger:
     def head(self, *, position: int | None = None, known_at: int | None = None) -> Head:
         """The end of the ledger, or of what it held at a position, or knew at an instant (both inclusive).
 
+        With both, the earlier of the two.
         Raises `BadLedger` (`position_ahead`) for a position that is not there yet.
         """
         with self._db.reading():
-            if known_at is not None:
-                position = self._known_at(known_at)
-            elif position is not None and not 0 <= position <= (last := self._last()):
+            last = self._last()
+            if position is not None and not 0 <= position <= last:
                 raise BadLedger("position_ahead", self.name, got=position, last=last)
+            if known_at is not None:
+                position = min(self._known_at(known_at), last if position is None else position)
             return self._head(position)
 
     def read(
@@ -173,7 +175,8 @@ class Ledger:
                 spans = ((code, span_of(name)) for code, name in enumerate(accounts, start=1))
                 wanted = [Span(code, *span) for code, span in spans if span is not None]
             found = self._db.moments(wanted, until)
-            voided = self._voided(wanted, until)
+            voided, idle = self._voided(wanted, until)
+            np.subtract.at(accepted, idle - 1, 1)
             if len(voided):
                 found = found[~np.isin(found[:, 4], voided)]
             identities, places = np.unique(found[:, 1], return_inverse=True)
@@ -242,6 +245,10 @@ class Ledger:
         )  # fmt: skip
         return entry_of(rows[0]) if rows else None
 
+    def accounts(self) -> list[str]:
+        """The accounts that have an entry, in the order in which they came."""
+        return [name for (name,) in self._db.rows("SELECT name FROM account ORDER BY code")]
+
     def began(self, account_ids: Sequence[str], *, position: int) -> dict[str, int]:
         """When the first event of each account occurred (microseconds), as known at a position.
 
@@ -251,7 +258,7 @@ class Ledger:
         with self._db.reading():
             codes = self._codes.of(ACCOUNT_CODE, [(account_id,) for account_id in account_ids])
             known = {account_id: codes[account_id,] for account_id in account_ids if (account_id,) in codes}
-            voided = self._voided([Span(code, 0, 0) for code in known.values()], position).tolist()
+            voided = self._voided([Span(code, 0, 0) for code in known.values()], position)[0].tolist()
             firsts = {account_id: self._first(code, position, voided) for account_id, code in known.items()}
         return {account_id: first for account_id, first in firsts.items() if first is not None}
 
@@ -291,6 +298,8 @@ class Ledger:
             f"SELECT position, recorded_at, digest FROM {table} WHERE position <= ? ORDER BY position DESC LIMIT 1",
             until,
         )
+        if rows and rows[0][2] is None:
+            raise BadLedger("ledger_damaged", self.name, detail=f"the last row of {table} has no digest")
         return (rows[0][0], rows[0][1], bytes(rows[0][2])) if rows else (0, 0, BEGINNING)
 
     def _known_at(self, instant: int) -> int:
@@ -312,15 +321,17 @@ class Ledger:
                 events[code - 1] -= count
         return [name for name, _ in rows], events
 
-    def _voided(self, spans: Sequence[Span] | None, until: int) -> Int64:
-        """The positions of the entries that never happened."""
+    def _voided(self, spans: Sequence[Span] | None, until: int) -> tuple[Int64, Int64]:
+        """The positions of the entries that never happened, and the accounts of voids that have no effect."""
         sql = "SELECT account, event_id, voids FROM entry WHERE type = 4 AND position <= ?"
         voids = self._of_accounts(sql, spans, until)
         own = {(account, event_id) for account, event_id, _ in voids}
-        # A void that aims at another void has no effect.
+        # A void that aims at another void is rejected, or has no effect where that came after it.
+        idle = [account for account, _, target in voids if (account, target) in own]
         targets = sorted({(account, target) for account, _, target in voids} - own)
         positions = self._db.look_up(EVENT_POSITION, targets)
-        return np.array([p for p in positions if p is not None and p <= until], np.int64)
+        known = [p for p in positions if p is not None and p <= until]
+        return np.array(known, np.int64), np.array(idle, np.int64)
 
     def _standard(self, spans: Sequence[Span] | None, until: int, voided: Int64) -> Int64:
         """The codes of identities that are never counted."""
@@ -375,8 +386,7 @@ class Ledger:
         """The account code of each entry, with new accounts added and the entries of all of them counted."""
         codes, fresh = self._codes.taken(ACCOUNT_CODE, batch.accounts, lambda k: (names[k].as_py(),))
         self._db.insert("account", [(code, *key, positions[row], 0) for code, key, row in fresh])
-        for code, count in zip(*np.unique(codes, return_counts=True), strict=True):
-            self._db.rows("UPDATE account SET events = events + ? WHERE code = ?", int(count), int(code))
+        self._db.count(list(zip(*(each.tolist() for each in np.unique(codes, return_counts=True)), strict=True)))
         return codes
 
     def _add_actions(self, names: pa.Array) -> pa.Array:
@@ -419,7 +429,7 @@ class Ledger:
 def _times(batch: Batch, now: int) -> pa.Array:
     """When each event was recorded: as it says, or now."""
     given = batch.content.get("recorded_at")
-    return pa.array(np.full(len(batch), now)) if given is None else given
+    return pa.array(np.full(len(batch), now)) if given is None else given.fill_null(now)
 
 
 def _paper_of(conflict: Conflict) -> Paper:

@@ -103,6 +103,11 @@ class SqliteDatabase:
                     (first,),
                 )
 
+    def count(self, entries: Sequence[tuple[int, int]]) -> None:
+        """Count more entries of some accounts."""
+        with self._errors():
+            self._db.executemany("UPDATE account SET events = events + ?2 WHERE code = ?1", entries)
+
     def moments(self, spans: Sequence[Span] | None, until: int) -> NDArray[np.int64]:
         """What began or ended activity in some spans, or ever, up to a position."""
         with self._errors():
@@ -117,12 +122,21 @@ class SqliteDatabase:
         """Copy the ledger as it is at one moment into a new file, while others go on writing."""
         if os.path.exists(path):
             raise BadLedger("ledger_exists", path)
-        with self._errors():
+        copy = None
+        try:
             copy = apsw.Connection(path)
+            copy.execute("PRAGMA synchronous=FULL")
             with copy.backup("main", self._db, "main") as backup:
                 backup.step()
-            copy.execute("PRAGMA synchronous=FULL; PRAGMA wal_checkpoint(TRUNCATE)")
+            copy.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             copy.close()
+        except apsw.Error as error:
+            if copy is not None:
+                copy.close(True)
+            for ending in ("", "-wal", "-shm", "-journal"):
+                if os.path.exists(path + ending):
+                    os.remove(path + ending)
+            raise BadLedger("file_unwritable", path, detail=str(error)) from error
 
     def close(self) -> None:
         """Let go of it."""
@@ -201,6 +215,9 @@ class SqliteDatabase:
         except apsw.CorruptError as error:
             raise BadLedger("ledger_damaged", self.name, detail=str(error)) from error
         except apsw.IOError as error:
+            # Where there is no room for what connections share, that too is a full disk.
+            if getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_SHMSIZE:
+                raise BadLedger("ledger_full", self.name) from error
             raise BadLedger("ledger_unreachable", self.name, detail=str(error)) from error
 
 
