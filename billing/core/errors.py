@@ -178,7 +178,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "head_unreadable": (
         "it is not the head of a ledger",
-        "Write one down with: billing ledger head LEDGER --format json > head.json",
+        "Write one down with: billing ledger head LEDGER --format json > head.json.",
     ),
     "backup_elsewhere": (
         "a ledger on a server is backed up by the server's own means",
