@@ -837,6 +837,18 @@ def test_a_peak_that_the_plan_refuses_is_told_and_nothing_is_issued(ledger: Ledg
     assert head == ledger.head()
 
 
+def test_an_event_is_late_only_for_what_was_billed_before_it(ledger: Ledger) -> None:
+    """It may be late for January and in time for February."""
+    agreed(ledger)
+    send(ledger, called("e1", "ada", "2026-01-20"))
+    close(ledger)
+    send(ledger, called("e2", "bo", "2026-01-31"), now="2026-02-05")
+    close(ledger, "2026-02", "2026-03-02")
+    restated = restate(ledger, "2026-03-03")
+    assert (1, [("INV-000003", "acme", "2026-01", "10.00")]) == (restated.looked_at, billed(restated.documents))
+    assert 0 == billing.restate(ledger, now=utc("2026-03-04")).looked_at
+
+
 def test_what_was_looked_at_is_kept_and_shows_that_it_was(ledger: Ledger) -> None:
     """The position up to which everything issued was held against what was known."""
     january(ledger, *TWO)
