@@ -664,6 +664,16 @@ def test_a_late_event_at_the_end_of_january_moves_three_cycles(ledger: Ledger) -
     ]
 
 
+def test_a_late_event_that_reaches_a_cycle_by_a_microsecond_is_looked_at(ledger: Ledger) -> None:
+    """Thirty days before its start is one microsecond too early, and then the cycle begins with one more."""
+    january(ledger, called("e1", "ada", "2025-12-20"))
+    send(ledger, called("e2", "bo", "2025-12-02"), now="2026-02-05")
+    assert 0 == restate(ledger).looked_at
+    send(ledger, called("e3", "bo", "2025-12-02T00:00:00.000001"), now="2026-03-03")
+    (restatement,) = restate(ledger, "2026-03-04").restatements
+    assert (["e3"], utc("2026-01-01")) == ([late.event_id for late in restatement.events], restatement.fresh.peak_at)
+
+
 def test_a_late_event_that_changes_no_amount_makes_no_note(ledger: Ledger) -> None:
     """There is no note of 0; and what was looked at once is not looked at again."""
     january(ledger, *TWO)

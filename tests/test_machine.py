@@ -151,3 +151,7 @@ def test_some_restated_taken_for_all_restated_is_caught(monkeypatch: pytest.Monk
     caught(
         monkeypatch, (restating, "restate", "first is None and last is None and not accounts", "True"), histories=200
     )
+
+
+def test_a_search_that_stops_at_the_shortest_window_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    caught(monkeypatch, (restating, "_touched", "longest = max(", "longest = min("))
