@@ -177,6 +177,7 @@ class Batch:
     def take(self, rows: NDArray[np.intp]) -> Batch:
         """These rows, in this order."""
         where = pa.array(rows)
+        place_of = self.place_of  # of these rows alone, so that the others need not be kept for it
         return Batch(
             self.accounts[rows],
             self.identities[rows],
@@ -184,7 +185,7 @@ class Batch:
             self.instants[rows],
             self.standard[rows],
             {field: array.take(where) for field, array in self.content.items()},
-            lambda k: self.place_of(int(rows[k])),
+            lambda k: place_of(int(rows[k])),
         )
 
     def contents(self, names: Names) -> list[pa.Array]:

@@ -69,9 +69,11 @@ class Rows:
     line_of: Callable[[int], int]
     rejections: list[Rejection] = field(default_factory=list)
 
-    def place_of(self, k: int) -> Place:
-        """The source, and where in it row `k` stands."""
-        return self.source, self.line_of(k)
+    @property
+    def place_of(self) -> Callable[[int], Place]:
+        """Says the source, and where in it a row stands; it outlives the rows, so it does not hold on to them."""
+        source, line_of = self.source, self.line_of
+        return lambda k: (source, line_of(k))
 
 
 def check_columns(names: Sequence[str], *, where: str, reading: Reading, missing_code: str = "column_missing") -> None:
