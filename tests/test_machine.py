@@ -153,5 +153,5 @@ def test_some_restated_taken_for_all_restated_is_caught(monkeypatch: pytest.Monk
     )
 
 
-def test_a_search_that_stops_at_the_shortest_window_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    caught(monkeypatch, (restating, "_touched", "longest = max(", "longest = min("))
+def test_a_reach_of_the_shortest_window_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    caught(monkeypatch, (restating, "_touched", "longest = max(", "longest = min("), histories=200)
