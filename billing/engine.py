@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -135,7 +136,12 @@ def _without_collecting() -> Iterator[None]:
 def export(
     ledger: Ledger, path: str, *, position: int | None = None, progress: Callable[[int], None] | None = None
 ) -> Head:
-    """Write all entries of a ledger, up to a position, into a new file; the head of what was written."""
+    """Write all entries of a ledger, up to a position, into a new file; the head of what was written.
+
+    Raises `BadSource` (`file_type`), and `BadLedger` (`ledger_exists`) where there is such a file already.
+    """
+    if os.path.exists(path):
+        raise BadLedger("ledger_exists", path)
     head = ledger.head(position=position)
 
     def batches() -> Iterator[pa.RecordBatch]:

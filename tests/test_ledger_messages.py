@@ -134,6 +134,16 @@ def test_a_ledger_on_a_server_is_backed_up_by_the_servers_own_means() -> None:
     assert expected == str(raised.value)
 
 
+def test_an_export_leaves_a_file_that_is_there_as_it_is() -> None:
+    """A name typed wrong must not cost the export of last month, or the events themselves."""
+    opened = billing.open_ledger(ADDRESS)
+    with pytest.raises(billing.BadLedger) as raised:
+        engine.export(opened, "events.csv")
+    opened.close()
+    expected = "events.csv: there is such a file already. Give the name of a file that does not exist yet."
+    assert (expected, EVENT) == (str(raised.value), Path("events.csv").read_text(encoding="utf-8"))
+
+
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most users need no server, so its driver is not installed for them."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
