@@ -1,4 +1,4 @@
-"""The definition of a peak, read literally: the answer that every faster path is judged by.
+"""The definition of a bill, read literally: the answer that every faster path is judged by.
 
 It imports nothing of ours, sorts nothing it need not, keeps no running count and is as slow as it
 looks. The two window lengths are repeated here on purpose: a wrong constant elsewhere must show.
@@ -6,15 +6,23 @@ looks. The two window lengths are repeated here on purpose: a wrong constant els
     cover(e)  = [t_e, min(t_e + window(type_e), first deletion of that identity at or after t_e))
     active(i) = union of cover(e) over the activating events e of identity i
     peak      = max over t in [cycle start, cycle end) of the number of identities active at t
+    cycle k   = [anchor + k months, anchor + (k + 1) months), by the clock of the account's zone
+    price     = the tiers of the peak, then minimum, then maximum, then one rounding, half away from 0
 """
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 
 DAY = 86_400_000_000  # microseconds; always exactly 24 hours
 WINDOWS = {"integration.connected": 5 * DAY, "action.called": 30 * DAY}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -45,11 +53,11 @@ def peak(
     >>> peak([], 0, DAY)
     (0, None)
     """
-    covers = [
-        cover
-        for history in billed(events).values()
-        for cover in covers_of(history, windows=windows, reconnect=reconnect)
-    ]
+    return highest(covers(events, windows=windows, reconnect=reconnect), start, end)
+
+
+def highest(covers: list[tuple[str, int, int]], start: int, end: int) -> tuple[int, int | None]:
+    """The most identities whose covers share an instant of `[start, end)`, and the first such instant."""
     # The count changes where a cover starts or ends, and nowhere else.
     instants = {start} | {edge for _, *span in covers for edge in span if start <= edge < end}
     best, first = 0, None
@@ -58,6 +66,17 @@ def peak(
         if len(active) > best:
             best, first = len(active), instant
     return best, first
+
+
+def covers(
+    events: Iterable[Event], *, windows: Mapping[str, int] = WINDOWS, reconnect: str = "extends"
+) -> list[tuple[str, int, int]]:
+    """The spans for which events of one account keep its identities active."""
+    return [
+        cover
+        for history in billed(events).values()
+        for cover in covers_of(history, windows=windows, reconnect=reconnect)
+    ]
 
 
 def covers_of(
@@ -95,10 +114,86 @@ def billed(events: Iterable[Event]) -> dict[str, list[Event]]:
 def happened(events: Iterable[Event]) -> list[Event]:
     """One account's events without repeats, conflicts, voids and what they void."""
     kept: list[Event] = []
+    ids: set[str] = set()
     for event in events:  # of two with one id the first stays
-        if event.event_id is None or all(event.event_id != e.event_id for e in kept):
+        if event.event_id is None or event.event_id not in ids:
             kept.append(event)
+        ids.update([event.event_id] if event.event_id else [])
     voids = [e for e in kept if e.type == "event.voided"]
     void_ids = {e.event_id for e in voids}
     voided = {e.voids for e in voids if e.voids not in void_ids}  # voiding a void is rejected
     return [e for e in kept if e.type != "event.voided" and e.event_id not in voided]
+
+
+def cycle(k: int, *, anchor: int | None = None, months: int = 1, zone: tzinfo = UTC) -> tuple[int, int]:
+    """Billing cycle `k` as `[start, end)` in microseconds; without an anchor, months of the calendar.
+
+    >>> cycle(0, anchor=0) == (0, 31 * DAY)
+    True
+    """
+    return bound(k, anchor=anchor, months=months, zone=zone), bound(k + 1, anchor=anchor, months=months, zone=zone)
+
+
+def bound(k: int, *, anchor: int | None = None, months: int = 1, zone: tzinfo = UTC) -> int:
+    """The start of cycle `k`, counted from the anchor and never from the cycle before."""
+    if k == 0 and anchor is not None:
+        return anchor
+    local = datetime(2000, 1, 1)
+    if anchor is not None:
+        local = (EPOCH + timedelta(microseconds=anchor)).astimezone(zone).replace(tzinfo=None)
+    year, month = divmod(local.year * 12 + local.month - 1 + k * months, 12)
+    day = min(local.day, monthrange(year, month + 1)[1])  # the 31st is the 28th in February, and the 31st again after
+    # A time that exists twice is the first; one that does not exist moves by the gap.
+    start = local.replace(year=year, month=month + 1, day=day, tzinfo=zone, fold=0)
+    return (start.astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
+
+
+def total(plan: Mapping[str, Any], quantity: int, *, discount: str = "0", digits: int = 2) -> Decimal:
+    """What is owed for a quantity: its price less the discount, a percentage, rounded alike.
+
+    `plan` is a plan as its file is written; `digits` are those of the currency's minor unit.
+
+    >>> total({"mode": "volume", "tiers": [{"unit_price": "7.99"}]}, 8, discount="12.5")
+    Decimal('55.93')
+    """
+    usage = rounded(price(plan, quantity), digits)
+    return usage - rounded(Fraction(usage) * Fraction(discount) / 100, digits)
+
+
+def price(plan: Mapping[str, Any], quantity: int) -> Fraction:
+    """What a quantity costs before rounding. Raises `ValueError` beyond the last tier."""
+    units = max(0, quantity - plan.get("included", 0))
+    if plan.get("package_size"):
+        units = -(-units // plan["package_size"])  # a package that is begun is paid for
+
+    def tier_of(unit: int) -> int:
+        for number, tier in enumerate(plan["tiers"]):
+            if tier.get("up_to") is None or unit <= tier["up_to"]:
+                return number
+        raise ValueError(f"no tier reaches {unit}")
+
+    if not units:
+        priced, entered = [], [0] if plan.get("charge_flat_at_zero") else []
+    elif plan["mode"] == "volume":
+        priced, entered = [tier_of(units)] * units, [tier_of(units)]
+    else:
+        priced = [tier_of(unit) for unit in range(1, units + 1)]
+        entered = sorted(set(priced))
+    each = [Fraction(tier["unit_price"]) for tier in plan["tiers"]]
+    flat = [Fraction(tier.get("flat_price", 0)) for tier in plan["tiers"]]
+    amount = sum((priced.count(k) * each[k] for k in set(priced)), sum((flat[k] for k in entered), Fraction(0)))
+    if plan.get("minimum") is not None:
+        amount = max(amount, Fraction(plan["minimum"]))
+    if plan.get("maximum") is not None:
+        amount = min(amount, Fraction(plan["maximum"]))
+    return amount
+
+
+def rounded(amount: Fraction, digits: int) -> Decimal:
+    """An amount that is not negative, rounded half away from zero.
+
+    >>> rounded(Fraction("2.675"), 2)
+    Decimal('2.68')
+    """
+    units = (amount * 10**digits + Fraction(1, 2)).__floor__()
+    return Decimal(units).scaleb(-digits)

@@ -4,8 +4,9 @@ Bills go wrong where instants meet: a deletion at the instant of an action, an e
 end of a window, a microsecond before a cycle starts. Events drawn at random almost never meet, so
 these are drawn around a few pivots: the bounds of a cycle, and a window away from them.
 
-Everything is a Hypothesis strategy of `definition.Event`, named by a plural noun and bounded by
-keywords. What fails shrinks to a story of a few events in January 2026.
+Everything is a Hypothesis strategy named by a plural noun and bounded by keywords: `events` and
+`ledgers` of `definition.Event`, `cycles` of spans, `histories` of ledgers as they arrive, `plans` and
+`terms` as the engine takes them. What fails shrinks to a story of a few events in January 2026.
 """
 
 from __future__ import annotations
@@ -14,16 +15,23 @@ from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
-from typing import Final
+from typing import Final, Literal
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from ..core.activity import ActivityPolicy
+from ..core.cycle import CycleRule
+from ..core.plan import Plan, Tier
+from ..core.terms import Terms
 from .definition import DAY, WINDOWS, Event
 
 #: A billing cycle, `[start, end)` in microseconds.
 Span = tuple[int, int]
+#: Where everything happens unless another cycle is given: January 2026.
+JANUARY: Final = (1_767_225_600_000_000, 1_769_904_000_000_000)
 
 ACCOUNTS: Final = ("acme", "bolt")
 IDENTITIES: Final = ("ada", "bo", "cy", "di")
@@ -43,6 +51,19 @@ _ANCHORS: Final = (
     datetime(2025, 1, 31, tzinfo=UTC),
     datetime(2025, 10, 14, 7, 13, 47, tzinfo=UTC),
     datetime(2023, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+)
+#: Anchors as accounts have them, with the clock that their cycles keep: 31sts, and clocks that change.
+_RULES: Final = (
+    CycleRule(),
+    CycleRule(timezone="America/New_York"),
+    CycleRule(datetime(2025, 1, 31, tzinfo=UTC)),
+    CycleRule(datetime(2025, 10, 14, 7, 13, 47, tzinfo=UTC), timezone="America/New_York"),
+    CycleRule(datetime(2025, 8, 30, 22, tzinfo=UTC), months=3, timezone="Europe/Berlin"),
+    CycleRule(datetime(2023, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), months=12),
+)
+#: Prices whose halves of a cent a float loses, or rounds the wrong way, and all others.
+_PRICES: Final = st.sampled_from(("7.99", "1.005", "2.675", "0.125", "10")).map(Decimal) | st.integers(0, 20_000).map(
+    lambda mills: Decimal(mills).scaleb(-3)
 )
 #: What the name of an event says: its own, nobody's, or that of event number n.
 _OWN: Final = -1
@@ -72,7 +93,7 @@ def windows(*, days_max: int = 45) -> SearchStrategy[Mapping[str, int]]:
     return st.just(WINDOWS) | st.fixed_dictionaries(dict.fromkeys(WINDOWS, length))
 
 
-def instants(*, around: Span, windows: Mapping[str, int] = WINDOWS) -> SearchStrategy[int]:
+def instants(*, around: Span = JANUARY, windows: Mapping[str, int] = WINDOWS) -> SearchStrategy[int]:
     """Instants that matter to a cycle: at its bounds, a window away from them, or a microsecond beside."""
     lengths = sorted(windows.values())
     away = [0, *lengths, *(-length for length in lengths)]
@@ -83,13 +104,14 @@ def instants(*, around: Span, windows: Mapping[str, int] = WINDOWS) -> SearchStr
 
 def events(
     *,
-    instants: SearchStrategy[int],
+    instants: SearchStrategy[int] | None = None,
     accounts: Sequence[str] = ACCOUNTS[:1],
     identities: Sequence[str] = IDENTITIES,
     types: Sequence[str] = TYPES,
     voids: SearchStrategy[str] | None = None,
 ) -> SearchStrategy[Event]:
-    """Single events without an id; `voids` says which ids an `event.voided` may name."""
+    """Single events without an id, at `instants` or around January; `voids` says which ids voids may name."""
+    instants = _IN_JANUARY if instants is None else instants
     types = types if voids is not None else [t for t in types if t != "event.voided"]
     return st.builds(
         _event,
@@ -106,7 +128,7 @@ def events(
 def ledgers(
     draw: DrawFn,
     *,
-    around: Span,
+    around: Span = JANUARY,
     windows: Mapping[str, int] = WINDOWS,
     accounts: int = 1,
     identities: int = len(IDENTITIES),
@@ -134,6 +156,71 @@ def ledgers(
     if named:
         named += [named[place % len(named)] for place in draw(_REPEATS)]
     return named if conflicts else without_conflicts(named)
+
+
+@st.composite
+def histories(
+    draw: DrawFn,
+    *,
+    around: Span = JANUARY,
+    windows: Mapping[str, int] = WINDOWS,
+    batches_max: int = 4,
+    events_max: int = 10,
+) -> list[list[Event]]:
+    """A ledger as it arrives: batches, of which all but the first come late; each event has an id.
+
+    Some events come again, in the same batch or in a later one; none contradicts another.
+    """
+    told = draw(ledgers(around=around, windows=windows, events_max=events_max, conflicts=False))
+    named = [replace(e, event_id=e.event_id or f"n{place}") for place, e in enumerate(told)]
+    cuts = sorted(draw(st.lists(st.integers(0, len(named)), max_size=batches_max - 1)))
+    return [named[first:end] for first, end in zip([0, *cuts], [*cuts, len(named)], strict=True)]
+
+
+@st.composite
+def plans(
+    draw: DrawFn,
+    *,
+    modes: Sequence[Literal["volume", "graduated"]] = ("volume", "graduated"),
+    bound_max: int = 50,
+    flat: bool = True,
+    falling: bool = False,
+    currencies: Sequence[str] = ("USD",),
+) -> Plan:
+    """Plans of up to four tiers, the last one open, with bounds up to `bound_max`, small enough to be crossed.
+
+    `flat` allows flat prices, `falling` makes each tier's price no higher than that before.
+    """
+    bounds = sorted(draw(st.sets(st.integers(1, bound_max), max_size=3)))
+    units = draw(st.lists(_PRICES, min_size=len(bounds) + 1, max_size=len(bounds) + 1))
+    tiers = [
+        Tier(up_to=bound, unit_price=unit, flat_price=draw(_PRICES) if flat else Decimal(0))
+        for bound, unit in zip([*bounds, None], sorted(units, reverse=True) if falling else units, strict=True)
+    ]
+    return Plan(
+        id="sample",
+        currency=draw(st.sampled_from(currencies)),
+        mode=draw(st.sampled_from(modes)),
+        tiers=tuple(tiers),
+    )
+
+
+@st.composite
+def terms(
+    draw: DrawFn, *, bound_max: int = 3, readings: Sequence[Literal["extends", "restarts"]] = ("extends", "restarts")
+) -> Terms:
+    """What accounts agree to: a plan with small bounds, cycles from an anchor, windows, a discount."""
+    lengths = draw(windows())
+    return Terms(
+        plan=draw(plans(bound_max=bound_max, currencies=("USD", "JPY", "KWD"))),
+        cycles=draw(st.sampled_from(_RULES)),
+        policy=ActivityPolicy(
+            action_window=timedelta(microseconds=lengths["action.called"]),
+            connect_window=timedelta(microseconds=lengths["integration.connected"]),
+            reconnect=draw(st.sampled_from(readings)),
+        ),
+        discount=draw(st.sampled_from(("0", "0", "10", "12.5", "33.3")).map(Decimal)),
+    )
 
 
 def without_conflicts(events: Iterable[Event]) -> list[Event]:
@@ -198,3 +285,6 @@ def _month_later(start: datetime) -> datetime:
 
 def _micros(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+_IN_JANUARY: Final = instants()
