@@ -142,7 +142,7 @@ def version_of(document: Mapping[str, Any]) -> TermsVersion:
 def _written(terms: Terms) -> dict[str, Any]:
     anchor, policy = terms.cycles.anchor, terms.policy
     return {
-        "plan": None if terms.plan is None else _plain(terms.plan.model_dump(exclude_defaults=True)),
+        "plan": None if terms.plan is None else plan_document(terms.plan),
         "anchor": None if anchor is None else text_of(micros(anchor)),
         "timezone": terms.cycles.timezone,
         "months": terms.cycles.months,
@@ -151,6 +151,12 @@ def _written(terms: Terms) -> dict[str, Any]:
         "action_window": duration(policy.action_window),
         "connect_window": duration(policy.connect_window),
     }
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """A plan as its file is written, in JSON."""
+    document: dict[str, Any] = _plain(plan.model_dump(exclude_defaults=True))
+    return document
 
 
 def _plain(value: Any) -> Any:

@@ -2,19 +2,18 @@
 
 It is what the machine holds a ledger against, and follows the words of the definition: it keeps no
 index, prunes nothing, and remembers no result. From the engine it takes only what is no matter of
-ledgers: the calendar of cycles, the terms as they are written, and the price of a quantity.
+ledgers: the calendar of cycles, and the terms as they are written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
-from ..core.activity import microseconds
-from ..core.terms import AllTerms, Terms
-from . import definition
+from ..core.terms import AllTerms
+from . import definition, expected
 from .definition import DAY, Event
 from .strategies import Span
 
@@ -129,16 +128,9 @@ class Model:
         """What an account owes for a cycle, under a version of the terms, or that in force at its start."""
         number = self._in_force(span[0]) if version is None else version
         terms = self.versions[number - 1][1].of(account_id)
-        peak, peak_at = definition.peak(
-            self.own(account_id),
-            *span,
-            windows={
-                "action.called": microseconds(terms.policy.action_window),
-                "integration.connected": microseconds(terms.policy.connect_window),
-            },
-            reconnect=terms.policy.reconnect,
-        )
-        return Bill(account_id, month, span, number, peak, peak_at, *_price(terms, peak))
+        peak, peak_at, total = expected.bill(self.own(account_id), *span, terms)
+        assert terms.plan is not None and total is not None, "only terms with a plan can be billed"
+        return Bill(account_id, month, span, number, peak, peak_at, total, terms.plan.currency)
 
     def balances(self) -> dict[tuple[str, str], Decimal]:
         """What each account owes in each currency: the sum of the totals."""
@@ -182,9 +174,3 @@ class Model:
         count = sum(i.number.startswith(series) for i in self.issued)
         self.issued.append(Issued(f"{series}-{count + 1:06}", kind, refers_to, bill, total))
         return self.issued[-1]
-
-
-def _price(terms: Terms, peak: int) -> tuple[Decimal, str]:
-    assert terms.plan is not None, "only terms with a plan can be billed"
-    usage = terms.plan.price(peak).total.amount
-    return usage - (usage * terms.discount / 100).quantize(usage, ROUND_HALF_UP), terms.plan.currency

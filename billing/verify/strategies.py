@@ -148,6 +148,8 @@ def ledgers(
     lengths = sorted(windows.values())
     shifts = (0, 0, *lengths, *(length + beside for length in lengths for beside in (-1, 1)), -1, 1)
     meeting = [instant + shift for shift in shifts for instant in pool]
+    # Of few identities more happens to each, of many more at once.
+    identities = draw(st.integers(1, identities))
     drafts = draw(_drafts(accounts, identities, tuple(types), conflicts, events_min, events_max))
     named = [
         replace(event, occurred_at=meeting[event.occurred_at % len(meeting)], event_id=_id(naming, place))

@@ -1,0 +1,109 @@
+"""The simplest question that still shows what is wrong with a biller: few events, at round instants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from ..core.activity import ActivityPolicy
+from ..core.cycle import CycleRule
+from ..core.terms import Terms
+from . import expected
+from .cases import Case
+from .shrink import smallest
+from .strategies import ACCOUNTS, IDENTITIES, JANUARY
+
+#: What of the terms is left out, if the mistake shows without it.
+_LEFT_OUT: Final = ("discount", "policy", "plan")
+
+
+def simplest(case: Case, shows: Callable[[Case], bool]) -> None:
+    """Try ever simpler questions on `shows`, which says of each whether it still shows the mistake.
+
+    The last of which it does is the simplest that was found.
+    """
+    best = case
+    tried: set[Case] = set()
+
+    def better(other: Case) -> bool:
+        nonlocal best
+        if other in tried or not other.cycles:
+            return False
+        tried.add(other)
+        if shows(other):
+            best = other
+        return best is other
+
+    def fewer_events() -> None:
+        smallest(best.events, lambda events: better(replace(best, events=tuple(events))))
+
+    for cycle in case.cycles:
+        if better(replace(best, cycles=(cycle,))):
+            break
+    fewer_events()
+    better(_in_january(best))
+    for name in _LEFT_OUT:
+        better(_with(best, **{name: getattr(Terms(), name)}))
+    if best.cycles[0].terms.policy != ActivityPolicy():
+        usual = _with(best, policy=ActivityPolicy())  # events meet elsewhere under other windows
+        any(better(_moved(usual, k, instant)) for k in range(len(usual.events)) for instant in _round(usual))
+    for k in range(len(best.events)):
+        for instant in _round(best):
+            if instant == best.events[k].occurred_at or better(_moved(best, k, instant)):
+                break
+    fewer_events()
+    better(_plainly_named(best))
+
+
+def _with(case: Case, **terms: Any) -> Case:
+    """The same with other terms; never with other cycles, which are asked for as they are."""
+    return replace(case, cycles=tuple(c._replace(terms=replace(c.terms, **terms)) for c in case.cycles))
+
+
+def _in_january(case: Case) -> Case:
+    """The same, moved to January 2026, in calendar months."""
+    shift = JANUARY[0] - case.cycles[0].start
+    moved = replace(case, events=tuple(replace(e, occurred_at=e.occurred_at + shift) for e in case.events))
+    cycles = tuple(
+        c._replace(start=JANUARY[0], end=JANUARY[1], terms=replace(c.terms, cycles=CycleRule())) for c in case.cycles
+    )
+    return replace(moved, cycles=cycles)
+
+
+def _round(case: Case) -> list[int]:
+    """Instants that are easy to tell, the easiest first."""
+    start, end = case.cycles[0].start, case.cycles[0].end
+    windows = expected.windows_of(case.cycles[0].terms.policy).values()
+    return [start, *(start - w for w in windows), *(start + w for w in windows), end, start + (end - start) // 2]
+
+
+def _moved(case: Case, place: int, instant: int) -> Case:
+    events = list(case.events)
+    events[place] = replace(events[place], occurred_at=instant)
+    return replace(case, events=tuple(events))
+
+
+def _plainly_named(case: Case) -> Case:
+    """The same with the first of our names for accounts and identities, and events numbered from e1."""
+    accounts = _named([e.account_id for e in case.events], ACCOUNTS)
+    identities = _named([e.identity_id for e in case.events], IDENTITIES)
+    told = [(e.account_id, e.event_id) for e in case.events] + [(e.account_id, e.voids) for e in case.events]
+    ids = _named([one for _, one in told if one is not None], [f"e{k}" for k in range(1, 2 * len(told))])
+    events = tuple(
+        replace(
+            e,
+            account_id=accounts[e.account_id],
+            identity_id=identities[e.identity_id],
+            event_id=ids.get(e.event_id or ""),
+            voids=ids.get(e.voids or ""),
+        )
+        for e in case.events
+    )
+    known = [c._replace(account_id=accounts.get(c.account_id, c.account_id)) for c in case.cycles]
+    return Case(events, tuple(known))
+
+
+def _named(old: Sequence[str], new: Sequence[str]) -> dict[str, str]:
+    names = list(dict.fromkeys(old))
+    return dict(zip(names, new, strict=False)) if len(names) <= len(new) else {name: name for name in names}
