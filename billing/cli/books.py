@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,7 +36,7 @@ from .options import (
     reading_of,
     terms_given,
 )
-from .printing import FOUND, finish_rows, print_tables, say, say_idle, say_some, terminal, write
+from .printing import FOUND, counting, finish_rows, print_tables, say, say_idle, say_some, terminal, write
 
 if TYPE_CHECKING:
     from ..core.invoice import Invoice
@@ -65,7 +62,7 @@ def import_(
         events = engine.arrivals(opened, reading)
     kept = open_ledger(ledger, create=True)
     try:
-        with _counting("importing") as counted:
+        with counting("importing") as counted:
             receipt = engine.append(kept, events, now=now_or(None), progress=counted)
     finally:
         kept.close()
@@ -217,7 +214,7 @@ def verify(
     from ..ledger.verify import verify as verified
 
     expected = None if noted is None else _noted(noted)
-    with engine.opened(_address(url)) as opened, _counting("verifying") as counted:
+    with engine.opened(_address(url)) as opened, counting("verifying") as counted:
         findings = verified(opened, noted=expected, progress=counted)
         end = opened.head()
     if format is Format.json:
@@ -261,7 +258,7 @@ def export(
     """Write all entries into a file; imported into an empty ledger, they have the same digest."""
     from .. import engine
 
-    with engine.opened(_address(url)) as opened, _counting("exporting") as counted:
+    with engine.opened(_address(url)) as opened, counting("exporting") as counted:
         end = engine.export(opened, file, position=position, progress=counted)
     say(f"position {end.position:,}, digest {end.digest}")
 
@@ -341,18 +338,3 @@ def _noted(file: Path) -> Head:
         raise BadLedger("file_missing", str(file), hint="") from None
     except (ValueError, KeyError, TypeError):
         raise BadLedger("head_unreadable", str(file)) from None
-
-
-@contextmanager
-def _counting(doing: str) -> Iterator[Callable[[int], None] | None]:
-    """A count on standard error, for people, of what takes more than a second."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = SpinnerColumn(), TextColumn(doing), TextColumn("{task.completed:,} events"), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda count: bar.advance(task, count)

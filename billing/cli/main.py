@@ -9,6 +9,7 @@ import typer
 
 from . import bills, books
 from .printing import UNUSABLE, say
+from .verify import verify
 
 app = typer.Typer(
     name="billing",
@@ -25,6 +26,7 @@ app.command()(bills.peaks)
 app.command()(bills.invoice)
 app.command()(bills.explain)
 app.command()(bills.price)
+app.command()(verify)
 app.add_typer(plans, name="plan")
 plans.command()(bills.check)
 app.command("import")(books.import_)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -98,3 +99,18 @@ def say(text: str) -> None:
     """Tell people, on standard error, which programs do not read."""
     sys.stdout.flush()  # the result comes first, also where both go to one place
     print(text, file=sys.stderr)
+
+
+@contextmanager
+def counting(doing: str, what: str = "events") -> Iterator[Callable[[int], None] | None]:
+    """A count on standard error, for people, of what takes more than a second."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn(doing), TextColumn(f"{{task.completed:,}} {what}"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda count: bar.advance(task, count)

@@ -261,6 +261,21 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "it ends at position {last}, and position {position} was noted",
         "Its end was cut off, or the note is of another ledger. Restore a backup, and import again what came after it.",
     ),
+    # Findings of a verification of bills
+    "bill_differs": (
+        "the {figure} is said to be {said} for account {account}, cycle {start} to {end}; "
+        "by the definition it is {right}",
+        "Trust neither before you know why; the events below show it.",
+    ),
+    "biller_unusable": ("{got} cannot be run: {detail}", "Give a command as you would type it."),
+    "invoice_unreadable": (
+        "it holds no invoice as billing writes them: {detail}",
+        "Write it with: billing invoice SOURCE --format json.",
+    ),
+    "verify_missing": (
+        "{detail} is not installed",
+        "Install it with: pip install 'peak-billing[verify]'.",
+    ),
     # Plans and terms
     "document_invalid": ("it cannot be read as TOML or JSON: {detail}", "Mend it there."),
     "key_missing": ("{field} is missing", "{wanted}"),

@@ -68,6 +68,26 @@ def highest(covers: list[tuple[str, int, int]], start: int, end: int) -> tuple[i
     return best, first
 
 
+def active_at(
+    events: Iterable[Event], instant: int, *, windows: Mapping[str, int] = WINDOWS, reconnect: str = "extends"
+) -> set[str]:
+    """The identities of one account that are active at one instant: those of which some cover holds it.
+
+    >>> active_at([Event("acme", "ada", "action.called", 0)], 30 * DAY - 1)
+    {'ada'}
+    """
+    active = set()
+    for identity, history in billed(events).items():
+        before = [e for e in history if e.occurred_at <= instant]
+        deleted = max((e.occurred_at for e in before if e.type == "identity.deleted"), default=-1)
+        connected = max((e.occurred_at for e in before if e.type == "integration.connected"), default=-1)
+        for e in before:
+            held = e.occurred_at > deleted and (reconnect == "extends" or e.occurred_at >= connected)
+            if e.type in windows and held and instant < e.occurred_at + windows[e.type]:
+                active.add(identity)
+    return active
+
+
 def covers(
     events: Iterable[Event], *, windows: Mapping[str, int] = WINDOWS, reconnect: str = "extends"
 ) -> list[tuple[str, int, int]]:

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -81,17 +82,25 @@ class Difference:
             f"expected {self.expected.total:f} {plan.currency}, got {self.got.total:f}"
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """What differs, as programs read it."""
+        return {
+            "account_id": self.cycle.account_id,
+            "cycle_start": text_of(self.cycle.start),
+            "cycle_end": text_of(self.cycle.end),
+            "expected": _said(self.expected),
+            "got": None if self.got is None else _said(self.got),
+            "failure": self.failure,
+            "events": [{**vars(e), "occurred_at": text_of(e.occurred_at)} for e in self.case.events],
+            "message": str(self),
+        }
+
     def write(self, folder: Path) -> None:
         """Put everything needed to see it again into a folder, as the biller was given it."""
         folder.mkdir(parents=True, exist_ok=True)
         billers.write(folder, self.case.events, self.case.cycles)
         said = [
-            {
-                "account_id": cycle.account_id,
-                "cycle_start": text_of(cycle.start),
-                "peak": answer.peak,
-                "total": None if answer.total is None else f"{answer.total:f}",
-            }
+            {"account_id": cycle.account_id, "cycle_start": text_of(cycle.start), **_said(answer)}
             for cycle, answer in zip(self.case.cycles, _expected(self.case), strict=True)
         ]
         (folder / "expected.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
@@ -204,3 +213,7 @@ def _tier(tier: Tier) -> str:
     """A tier in words: `up to 10 7.99 + 1 flat`."""
     bound = "" if tier.up_to is None else f"up to {tier.up_to} "
     return f"{bound}{tier.unit_price:f}{f' + {tier.flat_price:f} flat' if tier.flat_price else ''}"
+
+
+def _said(answer: Answer) -> dict[str, Any]:
+    return {"peak": answer.peak, "total": None if answer.total is None else f"{answer.total:f}"}

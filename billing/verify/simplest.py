@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Final
 
 from ..core.activity import ActivityPolicy
 from ..core.cycle import CycleRule
+from ..core.plan import Plan
 from ..core.terms import Terms
 from . import expected
 from .cases import Case
@@ -24,7 +26,7 @@ def simplest(case: Case, shows: Callable[[Case], bool]) -> None:
     The last of which it does is the simplest that was found.
     """
     best = case
-    tried: set[Case] = set()
+    tried = {case}
 
     def better(other: Case) -> bool:
         nonlocal best
@@ -53,12 +55,28 @@ def simplest(case: Case, shows: Callable[[Case], bool]) -> None:
             if instant == best.events[k].occurred_at or better(_moved(best, k, instant)):
                 break
     fewer_events()
+    while any(better(_with(best, plan=plan)) for plan in _plainer(best.cycles[0].terms.plan)):
+        pass
     better(_plainly_named(best))
 
 
 def _with(case: Case, **terms: Any) -> Case:
     """The same with other terms; never with other cycles, which are asked for as they are."""
     return replace(case, cycles=tuple(c._replace(terms=replace(c.terms, **terms)) for c in case.cycles))
+
+
+def _plainer(plan: Plan | None) -> Iterator[Plan]:
+    """The same plan with less to it: without one of its tiers but the last, or a flat price; in dollars."""
+    if plan is None:
+        return
+    for k, tier in enumerate(plan.tiers):
+        others = [*plan.tiers[:k], *plan.tiers[k + 1 :]]
+        if others and others[-1].up_to is None:
+            yield plan.model_copy(update={"tiers": tuple(others)})
+        plain = tier.model_copy(update={"flat_price": Decimal(0)})
+        yield plan.model_copy(update={"tiers": (*plan.tiers[:k], plain, *plan.tiers[k + 1 :])})
+    yield plan.model_copy(update={"currency": "USD"})
+    yield plan.model_copy(update={"mode": "volume"})
 
 
 def _in_january(case: Case) -> Case:

@@ -1,0 +1,229 @@
+"""The verb that searches for what is wrong: with a source, with an invoice, or with somebody else's biller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import (
+    Account,
+    Anchor,
+    As,
+    AsOf,
+    Cycle,
+    First,
+    Format,
+    IgnoreExtra,
+    KnownAt,
+    Last,
+    Months,
+    PlanFile,
+    Position,
+    Reconnect,
+    TermsFile,
+    Timezone,
+    question_of,
+    reading_of,
+    terms_of,
+)
+from .printing import FOUND, counting, say, write
+
+if TYPE_CHECKING:
+    from ..verify.audit import Audit
+    from ..verify.claims import Discrepancy
+
+Keep = Annotated[Path, typer.Option("--keep", help="Folder for what shows a difference again.")]
+
+
+def verify(
+    source: Annotated[
+        str | None, typer.Argument(help="Events, as for the other verbs, or the URL of a ledger.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="A biller to hold against the definition, as one types it.")
+    ] = None,
+    invoice: Annotated[Path | None, typer.Option(help="Invoices in JSON, to compute again from the source.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Look at large accounts in full too.")] = False,
+    ledgers: Annotated[int, typer.Option(help="How many made-up ledgers a biller is tried on.")] = 1_000,
+    seed: Annotated[int, typer.Option(help="Other ledgers for another number.")] = 0,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="Only events of this type; may be given several times.")
+    ] = None,
+    conflicts: Annotated[bool, typer.Option(help="Also one id with two contents, one identity with two types.")] = True,
+    keep: Keep = Path("counterexample"),
+    cycle: Cycle = None,
+    first: First = None,
+    last: Last = None,
+    account: Account = None,
+    plan: PlanFile = None,
+    terms: TermsFile = None,
+    anchor: Anchor = None,
+    timezone: Timezone = None,
+    months: Months = None,
+    reconnect: Reconnect = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: Position = None,
+    format: As = Format.table,
+    ignore_extra: IgnoreExtra = False,
+) -> None:
+    """Compute bills again by the definition, or search for a ledger on which a biller is wrong."""
+    from .. import engine
+    from ..core.errors import BillingError
+
+    if (source is None) == (against is None):
+        raise BillingError("usage", detail="verify takes either a source or --against COMMAND")
+    if against is not None:
+        _against(against, ledgers, seed, types, conflicts, keep, format)
+        return
+    with (
+        engine.opened(source) as opened,
+        reading_of(opened, False, ignore_extra, known_at, position=position) as reading,
+    ):
+        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
+        question = question_of(given, cycle, first, last, account, as_of)
+        if invoice is None:
+            from ..verify.audit import audit
+
+            with counting("verifying") as counted:
+                found = audit(opened, question, reading, everything=everything, progress=counted)
+        else:
+            found = _invoices(opened, invoice, question, reading)
+    _tell(found, keep, format)
+
+
+def _invoices(source: Any, file: Path, question: Any, reading: Any) -> Audit:
+    from ..core.errors import BillingError
+    from ..verify.audit import audit_invoices
+
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        return audit_invoices(source, said if isinstance(said, list) else [said], question, reading)
+    except FileNotFoundError:
+        raise BillingError("file_missing", str(file), hint="") from None
+    except KeyError as error:
+        raise BillingError("invoice_unreadable", str(file), detail=f"{error.args[0]} is missing") from None
+    except (ValueError, TypeError, ArithmeticError) as error:
+        if isinstance(error, BillingError):
+            raise
+        raise BillingError("invoice_unreadable", str(file), detail=str(error).rstrip(".")) from None
+
+
+def _tell(found: Audit, keep: Path, format: Format) -> None:
+    """Say what was looked at and what differs, and keep what shows it."""
+    kept = [_kept(one, keep / str(number)) for number, one in enumerate(found.discrepancies, 1)]
+    if format is Format.json:
+        write(
+            None,
+            json.dumps(
+                {
+                    "bills": found.bills,
+                    "documents": found.documents,
+                    "in_full": found.full,
+                    "sampled": found.sampled,
+                    "discrepancies": [one.as_json() for one in found.discrepancies],
+                    "findings": [one.as_json() for one in found.findings],
+                },
+                ensure_ascii=False,
+            )
+            + "\n",
+        )
+    else:
+        for line in _looked_at(found):
+            print(line)
+        for finding in found.findings:
+            print(f"{finding.code}: {finding}")
+        for one, files in zip(found.discrepancies, kept, strict=True):
+            print(one)
+            if files:
+                print(f"  {files}")
+        print(_result(found))
+    if not found.holds:
+        raise typer.Exit(FOUND)
+
+
+def _looked_at(found: Audit) -> Iterator[str]:
+    """What was looked at, in full and by sample, and whether it holds."""
+    if found.full:
+        yield f"In full: {_some(found.full)}."
+    for account, instants in found.sampled.items():
+        yield f"By sample: {account}, the count at {instants:,} instants, that of each peak among them (--all for all)."
+    if found.unpriced:
+        yield "Prices were not looked up: give --plan or --terms for that."
+
+
+def _result(found: Audit) -> str:
+    """Whether it holds, in one sentence."""
+    figures = [_counted(found.bills, "bill")] if found.bills else []
+    figures += [_counted(found.documents, "document")] if found.documents else []
+    said = f"{' and '.join(figures) or 'no bills'}: "
+    differ = len(found.discrepancies)
+    said += f"{_counted(differ, 'figure')} not as the definition has it" if differ else "all as the definition has them"
+    return said + (f"; {_counted(len(found.findings), 'finding')} about the ledger itself." if found.findings else ".")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more accounts" if names[5:] else "")
+
+
+def _kept(one: Discrepancy, folder: Path) -> str:
+    """Write the events that show a discrepancy, with the terms and the story; what to say of it."""
+    if not one.events:
+        return ""
+    from ..verify import billers
+
+    cycle = billers.Cycle(one.claim.account_id, one.claim.start, one.claim.end, one.claim.terms)
+    folder.mkdir(parents=True, exist_ok=True)
+    billers.write(folder, one.events, [cycle])
+    (folder / "story.txt").write_text(f"{one}\n", encoding="utf-8")
+    return f"Kept in {folder}: events.csv, cycles.csv and terms.json."
+
+
+def _against(
+    command: str, ledgers: int, seed: int, types: list[str] | None, conflicts: bool, keep: Path, format: Format
+) -> None:
+    from ..core.errors import BillingError
+    from ..core.event import TYPES
+    from ..verify.billers import Command
+
+    biller = Command(command)
+    unknown = [name for name in types or [] if name not in TYPES]
+    if unknown:
+        raise BillingError("usage", detail=f"--type is {unknown[0]}; known are {', '.join(TYPES)}")
+    try:
+        from ..verify import strategies
+        from ..verify.differential import Wrong, check
+    except ModuleNotFoundError as error:
+        raise BillingError("verify_missing", detail=error.name) from None
+    try:
+        with counting("trying", "ledgers") as counted:
+            checked = check(
+                biller,
+                ledgers=ledgers,
+                terms=strategies.terms() if biller.takes_terms else None,
+                anchored=biller.takes_cycles,
+                types=tuple(types) if types else strategies.TYPES,
+                conflicts=conflicts,
+                first_seed=seed,
+                progress=counted,
+            )
+    except Wrong as wrong:
+        wrong.difference.write(keep)
+        if format is Format.json:
+            write(None, json.dumps(wrong.difference.as_json(), ensure_ascii=False) + "\n")
+        else:
+            print(wrong)
+            say(f"Kept in {keep}: the question, as it was put, and what is right.")
+        raise typer.Exit(FOUND) from None
+    if format is Format.json:
+        write(None, json.dumps(vars(checked)) + "\n")
+    else:
+        print(checked)

@@ -1,0 +1,100 @@
+"""The events of a source as they were told: nothing settled, nothing left out, in the order of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from .. import engine
+from ..core.event import CONTENT, CREATED, Batch, Int64
+from ..formats import exports
+from ..formats import source as sources
+from ..formats.rows import Reading
+from ..ledger.ledger import Ledger
+from .definition import Event
+
+#: What the definition reads of an event, in its order.
+_READ = [CONTENT.index(field) for field in ("account_id", "identity_id", "type", "occurred_at", "event_id")]
+_READ += [CONTENT.index(field) for field in ("identity_type", "voids")]
+_INSTANT = pa.timestamp("us", "UTC")
+
+
+class Told:
+    """All events of a source by account. Raises `BadSource` for one that cannot be used."""
+
+    def __init__(self, source: Any, reading: Reading) -> None:
+        if isinstance(source, Ledger):
+            entries = source.entries(until=engine.position_of(source, reading))
+            source, reading = pa.Table.from_batches(map(exports.batch_of, entries), exports.SCHEMA), Reading()
+        coder, batches = sources.read_batches(source, reading)
+        self._batch = Batch.joined(batches)
+        self._names = coder.names(np.zeros(coder.identity_count, np.bool_))
+        order = np.argsort(self._batch.accounts, kind="stable")
+        places = np.flatnonzero(np.diff(self._batch.accounts[order])) + 1
+        names = self._names.accounts.to_pylist()
+        groups = np.split(order, places) if len(order) else []
+        self._rows = {names[self._batch.accounts[rows[0]]]: rows for rows in groups}
+
+    def __len__(self) -> int:
+        return len(self._batch)
+
+    @property
+    def accounts(self) -> dict[str, int]:
+        """Each account, and how many events it has."""
+        return {account: len(rows) for account, rows in sorted(self._rows.items())}
+
+    def events(self, account: str, *, as_of: int | None = None) -> list[Event]:
+        """The events of an account; with `as_of`, of those that have a moment only those before it."""
+        rows = self._rows[account]
+        if as_of is not None:
+            rows = rows[(self._batch.instants[rows] < as_of) | (self._batch.types[rows] >= CREATED)]
+        return self._at(rows)
+
+    def between(self, account: str, start: int, end: int) -> list[Event]:
+        """The events of an account from `start` to `end`, and its types and voids, which are timeless.
+
+        Of several with one id only the first is there: it may stand outside, and still is the one that stays.
+        """
+        rows = self._firsts(account)
+        instants = self._batch.instants[rows]
+        return self._at(rows[((start <= instants) & (instants <= end)) | (self._batch.types[rows] >= CREATED)])
+
+    def instants(self, account: str, start: int, end: int) -> Int64:
+        """When something happened to an account in `[start, end)`, in order (microseconds)."""
+        instants = self._batch.instants[self._rows[account]]
+        return np.unique(instants[(start <= instants) & (instants < end)])
+
+    def _firsts(self, account: str) -> NDArray[np.intp]:
+        rows = self._rows[account]
+        if "event_id" not in self._batch.content:
+            return rows
+        codes = self._batch.content["event_id"].take(pa.array(rows)).dictionary_encode().indices
+        unnamed = codes.is_null().to_numpy(zero_copy_only=False)
+        first = np.zeros(len(rows), np.bool_)
+        first[np.unique(codes.fill_null(-1).to_numpy(), return_index=True)[1]] = True
+        kept: NDArray[np.intp] = rows[first | unnamed]
+        return kept
+
+    def _at(self, rows: NDArray[np.intp]) -> list[Event]:
+        columns = self._batch.take(rows).contents(self._names)
+        return [Event(*said) for said in zip(*(columns[k].to_pylist() for k in _READ), strict=True)]
+
+
+def table(events: Iterable[Event]) -> pa.Table:
+    """Events as a table for the engine, in their order; without ids, where none has one."""
+    rows = list(events)
+    columns = {
+        "account_id": pa.array([e.account_id for e in rows], pa.string()),
+        "identity_id": pa.array([e.identity_id for e in rows], pa.string()),
+        "type": pa.array([e.type for e in rows], pa.string()),
+        "occurred_at": pa.array([e.occurred_at for e in rows], pa.int64()).cast(_INSTANT),
+        "identity_type": pa.array([e.identity_type for e in rows], pa.string()),
+        "voids": pa.array([e.voids for e in rows], pa.string()),
+    }
+    if any(e.event_id is not None for e in rows):
+        columns["event_id"] = pa.array([e.event_id for e in rows], pa.string())
+    return pa.table(columns)
