@@ -279,7 +279,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Nothing shows that it should be counted. Ask which other event kept it active.",
     ),
     "certificate_covers_until": (
-        "covers_until of identity {identity} is {got}, and {detail}",
+        "covers_until of identity {identity} is {got}, {detail}",
         "It was changed, or made from other events. Ask for the certificate again.",
     ),
     "certificate_event_missing": (
@@ -287,7 +287,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Check that they are complete; if they are, it did not happen, and the identity should not be counted.",
     ),
     "certificate_event_differs": (
-        "{event}, which identity {identity} is counted by, has the {field} {got}, and {held} among the events",
+        "{event}, which identity {identity} is counted by, is said to have the {field} {got}, and has {held}",
         "What happened is what the events say. Ask for the certificate again.",
     ),
     "certificate_event_voided": (

@@ -206,7 +206,7 @@ def _ending_in_time(of: Certificate, peak_at: int, claim: Claim) -> Found:
     """Whether the end it gives can be true, for all that one event tells: something may have ended it before."""
     reach = claim.occurred_at + of.windows[claim.type]
     if not peak_at < claim.covers_until <= reach:
-        detail = f"its window reaches to {text(reach)}, and the peak is at {text(peak_at)}"
+        detail = f"which is not after the peak at {text(peak_at)} and at most {text(reach)}, the end of its window"
         yield "certificate_covers_until", _until(claim, detail)
 
 
@@ -277,7 +277,7 @@ def _held(of: Certificate, peak_at: int, claim: Claim, history: _History, *, cov
         return
     until = min(claim.occurred_at + of.windows[claim.type], *(at for at, _ in ending[:1]), 1 << 62)
     if claim.covers_until != until:
-        yield "certificate_covers_until", _until(claim, f"by the export it is {text(until)}")
+        yield "certificate_covers_until", _until(claim, f"and by the events it is {text(until)}")
 
 
 def _differing(claim: Claim, event: Event) -> tuple[str, str, str] | None:
