@@ -10,10 +10,12 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from conftest import Cli
 from hypothesis import given
@@ -25,7 +27,7 @@ from billing import engine
 from billing.core.cycle import CycleRule, moment
 from billing.core.event import Events
 from billing.core.terms import AllTerms, Terms
-from billing.formats import documents
+from billing.formats import documents, exports
 from billing.formats.terms import load_terms
 from billing.ledger.ledger import Ledger
 from billing.reckoning import Question
@@ -586,14 +588,33 @@ def test_every_certificate_holds_and_none_with_another_number_unless_it_is_true(
     assert not true or not (codes(changed) or refused(changed)), "what is true holds by itself"
 
 
-def _certified(story: Story) -> dict[str, Any] | None:
-    events: Events = engine.read(table(story.events))
-    if not events.accepted[: len(events.names.accounts)].any():
+@examples(60, 2_000)
+@given(stories(accounts=2, events_min=6, events_max=14), st.integers(1, 6))
+def test_every_certificate_of_a_ledger_holds_against_it_and_its_export(story: Story, later: int) -> None:
+    """Conflicts take positions that an export does not show, and what comes later changes nothing."""
+    named = [replace(event, event_id=event.event_id or f"n{k}") for k, event in enumerate(story.events)]
+    ledger = billing.open_ledger("sqlite:///:memory:")
+    billing.append(ledger, table(named[:-later] or named))
+    document = _certified(story, ledger)
+    billing.append(ledger, table(named))
+    export = pa.Table.from_batches(map(exports.batch_of, ledger.entries()), exports.SCHEMA)
+    if document is None:
+        return
+    for source in (ledger, export):
+        assert [] == codes(document, source)
+        assert held(source, certificate.parse(document)).seal
+
+
+def _certified(story: Story, source: Ledger | None = None) -> dict[str, Any] | None:
+    """The certificate of the first account that has any event, for the cycle of the story."""
+    events: Events = engine.read(table(story.events) if source is None else source)
+    names = [name for name, n in zip(events.names.accounts.to_pylist(), events.accepted, strict=False) if n]
+    if not names:
         return None
-    account_id = min(name for name, n in zip(events.names.accounts.to_pylist(), events.accepted, strict=True) if n)
     rule = CycleRule(anchor=moment(story.span[0]))
     cycle = rule.at(moment(story.span[0])).name
-    return certified(events, account_id, cycle, AllTerms(Terms(cycles=rule, policy=story.policy)))
+    terms = AllTerms(Terms(cycles=rule, policy=story.policy))
+    return certified(events if source is None else source, min(names), cycle, terms)
 
 
 def _with_another_number(document: dict[str, Any], data: st.DataObject) -> dict[str, Any] | None:
