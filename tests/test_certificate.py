@@ -221,6 +221,11 @@ TAMPERED: dict[str, tuple[Change, list[str], list[str]]] = {
         ["certificate_outside"],
         ["certificate_outside"],
     ),
+    "the cycle ended as the peak began": (
+        lambda d: d.update(cycle_end="2026-03-05T09:00:00Z"),
+        ["certificate_outside"],
+        ["certificate_outside"],
+    ),
     "the cycle turned round": (
         lambda d: d.update(cycle_start="2026-04-01T00:00:00Z", cycle_end="2026-03-01T00:00:00Z"),
         ["certificate_outside"],
@@ -408,6 +413,86 @@ def test_an_event_without_an_id_is_shown_by_any_that_says_the_same(tmp_path: Pat
     document["identities"][0] |= {"occurred_at": "2026-03-02T09:00:00Z", "covers_until": "2026-04-01T09:00:00Z"}
     assert ["certificate_event_missing"] == codes(document, str(path))
     assert refused(document, rows_of(text))
+
+
+# What else happened
+
+PEAK_AT = 1_772_701_200_000_000  # 5 March at 9
+DAY = definition.DAY
+
+
+def _of_ada(
+    kind: str, days: int, event_id: str | None, identity_type: str | None = None, voids: str | None = None
+) -> Event:
+    return Event("acme", "ada", kind, PEAK_AT + days * DAY, event_id, identity_type, voids)
+
+
+ACTION = _of_ada("action.called", -1, "e1")
+DELETED_BEFORE = _of_ada("identity.deleted", -2, "e2")
+DELETED_WITH_IT = _of_ada("identity.deleted", -1, "e2")
+DELETED_AT_THE_PEAK = _of_ada("identity.deleted", 0, "e2")
+STANDARD = _of_ada("identity.created", -3, "e3", identity_type="standard")
+ENGAGEMENT = _of_ada("identity.created", -3, "e4", identity_type="engagement")
+VOID_OF_IT = _of_ada("event.voided", 1, "v1", voids="e1")
+VOID_OF_DELETION = _of_ada("event.voided", 1, "v2", voids="e2")
+VOID_OF_STANDARD = _of_ada("event.voided", 1, "v3", voids="e3")
+VOID_OF_VOID = _of_ada("event.voided", 1, "v4", voids="v1")
+
+
+@pytest.mark.parametrize(
+    ("events", "found"),
+    [
+        ([ACTION], []),
+        ([DELETED_BEFORE, ACTION], []),
+        ([ACTION, DELETED_WITH_IT], ["certificate_ended"]),
+        ([ACTION, DELETED_AT_THE_PEAK], ["certificate_ended"]),
+        ([ACTION, DELETED_AT_THE_PEAK, VOID_OF_DELETION], []),
+        ([VOID_OF_DELETION, DELETED_AT_THE_PEAK, ACTION], []),
+        ([ACTION, STANDARD, ENGAGEMENT], ["certificate_standard"]),
+        ([ACTION, ENGAGEMENT, STANDARD], []),
+        ([ACTION, STANDARD, VOID_OF_STANDARD, ENGAGEMENT], []),
+        ([ACTION, VOID_OF_IT], ["certificate_event_voided"]),
+        ([ACTION, VOID_OF_IT, VOID_OF_VOID], ["certificate_event_voided"]),
+        ([ACTION, ACTION], []),
+        ([ACTION, replace(DELETED_AT_THE_PEAK, event_id="e1")], []),
+        ([ACTION, replace(DELETED_AT_THE_PEAK, event_id="e4"), STANDARD, replace(ENGAGEMENT, event_id="e3")],
+         ["certificate_standard", "certificate_ended"]),
+        ([ACTION, replace(DELETED_AT_THE_PEAK, identity_id="bo")], []),
+    ],
+)  # fmt: skip
+def test_what_else_happened_is_read_as_the_definition_has_it(events: list[Event], found: list[str]) -> None:
+    """A checker that took a void, a repeat or a tie otherwise would call a right bill wrong, or a wrong one right."""
+    document = {
+        "certificate": 1,
+        "account_id": "acme",
+        "cycle_start": "2026-03-01T00:00:00Z",
+        "cycle_end": "2026-04-01T00:00:00Z",
+        "peak": 1,
+        "peak_at": certificate.text(PEAK_AT),
+        "policy": {"action_window": "P30D", "connect_window": "P5D", "reconnect": "extends"},
+        "basis": {"events": len(events), "position": None, "digest": None},
+        "identities": [
+            {
+                "identity_id": "ada",
+                "event_id": "e1",
+                "type": "action.called",
+                "occurred_at": certificate.text(PEAK_AT - DAY),
+                "covers_until": certificate.text(PEAK_AT + 29 * DAY),
+            }
+        ],
+    }
+    assert found == [finding.code for finding in certificate.check(document, certificate.Held(tuple(events)))]
+    assert bool(found) == refused(document, _rows(events))
+    assert (not found) == _is_true(document, events)
+
+
+def test_a_void_that_came_before_the_void_it_names_is_no_event_of_the_basis() -> None:
+    """It has no effect, and the invoice does not count it."""
+    ledger = billing.open_ledger("sqlite:///:memory:")
+    billing.append(ledger, table([ACTION, VOID_OF_VOID, replace(VOID_OF_IT, voids="e9")]))
+    document = certified(ledger, "acme", "2026-03")
+    assert 2 == document["basis"]["events"]
+    assert [] == codes(document, ledger)
 
 
 # The digest of a ledger

@@ -221,8 +221,9 @@ class _History:
                 kept.append(event)
         voids = [event for event in kept if event.type == "event.voided"]
         own = {void.event_id for void in voids}
-        #: What was recorded by mistake, and the void that says so; a void cannot be voided.
-        self.voided = {void.voids: void.event_id for void in voids if void.voids not in own}
+        #: What was recorded by mistake, and the void that says so.
+        self.voided = {void.voids: void.event_id for void in voids}
+        #: How many events count: a void of a void is rejected, and voids nothing.
         self.accepted = len(kept) - sum(void.voids in own for void in voids)
         self.of: dict[str, list[Event]] = defaultdict(list)
         self._types: dict[str, str | None] = {}
