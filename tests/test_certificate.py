@@ -31,7 +31,7 @@ from billing.formats import documents, exports
 from billing.formats.terms import load_terms
 from billing.ledger.ledger import Ledger
 from billing.reckoning import Question
-from billing.verify import certificate, definition
+from billing.verify import certificate, certified, definition
 from billing.verify.definition import Event
 from billing.verify.held import held
 
@@ -63,7 +63,7 @@ LATER = "e12,acme,ada,identity.deleted,2026-03-04T09:00:00Z,,,2026-04-10T09:00:0
 Change = Callable[[dict[str, Any]], None]
 
 
-def certified(source: Any, account_id: str, cycle: str | None, terms: AllTerms | None = None) -> dict[str, Any]:
+def written(source: Any, account_id: str, cycle: str | None, terms: AllTerms | None = None) -> dict[str, Any]:
     """The certificate for a cycle of an account, as it is written and read again."""
     question = Question(terms=terms or AllTerms(), first=cycle, accounts=(account_id,))
     evidence, answered = engine.explain(source, question)
@@ -77,7 +77,7 @@ def read_again(document: dict[str, Any]) -> dict[str, Any]:
 
 def codes(document: Any, source: Any = None) -> list[str]:
     """What our checker finds, held against a source if there is one."""
-    against = None if source is None else held(source, certificate.parse(document))
+    against = None if source is None else held(source, certified.parse(document))
     return [finding.code for finding in certificate.check(document, against)]
 
 
@@ -119,15 +119,15 @@ def test_the_fixture_is_what_the_command_writes(cli: Cli, tmp_path: Path) -> Non
 
 def test_a_certificate_has_exactly_the_keys_of_its_format(source: str) -> None:
     """A checker reads it strictly, and its page tells every key."""
-    document = certified(source, "acme", "2026-03")
+    document = written(source, "acme", "2026-03")
     told = (FIXTURES / "certificate/README.md").read_text(encoding="utf-8")
-    assert [*certificate.KEYS] == list(document)
-    assert [*certificate.POLICY_KEYS] == list(document["policy"])
-    assert [*certificate.BASIS_KEYS] == list(document["basis"])
-    assert [[*certificate.CLAIM_KEYS]] * 3 == [list(claim) for claim in document["identities"]]
+    assert [*certified.KEYS] == list(document)
+    assert [*certified.POLICY_KEYS] == list(document["policy"])
+    assert [*certified.BASIS_KEYS] == list(document["basis"])
+    assert [[*certified.CLAIM_KEYS]] * 3 == [list(claim) for claim in document["identities"]]
     keys = [key for key in document if key not in ("policy", "basis")]
     keys += [f"{table}.{key}" for table in ("policy", "basis") for key in document[table]]
-    keys += [f".{key}" for key in certificate.CLAIM_KEYS]
+    keys += [f".{key}" for key in certified.CLAIM_KEYS]
     assert [] == [key for key in keys if f"`{key}`" not in told]
 
 
@@ -148,10 +148,10 @@ def test_the_certificate_of_every_peak_of_every_story_holds(story: Path) -> None
     question = Question(terms=terms, first=expected.get("first"), last=expected.get("last"))
     against: dict[str, certificate.Held] = {}
     for peak in engine.answer(events, question).peaks():
-        document = certified(events, peak.account_id, peak.cycle.name, terms)
+        document = written(events, peak.account_id, peak.cycle.name, terms)
         assert documents.peak(peak) == {key: document[key] for key in documents.PEAK_COLUMNS}
         if peak.account_id not in against:
-            against[peak.account_id] = held(str(story / "events.csv"), certificate.parse(document))
+            against[peak.account_id] = held(str(story / "events.csv"), certified.parse(document))
         assert [] == certificate.check(document)
         assert [] == certificate.check(document, against[peak.account_id])
         assert not refused(document)
@@ -161,10 +161,10 @@ def test_the_certificate_of_every_peak_of_every_story_holds(story: Path) -> None
 def test_the_checker_for_customers_runs_by_itself(source: str, tmp_path: Path) -> None:
     """It is run as it stands, where nothing of ours is installed."""
     file = tmp_path / "certificate.json"
-    file.write_text(json.dumps(certified(source, "acme", "2026-03")), encoding="utf-8")
+    file.write_text(json.dumps(written(source, "acme", "2026-03")), encoding="utf-8")
     assert (0, "") == _run_alone(file)
     assert (0, "") == _run_alone(file, source)
-    file.write_text(json.dumps(certified(source, "acme", "2026-03") | {"peak": 4}), encoding="utf-8")
+    file.write_text(json.dumps(written(source, "acme", "2026-03") | {"peak": 4}), encoding="utf-8")
     assert (
         1,
         "it is of another format, or lists not as many different identities as the peak says\n",
@@ -305,7 +305,7 @@ LET_PASS = {"an event listed for two", "an event of another identity"}
 def test_what_was_tampered_with_does_not_hold(what: str, source: str) -> None:
     """Each change is found, and named by the code that says what it is."""
     change, alone, against = TAMPERED[what]
-    document = certified(source, "acme", "2026-03")
+    document = written(source, "acme", "2026-03")
     change(document)
     assert alone == codes(document)
     assert against == codes(document, source)
@@ -322,7 +322,7 @@ def test_under_restarts_a_connect_before_the_peak_ends_what_is_listed(tmp_path: 
     path = tmp_path / "events.csv"
     path.write_text(text, encoding="utf-8")
     terms = AllTerms(Terms(policy=billing.ActivityPolicy(reconnect="restarts")))
-    document = certified(str(path), "acme", "2026-03", terms)
+    document = written(str(path), "acme", "2026-03", terms)
     assert [] == codes(document, str(path))
     assert not refused(document, rows_of(text))
     document["peak_at"] = "2026-03-09T09:00:00Z"
@@ -349,6 +349,11 @@ def test_under_restarts_a_connect_before_the_peak_ends_what_is_listed(tmp_path: 
         (lambda d: d.update(peak=0), 'peak is 0, and peak_at "2026-03-05T09:00:00Z"'),
         (lambda d: d.update(peak_at=None), "peak is 3, and peak_at null"),
         (lambda d: d.update(account_id=""), 'account_id is "", which is not text'),
+        (lambda d: d.update(account_id="\ud800"), r'account_id is "\ud800", which is not text'),
+        (
+            lambda d: d.update(cycle_end="9999-12-31T23:59:59Z"),
+            'cycle_end is "9999-12-31T23:59:59Z", which is not an instant such as "2026-03-05T09:00:00Z"',
+        ),
         (
             lambda d: d["policy"].update(reconnect="maybe"),
             'policy.reconnect is "maybe", which is neither "extends" nor "restarts"',
@@ -372,11 +377,11 @@ def test_under_restarts_a_connect_before_the_peak_ends_what_is_listed(tmp_path: 
 )
 def test_what_is_no_certificate_says_where_and_why(change: Change, said: str, source: str) -> None:
     """Whoever writes certificates with a program of their own must find what is wrong with it."""
-    document = certified(source, "acme", "2026-03")
+    document = written(source, "acme", "2026-03")
     change(document)
     (finding,) = certificate.check(document, where="certificate.json")
     with pytest.raises(billing.BillingError) as raised:
-        certificate.parse(document, where="certificate.json")
+        certified.parse(document, where="certificate.json")
     assert "certificate_invalid" == finding.code == raised.value.code
     assert str(raised.value) == str(finding)
     assert str(finding).startswith(f"certificate.json: it is not a certificate: {said}. Write one with")
@@ -406,7 +411,7 @@ def test_an_event_without_an_id_is_shown_by_any_that_says_the_same(tmp_path: Pat
     path = tmp_path / "events.csv"
     text = "account_id,identity_id,type,occurred_at\nacme,ada,action.called,2026-03-03T09:00:00Z\n"
     path.write_text(text, encoding="utf-8")
-    document = certified(str(path), "acme", "2026-03")
+    document = written(str(path), "acme", "2026-03")
     assert None is document["identities"][0]["event_id"]
     assert [] == codes(document, str(path))
     assert not refused(document, rows_of(text))
@@ -468,7 +473,7 @@ def test_what_else_happened_is_read_as_the_definition_has_it(events: list[Event]
         "cycle_start": "2026-03-01T00:00:00Z",
         "cycle_end": "2026-04-01T00:00:00Z",
         "peak": 1,
-        "peak_at": certificate.text(PEAK_AT),
+        "peak_at": certified.text(PEAK_AT),
         "policy": {"action_window": "P30D", "connect_window": "P5D", "reconnect": "extends"},
         "basis": {"events": len(events), "position": None, "digest": None},
         "identities": [
@@ -476,8 +481,8 @@ def test_what_else_happened_is_read_as_the_definition_has_it(events: list[Event]
                 "identity_id": "ada",
                 "event_id": "e1",
                 "type": "action.called",
-                "occurred_at": certificate.text(PEAK_AT - DAY),
-                "covers_until": certificate.text(PEAK_AT + 29 * DAY),
+                "occurred_at": certified.text(PEAK_AT - DAY),
+                "covers_until": certified.text(PEAK_AT + 29 * DAY),
             }
         ],
     }
@@ -490,7 +495,7 @@ def test_a_void_that_came_before_the_void_it_names_is_no_event_of_the_basis() ->
     """It has no effect, and the invoice does not count it."""
     ledger = billing.open_ledger("sqlite:///:memory:")
     billing.append(ledger, table([ACTION, VOID_OF_VOID, replace(VOID_OF_IT, voids="e9")]))
-    document = certified(ledger, "acme", "2026-03")
+    document = written(ledger, "acme", "2026-03")
     assert 2 == document["basis"]["events"]
     assert [] == codes(document, ledger)
 
@@ -500,7 +505,7 @@ def test_a_void_that_came_before_the_void_it_names_is_no_event_of_the_basis() ->
 
 def test_a_certificate_of_a_ledger_names_position_and_digest_of_then(ledger: Ledger, tmp_path: Path) -> None:
     """What came later was not known: it is left out, of the ledger and of its export."""
-    document = certified(ledger, "acme", "2026-03")
+    document = written(ledger, "acme", "2026-03")
     head = ledger.head()
     assert {"events": 10, "position": 11, "digest": head.digest} == document["basis"]
     late = tmp_path / "late.csv"
@@ -510,7 +515,7 @@ def test_a_certificate_of_a_ledger_names_position_and_digest_of_then(ledger: Led
     engine.export(ledger, export)
     for source in (ledger, export):
         assert [] == codes(document, source)
-        assert held(source, certificate.parse(document)).seal
+        assert held(source, certified.parse(document)).seal
     document["basis"] |= {"position": None, "digest": None}
     for source in (ledger, export):
         assert ["certificate_ended"] == codes(document, source)
@@ -518,7 +523,7 @@ def test_a_certificate_of_a_ledger_names_position_and_digest_of_then(ledger: Led
 
 def test_a_digest_or_a_number_of_events_that_was_changed_is_found(ledger: Ledger, tmp_path: Path) -> None:
     """Who changes what it was made from could not show it in the ledger."""
-    document = certified(ledger, "acme", "2026-03")
+    document = written(ledger, "acme", "2026-03")
     export = str(tmp_path / "export.jsonl")
     engine.export(ledger, export)
     changes: list[dict[str, Any]] = [{"digest": "0" * 64}, {"digest": document["basis"]["digest"][::-1]}, {"events": 9}]
@@ -547,10 +552,10 @@ def test_where_a_digest_cannot_be_computed_it_says_so(
     rows: Callable[[list[str]], list[str]], said: str, ledger: Ledger, tmp_path: Path
 ) -> None:
     """What a customer is given of a ledger is the own account, and that must not look like a forgery."""
-    document = certified(ledger, "acme", "2026-03")
+    document = written(ledger, "acme", "2026-03")
     path = tmp_path / "some.csv"
     path.write_text("\n".join(rows(EVENTS.splitlines())) + "\n", encoding="utf-8")
-    found = held(str(path), certificate.parse(document))
+    found = held(str(path), certified.parse(document))
     assert None is found.seal
     assert found.told.startswith("The digest that it names was not checked: ")
     assert said in found.told
@@ -582,7 +587,7 @@ def test_the_command_says_what_is_proved_and_what_is_not(cli: Cli, source: str, 
 def test_the_command_answers_programs_in_json(cli: Cli, source: str, tmp_path: Path) -> None:
     """A pipeline stops at a certificate that does not hold, and can say why."""
     file = tmp_path / "certificate.json"
-    document = certified(source, "acme", "2026-03")
+    document = written(source, "acme", "2026-03")
     file.write_text(json.dumps(document), encoding="utf-8")
     fine = json.loads(cli("certificate", "check", str(file), "--format", "json").out)
     assert {"holds": True, "findings": [], "export": None, "digest_holds": None} == {
@@ -601,7 +606,7 @@ def test_the_command_answers_programs_in_json(cli: Cli, source: str, tmp_path: P
 def test_an_export_that_cannot_be_read_whole_proves_nothing(cli: Cli, source: str, tmp_path: Path) -> None:
     """The row that was left out could be the deletion."""
     file = tmp_path / "certificate.json"
-    file.write_text(json.dumps(certified(source, "acme", "2026-03")), encoding="utf-8")
+    file.write_text(json.dumps(written(source, "acme", "2026-03")), encoding="utf-8")
     Path(source).write_text(EVENTS.replace("2026-03-20T09:00:00Z", "2026-03-20 09:00"), encoding="utf-8")
     ended = cli("certificate", "check", str(file), "--export", source)
     assert (2, "") == (ended.status, ended.out)
@@ -687,7 +692,7 @@ def test_every_certificate_of_a_ledger_holds_against_it_and_its_export(story: St
         return
     for source in (ledger, export):
         assert [] == codes(document, source)
-        assert held(source, certificate.parse(document)).seal
+        assert held(source, certified.parse(document)).seal
 
 
 def _certified(story: Story, source: Ledger | None = None) -> dict[str, Any] | None:
@@ -699,7 +704,7 @@ def _certified(story: Story, source: Ledger | None = None) -> dict[str, Any] | N
     rule = CycleRule(anchor=moment(story.span[0]))
     cycle = rule.at(moment(story.span[0])).name
     terms = AllTerms(Terms(cycles=rule, policy=story.policy))
-    return certified(events if source is None else source, min(names), cycle, terms)
+    return written(events if source is None else source, min(names), cycle, terms)
 
 
 def _with_another_number(document: dict[str, Any], data: st.DataObject) -> dict[str, Any] | None:
@@ -719,7 +724,7 @@ def _with_another_number(document: dict[str, Any], data: st.DataObject) -> dict[
     if name == "peak":
         holder["peak"] += 1 if shift > 0 or holder["peak"] == 0 else -1
     elif name.endswith("_window"):
-        parsed = certificate.parse(document)
+        parsed = certified.parse(document)
         kind = "action.called" if name == "action_window" else "integration.connected"
         length = parsed.windows[kind] + shift
         if not 0 < length <= 3_650 * definition.DAY:
@@ -727,13 +732,13 @@ def _with_another_number(document: dict[str, Any], data: st.DataObject) -> dict[
         holder[name] = f"PT{length // 10**6}.{length % 10**6:06}S"
     else:
         instant = (datetime.fromisoformat(holder[name]) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        holder[name] = certificate.text(instant + shift)
+        holder[name] = certified.text(instant + shift)
     return None if (changed["peak"] == 0) != (changed["peak_at"] is None) else changed
 
 
 def _is_true(document: dict[str, Any], events: list[Event]) -> bool:
     """Whether all that a certificate says is so, by the definition."""
-    of = certificate.parse(document)
+    of = certified.parse(document)
     if len({claim.identity_id for claim in of.claims}) != of.peak or len(of.claims) != of.peak:
         return False
     if of.peak_at is None:
@@ -747,7 +752,7 @@ def _is_true(document: dict[str, Any], events: list[Event]) -> bool:
     )
 
 
-def _covers(claim: certificate.Claim, history: list[Event], of: certificate.Certificate) -> bool:
+def _covers(claim: certified.Claim, history: list[Event], of: certified.Certificate) -> bool:
     """Whether the event listed is there, and covers what is said."""
     told = (claim.event_id, claim.type, claim.occurred_at)
     windows = {claim.type: of.windows[claim.type]}  # an event of the other type may begin at the same instant
@@ -761,6 +766,6 @@ def _rows(events: list[Event]) -> list[dict[str, str]]:
     """Events as rows of a CSV file."""
     names = ("event_id", "account_id", "identity_id", "type", "identity_type", "voids")
     return [
-        {name: getattr(event, name) or "" for name in names} | {"occurred_at": certificate.text(event.occurred_at)}
+        {name: getattr(event, name) or "" for name in names} | {"occurred_at": certified.text(event.occurred_at)}
         for event in events
     ]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..ledger.verify import Finding
-    from ..verify.certificate import Certificate, Held
+    from ..verify.certificate import Held
+    from ..verify.certified import Certificate
 
 certificates = typer.Typer(
     help="Check the certificate of a peak: that nobody was counted who was not active.", no_args_is_help=True
@@ -37,12 +38,12 @@ def check(
 ) -> None:
     """Whether everybody who was counted was active at the peak; what that proves, and what not."""
     from ..core.errors import BillingError
-    from ..verify import certificate
+    from ..verify import certificate, certified
 
     if format is Format.csv:
         raise BillingError("usage", detail="certificate check answers as table or json")
-    document = certificate.load(file)
-    of = certificate.parse(document, where=file)
+    document = certified.load(file)
+    of = certified.parse(document, where=file)
     held = None if export is None else _held(export, of, ignore_extra)
     findings = certificate.check(document, held, where=file)
     told = {} if findings else _told(of, held, export)
@@ -113,7 +114,7 @@ def _document(
     of: Certificate, export: str | None, held: Held | None, findings: Sequence[Finding], told: dict[str, str]
 ) -> dict[str, Any]:
     """What was found, as programs read it."""
-    from ..verify.certificate import text
+    from ..verify.certified import text
 
     return {
         "holds": not findings,
@@ -130,7 +131,7 @@ def _document(
 
 
 def _when(instant: int) -> str:
-    from ..verify.certificate import text
+    from ..verify.certified import text
 
     return text(instant).replace("T", " ").removesuffix("Z")
 

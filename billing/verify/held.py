@@ -16,7 +16,8 @@ from ..core.seal import BEGINNING, sealed, written_rows
 from ..formats import source as sources
 from ..formats.rows import Reading
 from ..ledger.ledger import Ledger
-from .certificate import Certificate, Held
+from .certificate import Held
+from .certified import Certificate
 from .definition import Event
 
 #: How many rows are sealed at a time.
