@@ -20,11 +20,11 @@ import numpy as np
 import pyarrow as pa
 
 from .core.activity import OutOfOrder
-from .core.cycle import Cycle, micros, moment
+from .core.cycle import Cycle, micros, moment, zone_rules_version
 from .core.errors import BadCycle, BadLedger, BadSource, Rejection, UnknownAccount, quoted
 from .core.event import INSTANT_MAX, Batch, Columns, Events, Names, Tally
 from .core.evidence import Evidence, evidence
-from .core.invoice import Invoice
+from .core.invoice import Basis, Invoice
 from .core.sweep import Peak
 from .core.terms import AllTerms, Terms, TermsHistory, TermsVersion
 from .formats import exports
@@ -221,6 +221,14 @@ class Answer:
     def terms_of(self, row: Peak | Invoice | Evidence) -> Terms:
         """The terms that a cycle is billed by."""
         return self.part_of(row).question.all_terms.of(row.account_id)
+
+    def basis_of(self, row: Peak | Invoice | Evidence) -> Basis:
+        """What a cycle was computed from, as its invoice names it."""
+        part = self.part_of(row)
+        found, version = part.found, part.version
+        count = int(found.accepted[found.names.accounts.to_pylist().index(row.account_id)])
+        number = None if version is None else version.number
+        return Basis(count, found.position, found.digest, zone_rules_version(), number)
 
     def _rows(self, rows_of: Callable[[Part], Iterable[Bill]]) -> list[tuple[Bill, Part]]:
         found = [(row, part) for part in self.parts for row in rows_of(part) if self._in_force(part, row)]

@@ -79,7 +79,7 @@ def test_a_ledger_answers_as_a_file_of_its_events(story: Story, sizes: list[int]
 @examples(100, 3_000)
 @given(stories(accounts=2, events_max=12, conflicts=False), cuts, st.data())
 def test_a_ledger_explains_as_a_file_of_its_events(story: Story, sizes: list[int], data: st.DataObject) -> None:
-    """The certificate names the same events, and in the same order."""
+    """The evidence names the same events, and in the same order."""
     told = _without_voids_of_voids(_named(story.events))
     question = _question(story, told, data)
     asked = [replace(question, accounts=(account,), last=None) for account in ACCOUNTS]
@@ -529,9 +529,9 @@ def _answers(asked_of: Any, question: Question, reading: Reading | None = None) 
 
 
 def _explained(asked_of: Any, question: Question) -> str:
-    """The certificate, as programs read it; or what is wrong."""
+    """The evidence, as programs read it; or what is wrong."""
     try:
-        return documents.to_json([documents.certificate(engine.explain(asked_of, question)[0])])
+        return documents.to_json([documents.evidence(engine.explain(asked_of, question)[0])])
     except billing.BillingError as error:
         return error.code
 

@@ -143,13 +143,18 @@ def explain(
     strict: Strict = False,
     ignore_extra: IgnoreExtra = False,
     rejections: Rejections = None,
+    certificate: Annotated[
+        bool, typer.Option("--certificate", help="Write the certificate: who is billed, and the event that shows it.")
+    ] = False,
 ) -> None:
-    """Why a peak is what it is: who was active, through which event. As json, the certificate."""
+    """Why a peak is what it is: who was active, through which event. As json, all the evidence."""
     import json
 
     from .. import engine
     from ..formats import documents
 
+    if certificate:
+        _can_be_certified(source, format, as_of, known_at)
     with (
         engine.opened(source) as opened,
         reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
@@ -157,15 +162,32 @@ def explain(
         given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
         question = question_of(given, cycle, None, None, [account] if account else None, as_of)
         of, answered = engine.explain(opened, question, reading)
-    if format is Format.json:
-        write(output, json.dumps(documents.certificate(of), ensure_ascii=False) + "\n")
+    if certificate:
+        write(output, json.dumps(documents.certificate(of, answered.basis_of(of)), ensure_ascii=False) + "\n")
+    elif format is Format.json:
+        write(output, json.dumps(documents.evidence(of), ensure_ascii=False) + "\n")
     elif format is Format.csv:
-        rows = documents.certificate(of)["identities"]
+        rows = documents.evidence(of)["identities"]
         write(output, documents.to_csv(rows, documents.WITNESS_COLUMNS))
     else:
         told = terminal().story(of, answered.terms_of(of))
         print_tables(output, lambda to: [*told, terminal().evidence_table(of)])
     finish(answered.found, rejections)
+
+
+def _can_be_certified(source: str, format: Format, as_of: str | None, known_at: str | None) -> None:
+    """Refuse what a certificate does not say of itself, and so could not be checked."""
+    from ..core.errors import BillingError
+    from ..ledger.address import is_address
+
+    if format is Format.csv:
+        raise BillingError("usage", detail="--certificate is written as json")
+    if as_of is not None:
+        raise BillingError("usage", detail="--certificate goes without --as-of, since what is billed is a whole cycle")
+    if known_at is not None and not is_address(source):
+        raise BillingError(
+            "usage", detail="--certificate goes with --known-at only for a ledger, whose position it names"
+        )
 
 
 def price(

@@ -275,6 +275,50 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "verify_missing": (
         "{detail} is not installed",
         "Install it with: pip install 'peak-billing[verify]'.",
+    # Findings about a certificate
+    "certificate_invalid": (
+        "it is not a certificate: {detail}",
+        "Write one with: billing explain SOURCE --certificate, and keep it as it is.",
+    ),
+    "certificate_count": (
+        "the peak is {peak}, and {detail}",
+        "Whoever is counted is listed once, with an event of its own. Pay for nobody else.",
+    ),
+    "certificate_outside": (
+        "peak_at is {got}, outside the cycle from {start} to {end}",
+        "What is billed is the peak of a cycle. Ask for the certificate of this one.",
+    ),
+    "certificate_not_covering": (
+        "identity {identity} was not active at {peak_at} by what is listed: {detail}",
+        "Nothing shows that it should be counted. Ask which other event kept it active.",
+    ),
+    "certificate_covers_until": (
+        "covers_until of identity {identity} is {got}, {detail}",
+        "It was changed, or made from other events. Ask for the certificate again.",
+    ),
+    "certificate_event_missing": (
+        "{event}, which identity {identity} is counted by, is not among the events",
+        "Check that they are complete; if they are, it did not happen, and the identity should not be counted.",
+    ),
+    "certificate_event_differs": (
+        "{event}, which identity {identity} is counted by, is said to have the {field} {got}, and has {held}",
+        "What happened is what the events say. Ask for the certificate again.",
+    ),
+    "certificate_event_voided": (
+        "{event}, which identity {identity} is counted by, was recorded by mistake: {void} voids it",
+        "It never happened. Ask which other event kept the identity active, or for a credit.",
+    ),
+    "certificate_standard": (
+        "identity {identity} is a standard one",
+        "Only engagement identities are counted. Ask for a credit.",
+    ),
+    "certificate_ended": (
+        "identity {identity} is counted by {event}, whose cover ended at {at} with {type}; the peak is at {peak_at}",
+        "Nothing shows that it should be counted. Ask which later event kept it active.",
+    ),
+    "certificate_basis": (
+        "it says that it was made from a ledger, and basis.{field} is {got}; {detail}",
+        "Check that the source is that ledger, whole and as it was exported; else it was made from something else.",
     ),
     # Plans and terms
     "document_invalid": ("it cannot be read as TOML or JSON: {detail}", "Mend it there."),

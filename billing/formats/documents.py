@@ -219,12 +219,8 @@ def policy(of: ActivityPolicy) -> dict[str, str]:
     }
 
 
-def certificate(of: Evidence) -> dict[str, Any]:
-    """Evidence as programs read it: who was active at the peak, and the event that shows it.
-
-    Whoever was counted is listed with an event that covers `peak_at`, so nobody was counted who was
-    not active. That no higher moment exists does not follow from it.
-    """
+def evidence(of: Evidence) -> dict[str, Any]:
+    """Evidence as programs read it: who was active at the peak and since when, and the curve of the cycle."""
     return {
         "account_id": of.account_id,
         "cycle_start": text_of(micros(of.cycle.start)),
@@ -255,6 +251,39 @@ def certificate(of: Evidence) -> dict[str, Any]:
         ],
         "counts": [{"at": text_of(at), "active": count} for at, count in of.counts],
         "flags": list(of.flags),
+    }
+
+
+#: The format that certificates are written in. Whoever changes what they say changes it.
+CERTIFICATE_FORMAT: Final = 1
+
+
+def certificate(of: Evidence, basis: Basis) -> dict[str, Any]:
+    """A certificate: for each identity that was counted, the event that kept it active at the peak.
+
+    Whoever was counted is listed with an event that covers `peak_at`, so nobody was counted who was
+    not active. That no higher moment exists does not follow from it. Its format is told, for whoever
+    writes a checker, in `fixtures/certificate/README.md`.
+    """
+    return {
+        "certificate": CERTIFICATE_FORMAT,
+        "account_id": of.account_id,
+        "cycle_start": text_of(micros(of.cycle.start)),
+        "cycle_end": text_of(micros(of.cycle.end)),
+        "peak": of.peak,
+        "peak_at": None if of.peak_at is None else text_of(of.peak_at),
+        "policy": policy(of.policy),
+        "basis": {"events": basis.events, "position": basis.position, "digest": basis.digest},
+        "identities": [
+            {
+                "identity_id": witness.identity_id,
+                "event_id": witness.event_id,
+                "type": witness.type,
+                "occurred_at": text_of(witness.occurred_at),
+                "covers_until": text_of(witness.covers_until),
+            }
+            for witness in of.witnesses
+        ],
     }
 
 
