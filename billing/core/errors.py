@@ -275,6 +275,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "verify_missing": (
         "{detail} is not installed",
         "Install it with: pip install 'peak-billing[verify]'.",
+    ),
     # Findings about a certificate
     "certificate_invalid": (
         "it is not a certificate: {detail}",

@@ -86,7 +86,7 @@ class Command:
         """The answers to one question. Raises `BillerFailed`."""
         with TemporaryDirectory(prefix="billing-verify-") as folder:
             files = write(Path(folder), events, cycles)
-            return _answers(self._run(files, files["events"].read_bytes()), cycles)
+            return answers(self._run(files, files["events"].read_bytes()), cycles)
 
     def _run(self, files: dict[str, Path], events: bytes) -> bytes:
         words = self._words
@@ -144,16 +144,16 @@ def _csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
     return out.getvalue()
 
 
-def _answers(text: bytes, cycles: Sequence[Cycle]) -> list[Answer]:
+def answers(text: bytes, cycles: Sequence[Cycle]) -> list[Answer]:
     """The rows of an answer by cycle; one that is not there says 0, and nothing of a total."""
     try:
         rows = {(row["account_id"], instant_of(row["cycle_start"])): row for row in json.loads(text)}
-        answers = []
+        found = []
         for cycle in cycles:
             row = rows.get((cycle.account_id, cycle.start), {"peak": 0})
             total = row.get("total")
-            answers.append(Answer(int(row["peak"]), None if total is None else Decimal(str(total))))
+            found.append(Answer(int(row["peak"]), None if total is None else Decimal(str(total))))
     except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation, AssertionError) as error:
         why = f"{type(error).__name__}: {error}"
         raise BillerFailed(f"its answer is not an array of account_id, cycle_start and peak ({why})") from None
-    return answers
+    return found

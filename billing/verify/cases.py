@@ -17,8 +17,8 @@ from .billers import Cycle
 from .definition import Event
 from .strategies import ACCOUNTS, cycles, ledgers
 
-#: Where cycles start that are looked at: around changes of the clocks, in a leap year, at the turn of one.
-MONTHS: Final = ("2026-01", "2026-03", "2025-11", "2024-02", "2025-12")
+#: Where cycles start that are looked at: clocks change in the first four; then an ordinary one, and a leap year.
+MONTHS: Final = ("2026-03", "2025-10", "2025-11", "2026-02", "2026-01", "2024-02")
 #: How many questions are put at once, at first and then: most mistakes show soon, and a command takes time to start.
 FIRST: Final = (1, 4, 20, 100)
 AT_ONCE: Final = sum(FIRST)
