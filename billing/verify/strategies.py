@@ -178,10 +178,18 @@ def ledgers(
     # Where there are few identities, much happens to each.
     few = draw(st.integers(1, identities))
     drafts = draw(_drafts(accounts, few, tuple(types), conflicts, events_min, events_max))
-    named = [
-        replace(event, occurred_at=meeting[event.occurred_at % len(meeting)], event_id=_id(naming, place))
-        for place, (event, naming) in enumerate(drafts)
-    ]
+    named: list[Event] = []
+    for place, (event, naming, follows) in enumerate(drafts):
+        whose = named[-1] if follows and named else event
+        named.append(
+            replace(
+                event,
+                account_id=whose.account_id,
+                identity_id=whose.identity_id,
+                occurred_at=meeting[event.occurred_at % len(meeting)],
+                event_id=_id(naming, place),
+            )
+        )
     if named:
         named += [named[place % len(named)] for place in draw(_REPEATS)]
     return named if conflicts else without_conflicts(named)
@@ -279,20 +287,21 @@ def without_conflicts(events: Iterable[Event]) -> list[Event]:
 @cache  # what does not depend on the cycle is made once: making strategies takes longer than drawing
 def _drafts(
     accounts: int, identities: int, types: tuple[str, ...], conflicts: bool, events_min: int, events_max: int
-) -> SearchStrategy[list[tuple[Event, int]]]:
-    """Events with the number of their instant in place of it, and how each is named."""
-    number = st.integers(0, events_max)  # one more than there are events
+) -> SearchStrategy[list[tuple[Event, int, bool]]]:
+    """Events with the number of their instant in place of it; how each is named; whether it is of the same identity."""
+    numbers = range(events_max + 1)  # one more than there are events
     event = events(
         instants=st.integers(0, 29),
         accounts=ACCOUNTS[:accounts],
         identities=IDENTITIES[:identities],
         types=types,
-        voids=number.map(_name),
+        voids=st.sampled_from(numbers).map(_name),
     )
-    naming = st.sampled_from((_OWN, _OWN, _OWN, _ANONYMOUS))
+    namings = [_OWN, _OWN, _OWN, _ANONYMOUS] * len(numbers)
     if conflicts:
-        naming = naming | number
-    return st.lists(st.tuples(event, naming), min_size=events_min, max_size=events_max)
+        namings += numbers
+    drafts = st.tuples(event, st.sampled_from(namings), st.booleans())
+    return st.lists(drafts, min_size=events_min, max_size=events_max)
 
 
 def _event(account: str, identity: str, event_type: str, instant: int, identity_type: str, voids: str | None) -> Event:
