@@ -185,6 +185,14 @@ FOUND: Final = {
         ),
         "",
     ),
+    "an instant larger than any number with a point": (
+        "JSON Lines",
+        Given(
+            "events.jsonl",
+            b'{"account_id":"a","identity_id":"a","type":"action.called","occurred_at":1%s}' % (b"0" * 309),
+        ),
+        "",
+    ),
     "a plan with a key self": ("plans", Given("plan.toml", f"self = 1\n{PLAN}".encode()), "key_unknown"),
     "a tier with a key self": ("plans", Given("plan.toml", PLAN.replace("up_to", "self").encode()), "key_unknown"),
     "half a character in an anchor": (
