@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -31,25 +32,14 @@ WORDS: Final = (
     "Europe/Paris", "../../etc/passwd", "Etc/GMT+12", "America/../UTC", "Asia/Kathmandu",
     "P0D", "P1Y", "PT", "P", "P3650D", "P3651D", "PT0.000001S", "PT0.0000001S", "P9999W", "P1W2DT3H4M5S",
 )
-# fmt: on
 TEXTS: Final = (
-    *("", " ", "\t", "a\0b", "\ufeffacme", "\u202eacme", "acme\u2066", "\u200b", "\u2028", "\x85", "\xa0", "\x1b[31m"),
-    *(
-        "e\u0301",
-        "\u0301",
-        "\u1e9b\u0323",
-        "\ufb01",
-        "\U0001f9d1\u200d\U0001f4bb",
-        "\U0010ffff",
-        "\ufffe",
-        "ｅ",
-        "İ",
-        "ß",
-    ),
-    *("x" * 128, "x" * 129, "é" * 65, "x" * 140_000, "[" * 3_000, '{"a":' * 1_200, "[" * 800 + "]" * 800, "((" * 300),
-    *('"', '""', "'", "''", '"a', "a,b", "a\nb", "a\r\nb", "a\rb", "=1+1", "@SUM(A1)", "\\", "\\u0000", "\\ud800"),
-    *("acme", "ada", "e1", "e2", "e5", *COLUMNS),
+    "", " ", "\t", "a\0b", "\ufeffacme", "\u202eacme", "acme\u2066", "\u200b", "\u2028", "\x85", "\xa0", "\x1b[31m",
+    "e\u0301", "\u0301", "\u1e9b\u0323", "\ufb01", "\U0001f9d1\u200d\U0001f4bb", "\U0010ffff", "\ufffe", "ｅ", "İ", "ß",
+    "x" * 128, "x" * 129, "é" * 65, "x" * 140_000, "[" * 3_000, '{"a":' * 1_200, "[" * 800 + "]" * 800, "((" * 300,
+    '"', '""', "'", "\'\'", '"a', "a,b", "a\nb", "a\r\nb", "a\rb", "=1+1", "@SUM(A1)", "\\", "\\u0000", "\\ud800",
+    "acme", "ada", "e1", "e2", "e5", *COLUMNS,
 )
+# fmt: on
 ALL: Final = (*INSTANTS, *NUMBERS, *WORDS, *TEXTS)
 
 #: What is nastiest for a field; for any other it is text.
@@ -67,3 +57,13 @@ def nasty(field: str = "") -> SearchStrategy[str]:
     """What a field may hold instead: mostly what looks right for it, at times anything."""
     fitting = _FITTING.get(field, TEXTS)
     return st.sampled_from((*fitting * 8, *ALL)) | st.sampled_from(fitting) | st.text(max_size=6)
+
+
+@cache
+def values(field: str = "") -> SearchStrategy[Any]:
+    """What JSON can say instead of a field's value, and some that it cannot."""
+    numbers = st.sampled_from((0, -1, 3, 10**15, 2**63, 10**400, 0.5, 1e300, float("nan"), float("inf"), True, False))
+    nested = st.sampled_from(([], {}, [[]], {"a": {"b": [1]}}))
+    return st.one_of(
+        nasty(field), nasty(field), numbers, st.none(), nested.map(deepcopy), st.sampled_from(("\ud800", "a\udc00"))
+    )

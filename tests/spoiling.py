@@ -18,47 +18,15 @@ from billing.formats.rows import COLUMNS, Reading
 JANUARY: Final = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 
 #: Bytes that are no text, or say that another text follows.
+# fmt: off
 _RAW: Final = (
-    *(
-        b"\x00",
-        b"\xff",
-        b"\xfe\xff",
-        b"\xff\xfe",
-        b"\xef\xbb\xbf",
-        b"\xed\xa0\x80",
-        b"\xc3",
-        b"\xf4\x90\x80\x80",
-        b"\x80",
-    ),
-    *(
-        b"\r",
-        b"\r\n",
-        b"\n",
-        b"\n\n",
-        b",",
-        b";",
-        b"\t",
-        b'"',
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b":",
-        b"=",
-        b"#",
-        b"\x1a",
-        b"\x1b[31m",
-    ),
-    *(
-        b'"\\ud800"',
-        b'"\\udc00\\ud800"',
-        b"PAR1",
-        b"\x1f\x8b",
-        b"\x28\xb5\x2f\xfd",
-        (",".join(COLUMNS) + "\n").encode(),
-    ),
-    *(b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\xff" * 9, b"\x00" * 16),
+    b"\x00", b"\xff", b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc3", b"\xf4\x90\x80\x80", b"\x80",
+    b"\r", b"\r\n", b"\n", b"\n\n", b",", b";", b"\t", b'"', b"{", b"}", b"[", b"]", b":", b"=", b"#", b"\x1a",
+    b"\x1b[31m", b'"\\ud800"', b'"\\udc00\\ud800"', b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd",
+    ",".join(COLUMNS).encode() + b"\n",
+    b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\xff" * 9, b"\x00" * 16,
 )
+# fmt: on
 _TOKENS: Final = (*(value.encode() for value in ALL), *_RAW)
 
 READINGS: Final = (
@@ -160,6 +128,10 @@ def packed(name: str, content: SearchStrategy[bytes]) -> SearchStrategy[Given]:
 
 def _pack(given: Given, way: str, changes: Sequence[_Change]) -> Given:
     if way.startswith("."):
-        packing = gzip.compress(given.content, 1) if way == ".gz" else pa.compress(given.content, "zstd", asbytes=True)
+        packing = (
+            gzip.compress(given.content, 1, mtime=0)
+            if way == ".gz"
+            else pa.compress(given.content, "zstd", asbytes=True)
+        )
         return Given(given.name + way, spoiled(packing, changes), given.reading)
     return Given(given.name, given.content.decode("utf-8", "replace").encode(way, "replace"), given.reading)

@@ -1,4 +1,4 @@
-"""Files that no reader may stumble over: CSV, JSON Lines and Parquet of events, plans and terms.
+"""Files of events that no reader may stumble over: CSV, JSON Lines and Parquet.
 
 Each is a Hypothesis strategy of `Given`: half of what it draws are small valid documents, spoiled;
 the other half are made of right and nasty values.
@@ -9,83 +9,27 @@ from __future__ import annotations
 import csv
 import io
 import json
-import tomllib
-from collections.abc import Iterator, Sequence
-from copy import deepcopy
-from functools import cache
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from nasty import ALL, nasty
+from nasty import ALL, nasty, values
 from spoiling import JANUARY, READINGS, Given, packed, spoilt
 
 from billing.formats.rows import COLUMNS
 
+_FIRST: Final = ("e1", "acme", "ada", "action.called", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z")
 EVENTS: Final = (
-    (
-        "e1",
-        "acme",
-        "ada",
-        "action.called",
-        "2026-01-01T00:00:00Z",
-        "2026-01-01T00:00:09Z",
-        "",
-        "visit",
-        "3",
-        "auto",
-        "",
-    ),
+    (*_FIRST, "", "visit", "3", "auto", ""),
     ("e2", "acme", "bo", "integration.connected", "2026-01-02T00:00:00.5+01:00", "2026-01-03T00:00:00Z", *[""] * 5),
     ("e3", "acme", "cy", "identity.created", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z", "standard", *[""] * 4),
     ("e4", "bolt", "ada", "identity.deleted", "2199-12-31T23:59:59.999999Z", "2026-01-03T00:00:00Z", *[""] * 5),
     ("e5", "acme", "ada", "event.voided", "2026-01-04T00:00:00Z", "2026-01-04T00:00:00Z", *[""] * 4, "e2"),
-    (
-        "e1",
-        "acme",
-        "ada",
-        "action.called",
-        "2026-01-01T00:00:00Z",
-        "2026-01-01T00:00:09Z",
-        "",
-        "visit",
-        "3",
-        "auto",
-        "",
-    ),
+    (*_FIRST, "", "visit", "3", "auto", ""),
 )
-PLAN: Final = """\
-id = "sample"
-currency = "USD"
-mode = "volume"
-included = 1
-package_size = 2
-minimum = "5"
-maximum = "100.5"
-charge_flat_at_zero = true
-tiers = [
-  { up_to = 10, unit_price = "7.99", flat_price = "1" },
-  { unit_price = "6.99" },
-]
-"""
-TERMS: Final = """\
-[default]
-plan = "plan.toml"
-months = 3
-
-[accounts.acme]
-anchor = 2025-01-31T08:30:00Z
-timezone = "Europe/Berlin"
-discount = "10%"
-reconnect = "restarts"
-action_window = "P30D"
-connect_window = "P5DT1H"
-"""
-
-
-# Documents of events.
 
 
 def csvs() -> SearchStrategy[Given]:
@@ -96,7 +40,7 @@ def csvs() -> SearchStrategy[Given]:
 
 def jsonls() -> SearchStrategy[Given]:
     """JSON Lines: spoiled, or objects of nasty values; at times in another encoding, or compressed."""
-    lines = st.lists(_objects() | st.builds(json.dumps, _values()), max_size=5).map("\n".join)
+    lines = st.lists(_objects() | st.builds(json.dumps, values()), max_size=5).map("\n".join)
     texts = lines.map(lambda text: text.encode("utf-8", "surrogatepass"))
     return packed("events.jsonl", spoilt((_jsonl_of(_EVENT_ROWS), _jsonl_of(_FEW_COLUMNS))) | texts)
 
@@ -144,16 +88,6 @@ def _csv_of(rows: _Rows, delimiter: str = ",", line_end: str = "\n") -> bytes:
     return out.getvalue().encode("utf-8", "surrogatepass")
 
 
-@cache
-def _values(field: str = "") -> SearchStrategy[Any]:
-    """What JSON can say instead of a field's value, and some that it cannot."""
-    numbers = st.sampled_from((0, -1, 3, 10**15, 2**63, 10**400, 0.5, 1e300, float("nan"), float("inf"), True, False))
-    nested = st.sampled_from(([], {}, [[]], {"a": {"b": [1]}}))
-    return st.one_of(
-        nasty(field), nasty(field), numbers, st.none(), nested.map(deepcopy), st.sampled_from(("\ud800", "a\udc00"))
-    )
-
-
 @st.composite
 def _objects(draw: st.DrawFn) -> str:
     """One line: an event of which some values are nasty."""
@@ -161,7 +95,7 @@ def _objects(draw: st.DrawFn) -> str:
     event: dict[str, Any] = {name: cell for name, cell in zip(COLUMNS, row, strict=True) if cell}
     event.pop("results", None)
     for name in draw(st.lists(st.sampled_from(COLUMNS) | st.sampled_from(COLUMNS) | nasty(), max_size=3)):
-        event[name] = draw(_values(name))
+        event[name] = draw(values(name))
     text = json.dumps(event, ensure_ascii=draw(st.booleans()))
     again = draw(st.sampled_from(("", "", "", '{"account_id": "acme", ', '{"x": 1, "x": 2, ')))
     return text if not again else again + text[1:]
@@ -234,80 +168,3 @@ def _parquet_of(table: pa.Table, compression: str, rows: int, dictionary: bool) 
     out = io.BytesIO()
     pq.write_table(table, out, compression=compression, row_group_size=rows, use_dictionary=dictionary)
     return out.getvalue()
-
-
-# Plans and terms.
-
-
-def plans() -> SearchStrategy[Given]:
-    """Plans in TOML and in JSON."""
-    return _settings("plan", PLAN)
-
-
-def terms() -> SearchStrategy[Given]:
-    """Terms in TOML and in JSON."""
-    return _settings("terms", TERMS)
-
-
-def _settings(name: str, fine: str) -> SearchStrategy[Given]:
-    document = tomllib.loads(fine)
-    as_json = json.dumps(document, default=str, indent=1)
-    return st.one_of(
-        st.builds(Given, st.just(f"{name}.toml"), spoilt((fine.encode(),))),
-        st.builds(Given, st.just(f"{name}.json"), spoilt((as_json.encode(),))),
-        st.builds(Given, st.just(f"{name}.toml"), _changed(document).map(_toml_of)),
-        st.builds(Given, st.just(f"{name}.json"), _changed(document).map(_json_of)),
-    )
-
-
-#: Keys that mean something to Python, or elsewhere in a document.
-_KEYS: Final = ("self", "data", "cls", "__init__", "model_config", "load", "price", "default", "tiers", "plan", "up_to")
-
-
-@st.composite
-def _changed(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]:
-    """A document in which some values or keys are nasty, or missing."""
-    changed = deepcopy(document)
-    for _ in range(draw(st.integers(1, 4))):
-        places = list(_places(changed))
-        if not places:
-            break
-        table, key = places[draw(st.integers(0, len(places) - 1))]
-        what = draw(st.sampled_from(("value", "value", "value", "key", "another key", "gone")))
-        if what == "value" or isinstance(table, list):
-            table[key] = draw(_values(str(key)))
-        elif what == "gone":
-            del table[key]
-        else:
-            kept = table[key] if what == "another key" else table.pop(key)
-            table[draw(st.sampled_from(_KEYS) | nasty())] = deepcopy(kept)
-    return changed
-
-
-def _places(table: Any) -> Iterator[tuple[Any, Any]]:
-    """Every table and list of a document, with every key of it."""
-    items = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
-    for key, value in items:
-        yield table, key
-        yield from _places(value)
-
-
-def _toml_of(document: dict[str, Any]) -> bytes:
-    lines = [f"{json.dumps(key)} = {_toml(value)}" for key, value in document.items()]
-    return "\n".join(lines).encode()
-
-
-def _json_of(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, default=str).encode()
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    if isinstance(value, str):
-        return json.dumps(value)
-    if isinstance(value, float) and abs(value) < 1e300:
-        return repr(value)
-    return str(value).lower().replace(" ", "T")
