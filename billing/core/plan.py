@@ -65,7 +65,7 @@ class _Document(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    def __init__(self, **data: Any) -> None:
+    def __init__(self, /, **data: Any) -> None:  # a document may have a key `self`
         try:
             super().__init__(**data)
         except ValidationError as error:

@@ -142,6 +142,8 @@ class Coder:
                 return names
             # Names not seen in an accepted row belong to nobody yet: any account will do for them.
             self._pairs = _pair(np.maximum(self._account_of, 0), np.arange(len(self._account_of)))
+        if not len(names):  # Arrow would leave out the chunk of these, and give back the one before
+            return names
         self.accepted += np.bincount(accounts[claimed:], minlength=len(self.accepted))
         together = pa.chunked_array([self._pairs, _pair(accounts, names)]).dictionary_encode()
         found = together.chunk(together.num_chunks - 1)

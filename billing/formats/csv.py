@@ -6,7 +6,9 @@ so all of it is refused.
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -27,7 +29,6 @@ _CODES: Final = pa.dictionary(pa.int32(), pa.string())
 _REPEATING: Final = ("account_id", "identity_id", "type", "identity_type", "action", "mode")
 #: The beginning of an instant, cut where none could end.
 _CUT_INSTANT: Final = re.compile(r"\d{4}-\d?\d?(-\d?)?|\d{4}-\d\d-\d\dT(\d?\d?:?|\d\d:\d|\d\d:\d\d:\d?)", re.ASCII)
-_ROW: Final = re.compile(r"Row #(\d+)")
 
 
 def read(text: TextBytes, *, reading: Reading) -> Iterator[Rows]:
@@ -43,7 +44,7 @@ def read(text: TextBytes, *, reading: Reading) -> Iterator[Rows]:
     first = number + 1  # rows are counted as they stand in the file, blank ones included
     try:
         reader = pacsv.open_csv(
-            pa.PythonFile(text, mode="r"),
+            pa.PythonFile(_Utf8(text, number), mode="r"),
             read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK),
             parse_options=pacsv.ParseOptions(
                 newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=refuse
@@ -100,6 +101,33 @@ def _refuse_cut(text: TextBytes, last_column: pa.Array | None) -> None:
         raise BadSource("file_truncated", text.name, after=f" in line {text.lines + 1:,}")
 
 
+class _Utf8(io.RawIOBase):
+    """A text from some line on, refused at its first byte that is not UTF-8.
+
+    Arrow looks only at the columns that are wanted, and stumbles where a ragged row is no text.
+    """
+
+    def __init__(self, text: TextBytes, line: int) -> None:
+        super().__init__()
+        self._text = text
+        self._line = line
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._text.read(size)
+        try:
+            self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            # What is left of a character that began before this piece holds no line end.
+            line = self._line + error.object.count(b"\n", 0, error.start)
+            raise BadSource("encoding", f"{self._text.name}:{line}", after="") from error
+        self._line += data.count(b"\n")
+        return data
+
+
 class _Lines:
     """The line of each row, where rows and lines do not run together."""
 
@@ -130,10 +158,6 @@ def _refusal(text: TextBytes, error: pa.ArrowInvalid, ragged: list[Any], before:
             return BadSource("csv_quote", where)
         return BadSource("csv_ragged", where, got=row.actual_columns, expected=row.expected_columns)
     message = str(error)
-    if "UTF8" in message:
-        row_number = _ROW.search(message)
-        where = f"{text.name}:{text.lines_of(int(row_number[1]) + before)}" if row_number else text.name
-        return BadSource("encoding", where, after="")
     if "Empty CSV" in message:
         return BadSource("file_empty", text.name)
     if "straddling" in message:

@@ -149,7 +149,7 @@ def _problem(field: str, value: Any) -> tuple[str, dict[str, Any]] | None:
         lone = next((c for c in value if "\ud800" <= c <= "\udfff"), None)
         return ("id_bad_char", {"char": f"U+{ord(lone):04X}"}) if lone else None
     if field in ("occurred_at", "recorded_at") and number:
-        return ("ts_numeric" if math.isfinite(value) else "ts_not_a_time"), {}
+        return ("ts_numeric" if isinstance(value, int) or math.isfinite(value) else "ts_not_a_time"), {}
     return "type", {"wanted": "text"}
 
 

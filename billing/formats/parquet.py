@@ -38,9 +38,12 @@ def may_be_in_order(paths: Sequence[str]) -> bool:
             known = metadata.row_group(group).column(place).statistics
             if known is None or not known.has_min_max:
                 continue
-            if latest is not None and known.min < latest:
+            try:
+                if latest is not None and known.min < latest:
+                    return False
+                latest = known.max
+            except (OverflowError, ValueError, TypeError):  # beyond what Python can say, or another type of column
                 return False
-            latest = known.max
     return True
 
 

@@ -254,6 +254,7 @@ def _document(name: str, error: type[BadPlan | BadTerms]) -> dict[str, Any]:
         content = Path(name).read_text(encoding="utf-8")
         if name.lower().endswith(".json"):
             document = json.loads(content, object_pairs_hook=_without_repeats)
+            _refuse_lone_surrogates(document)
         else:
             document = tomllib.loads(content)
     except FileNotFoundError:
@@ -277,6 +278,15 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         double = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
         raise ValueError(f"it has {double} twice")
     return document
+
+
+def _refuse_lone_surrogates(document: Any) -> None:
+    """Refuse escapes that are half a character: what holds one could be neither written nor sent."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        lone = f"\\u{ord(str(error.object)[error.start]):04x}"
+        raise ValueError(f"{lone} is half of a character, without its other half") from None
 
 
 def _bad_terms(error: ValidationError, name: str) -> BadTerms:
