@@ -48,7 +48,7 @@ def verify(
     ] = None,
     invoice: Annotated[Path | None, typer.Option(help="Invoices in JSON, to compute again from the source.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Look at large accounts in full too.")] = False,
-    ledgers: Annotated[int, typer.Option(help="How many made-up ledgers a biller is tried on.")] = 1_000,
+    ledgers: Annotated[int, typer.Option(help="How many made-up ledgers a biller is tried on.")] = 2_000,
     seed: Annotated[int, typer.Option(help="Other ledgers for another number.")] = 0,
     types: Annotated[
         list[str] | None, typer.Option("--type", help="Only events of this type; may be given several times.")

@@ -10,15 +10,20 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from ..core.cycle import CycleRule, moment
+from ..core.cycle import CycleRule, instant_of, moment
 from ..core.terms import Terms
 from . import expected
 from .billers import Cycle
-from .definition import Event
+from .definition import DAY, Event
 from .strategies import ACCOUNTS, cycles, ledgers
 
-#: Where cycles start that are looked at: clocks change in the first four; then an ordinary one, and a leap year.
-MONTHS: Final = ("2026-03", "2025-10", "2025-11", "2026-02", "2026-01", "2024-02")
+#: Where cycles start that are looked at: at the turn of a year, in spring, in a leap year.
+MONTHS: Final = ("2026-01", "2025-12", "2026-03", "2024-02")
+#: When clocks change, for those that do: a day is no longer 24 hours there, and a window still is.
+CHANGES: Final = {
+    "America/New_York": ("2025-11-02T06:00:00Z", "2026-03-08T07:00:00Z"),
+    "Europe/Berlin": ("2025-10-26T01:00:00Z", "2026-03-29T01:00:00Z"),
+}
 #: How many questions are put at once, at first and then: most mistakes show soon, and a command takes time to start.
 FIRST: Final = (1, 4, 20, 100)
 AT_ONCE: Final = sum(FIRST)
@@ -36,19 +41,27 @@ class Case:
 def cases(
     draw: DrawFn, *, terms: SearchStrategy[Terms], anchored: bool, types: tuple[str, ...], conflicts: bool
 ) -> Case:
-    """Questions about two accounts with the same terms: the cycle that their events fall around, and those beside."""
+    """Questions about one or two accounts with the same terms: a cycle that events fall around, and those beside."""
     own = draw(terms)
     if anchored and own.cycles == CycleRule():
         own = replace(own, cycles=CycleRule(moment(draw(cycles())[0])))
-        k = 0
+    rule, change = own.cycles, None
+    if rule.timezone in CHANGES:
+        change = instant_of(draw(st.sampled_from(CHANGES[rule.timezone])))
+        k = rule.index_at(change)
+    elif rule.anchor is None:
+        k = rule.index_from(draw(st.sampled_from(MONTHS)))
     else:
-        k = own.cycles.index_from(draw(st.sampled_from(MONTHS)))
-    spans = [expected.cycle(own.cycles, k + beside) for beside in (-1, 0, 1)]
+        k = draw(st.integers(0, 3))
+    spans = [expected.cycle(rule, k + beside) for beside in (-1, 0, 1)]
+    around = spans[1]
+    if change is not None and draw(st.booleans()):
+        around = change - 10 * DAY, change + 10 * DAY
     told = draw(
         ledgers(
-            around=spans[1],
+            around=around,
             windows=expected.windows_of(own.policy),
-            accounts=len(ACCOUNTS),
+            accounts=draw(st.integers(1, len(ACCOUNTS))),
             types=types,
             conflicts=conflicts,
         )

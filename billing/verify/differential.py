@@ -118,7 +118,7 @@ class Wrong(AssertionError):
 def check(
     biller: Biller,
     *,
-    ledgers: int = 1_000,
+    ledgers: int = 2_000,
     terms: SearchStrategy[Terms] | None = None,
     anchored: bool = True,
     types: Sequence[str] = TYPES,

@@ -58,7 +58,8 @@ _RULES: Final = (
     CycleRule(timezone="America/New_York"),
     CycleRule(datetime(2025, 1, 31, tzinfo=UTC)),
     CycleRule(datetime(2025, 10, 14, 7, 13, 47, tzinfo=UTC), timezone="America/New_York"),
-    CycleRule(datetime(2025, 8, 30, 22, tzinfo=UTC), months=3, timezone="Europe/Berlin"),
+    CycleRule(datetime(2025, 8, 30, 22, tzinfo=UTC), timezone="Europe/Berlin"),
+    CycleRule(timezone="America/New_York", months=3),
     CycleRule(datetime(2023, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), months=12),
 )
 #: Prices whose halves of a cent a float loses, or rounds the wrong way, and all others.
@@ -174,13 +175,13 @@ def ledgers(
     lengths = sorted(windows.values())
     beside = draw(st.sampled_from((0, -1, 1)))  # one of them: else what meets by chance gets rare
     shifts = (0, 0, beside, *lengths, *(length + beside for length in lengths))
-    meeting = [instant + shift for shift in shifts for instant in pool]
     # Where there are few identities, much happens to each.
     few = draw(st.integers(1, identities))
     drafts = draw(_drafts(accounts, few, tuple(types), conflicts, events_min, events_max))
     named: list[Event] = []
     for place, (event, naming, follows) in enumerate(drafts):
-        whose = named[-1] if follows and named else event
+        whose, since = (named[-1], [named[-1].occurred_at]) if follows and named else (event, pool)
+        meeting = [instant + shift for shift in shifts for instant in since]
         named.append(
             replace(
                 event,
@@ -254,7 +255,7 @@ def terms(
     draw: DrawFn, *, bound_max: int = 3, readings: Sequence[Literal["extends", "restarts"]] = ("extends", "restarts")
 ) -> Terms:
     """What accounts agree to: a plan with small bounds, cycles from an anchor, windows, a discount."""
-    lengths = draw(windows())
+    lengths = draw(st.just(WINDOWS) | windows())  # the usual ones mostly
     return Terms(
         plan=draw(plans(bound_max=bound_max, currencies=("USD", "JPY", "KWD"))),
         cycles=draw(st.sampled_from(_RULES)),
