@@ -81,8 +81,9 @@ def audit(
     reading = reading or Reading()
     auditing = _Auditing(source, question, reading, everything)
     answered = engine.answer(source, question, reading)
-    priced = all(answered.terms_of(row).plan for row in answered.peaks())
-    rows: Sequence[Peak | Invoice] = answered.drafts() if priced else answered.peaks()
+    rows: Sequence[Peak | Invoice] = answered.peaks()
+    if all(answered.terms_of(row).plan for row in rows):
+        rows = answered.drafts()
     by_account: dict[str, list[Claim]] = {account: [] for account in auditing.told.accounts}
     for row in rows:
         claim = _claim(row, _policed(answered.terms_of(row), question))
