@@ -5,8 +5,8 @@ end of a window, a microsecond before a cycle starts. Events drawn at random alm
 these are drawn around a few pivots: the bounds of a cycle, and a window away from them.
 
 Everything is a Hypothesis strategy named by a plural noun and bounded by keywords: `events` and
-`ledgers` of `definition.Event`, `cycles` of spans, `histories` of ledgers as they arrive, `plans` and
-`terms` as the engine takes them. What fails shrinks to a story of a few events in January 2026.
+`ledgers` of `definition.Event`, `cycles` of spans, `histories` of ledgers as they arrive, `rules`,
+`plans` and `terms` as the engine takes them. What fails shrinks to a story of a few events in January 2026.
 """
 
 from __future__ import annotations
@@ -65,6 +65,19 @@ _RULES: Final = (
 _PRICES: Final = st.sampled_from(("7.99", "1.005", "2.675", "0.125", "10")).map(Decimal) | st.integers(0, 20_000).map(
     lambda mills: Decimal(mills).scaleb(-3)
 )
+#: What a plan may say besides its tiers.
+_SETTINGS: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "included": st.integers(0, 12),
+        "package_size": st.integers(1, 7),
+        "charge_flat_at_zero": st.booleans(),
+        "minimum": _PRICES,
+        "maximum": _PRICES.map(lambda price: 20 + price),  # no smaller than any minimum
+    },
+)
+#: Zones whose clocks change by an hour, by half of one, by a day, or never.
+_ZONES: Final = ("UTC", "America/New_York", "Europe/Paris", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia")
 #: What the name of an event says: its own, nobody's, or that of event number n.
 _OWN: Final = -1
 _ANONYMOUS: Final = -2
@@ -91,6 +104,19 @@ def windows(*, days_max: int = 45) -> SearchStrategy[Mapping[str, int]]:
     """How long events keep an identity active: the usual 5 and 30 days, or any other lengths."""
     length = st.sampled_from((5 * DAY, 30 * DAY, 1)) | st.integers(1, days_max * DAY)
     return st.just(WINDOWS) | st.fixed_dictionaries(dict.fromkeys(WINDOWS, length))
+
+
+def moments() -> SearchStrategy[datetime]:
+    """Any instants that an event can have, aware, in UTC."""
+    return st.datetimes(datetime(2000, 1, 1), datetime(2199, 12, 31), timezones=st.just(UTC))
+
+
+@cache
+def rules(*, months: Sequence[int] = (1, 3, 6, 12)) -> SearchStrategy[CycleRule]:
+    """Rules of cycles of so many months: from any anchor of this century, or those of the calendar, in any zone."""
+    anchors = st.datetimes(datetime(2001, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+    odd = st.sampled_from(_ANCHORS)
+    return st.builds(CycleRule, st.none() | odd | anchors, st.sampled_from(months), st.sampled_from(_ZONES))
 
 
 def instants(*, around: Span = JANUARY, windows: Mapping[str, int] = WINDOWS) -> SearchStrategy[int]:
@@ -185,11 +211,15 @@ def plans(
     bound_max: int = 50,
     flat: bool = True,
     falling: bool = False,
+    settings: bool = False,
+    open_ended: bool = True,
     currencies: Sequence[str] = ("USD",),
 ) -> Plan:
     """Plans of up to four tiers, the last one open, with bounds up to `bound_max`, small enough to be crossed.
 
-    `flat` allows flat prices, `falling` makes each tier's price no higher than that before.
+    `flat` allows flat prices, `falling` makes each tier's price no higher than that before; `settings`
+    allows what a plan may say besides: included units, packages, a minimum, a maximum, a price for
+    nothing. Without `open_ended`, the last tier may have a bound too.
     """
     bounds = sorted(draw(st.sets(st.integers(1, bound_max), max_size=3)))
     units = draw(st.lists(_PRICES, min_size=len(bounds) + 1, max_size=len(bounds) + 1))
@@ -197,11 +227,14 @@ def plans(
         Tier(up_to=bound, unit_price=unit, flat_price=draw(_PRICES) if flat else Decimal(0))
         for bound, unit in zip([*bounds, None], sorted(units, reverse=True) if falling else units, strict=True)
     ]
+    if not open_ended and draw(st.booleans()):
+        tiers[-1] = tiers[-1].model_copy(update={"up_to": (bounds or [0])[-1] + draw(st.integers(1, bound_max))})
     return Plan(
         id="sample",
         currency=draw(st.sampled_from(currencies)),
         mode=draw(st.sampled_from(modes)),
         tiers=tuple(tiers),
+        **(draw(_SETTINGS) if settings else {}),
     )
 
 
