@@ -90,7 +90,7 @@ class Deliveries:
 
 
 @st.composite
-def deliveries(draw: st.DrawFn, **bounds: Any) -> Deliveries:
+def deliveries(draw: st.DrawFn, /, **bounds: Any) -> Deliveries:
     """Stories of January that come early and late; some of it then turns out to be a mistake."""
     story = draw(stories(cycle=JANUARY, **{"accounts": 2, "events_max": 14, **bounds}))
     told = named(story.events)

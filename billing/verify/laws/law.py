@@ -21,7 +21,7 @@ from random import Random
 from typing import Any
 
 import hypothesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -69,22 +69,28 @@ class Law:
     def __str__(self) -> str:
         return f"{self.number} {self.name}: {self.statement}"
 
-    def hold(self, *, examples: int = 100, engine: Engine = OURS, seed: int | None = None) -> None:
+    def hold(self, *, examples: int = 100, engine: Engine = OURS, seed: int | None = None, shrink: bool = True) -> None:
         """Search that many examples; raises what the law raises on the smallest that breaks it.
 
-        The same examples come each time, unless `seed` is another.
+        The same examples come each time, unless `seed` is another. With `shrink` false, which takes
+        less time, what is raised is that of the first example found.
         """
         try:
-            self._search(examples, engine, seed, [])
+            self._search(examples, engine, seed, [], shrink=shrink)
         except Exception as error:
             error.add_note(f"This breaks {self}")
             raise
 
-    def refute(self, *, examples: int = 1_000, engine: Engine = OURS, seed: int | None = None) -> Drawn:
-        """The smallest example found that breaks the law. Raises `NotRefuted` if there is none among so many."""
+    def refute(
+        self, *, examples: int = 1_000, engine: Engine = OURS, seed: int | None = None, shrink: bool = True
+    ) -> Drawn:
+        """An example that breaks the law. Raises `NotRefuted` if there is none among so many.
+
+        It is the smallest that can be made of the first one found; with `shrink` false, the first itself.
+        """
         tried: list[Drawn] = []
         try:
-            self._search(examples, engine, seed, tried)
+            self._search(examples, engine, seed, tried, shrink=shrink)
         except AssertionError:
             return tried[-1]
         raise NotRefuted(f"{examples:,} examples do not refute {self}")
@@ -93,7 +99,7 @@ class Law:
         """Assert the law on one example."""
         self.check(*drawn, **({"engine": engine} if self.judges_an_engine else {}))
 
-    def _search(self, examples: int, engine: Engine, seed: int | None, tried: list[Drawn]) -> None:
+    def _search(self, examples: int, engine: Engine, seed: int | None, tried: list[Drawn], *, shrink: bool) -> None:
         if not __debug__:
             raise RuntimeError("laws are assertions, and python -O takes them out")
         for drawn in self.always:
@@ -107,6 +113,7 @@ class Law:
             database=None,
             derandomize=True,
             report_multiple_bugs=False,
+            phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         )
         @given(st.tuples(*self.strategies))

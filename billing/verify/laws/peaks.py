@@ -9,18 +9,20 @@ from hypothesis import strategies as st
 
 from ..definition import DAY, WINDOWS, Event
 from ..strategies import ACCOUNTS, IDENTITIES, JANUARY, Span
+from .activity import peaks_before_and_after
 from .engines import DEFINITION, Engine
 from .law import false_law, law
 from .story import (
     BEGINNING,
     TIMED,
+    Addition,
     Story,
+    additions,
     anonymous,
     count,
     cut,
     edges,
     moments,
-    one_of,
     part_of,
     stories,
     without_voids,
@@ -109,11 +111,10 @@ def what_comes_after_a_cycle_does_not_change_it(story: Story, *, engine: Engine)
     assert engine.peak(told, story.span, story.policy) == engine.peak(so_far, story.span, story.policy)
 
 
-@law("I47", stories(cycle=JANUARY, conflicts=False), one_of(*TIMED))
-def one_event_moves_a_peak_by_at_most_one(story: Story, added: Event, *, engine: Engine) -> None:
+@law("I47", additions(*TIMED, conflicts=False))
+def one_event_moves_a_peak_by_at_most_one(told: Addition, *, engine: Engine) -> None:
     """One event more or less moves a peak by at most one."""
-    before = engine.peak(story.events, story.span, story.policy)[0]
-    after = engine.peak([*story.events, added], story.span, story.policy)[0]
+    before, after = peaks_before_and_after(told, engine)
     assert abs(after - before) <= 1
 
 
@@ -240,11 +241,11 @@ def nobody_comes_alive_after_the_last_event(story: Story, *, engine: Engine) -> 
     assert counts == sorted(counts, reverse=True)
 
 
-@false_law("I61", _IN_JANUARY, one_of("identity.deleted"))
-def a_peak_so_far_is_at_most_the_final_one_whatever_comes_late(story: Story, late: Event, *, engine: Engine) -> None:
+@false_law("I61", additions("identity.deleted"))
+def a_peak_so_far_is_at_most_the_final_one_whatever_comes_late(told: Addition, *, engine: Engine) -> None:
     """A peak that was seen is never higher than the final one, whatever comes late. A late deletion lowers it."""
-    so_far = engine.peak(story.events, story.span, story.policy)[0]
-    assert so_far <= engine.peak([*story.events, late], story.span, story.policy)[0]
+    so_far, final = peaks_before_and_after(told, engine)
+    assert so_far <= final
 
 
 def _most_in_a_day(story: Story, engine: Engine) -> int:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ...core.activity import ActivityPolicy, microseconds
 from ...core.cycle import CycleRule, moment
 from ..definition import WINDOWS, Event
-from ..strategies import ACTIVITY, JANUARY, Span, cycles, events, instants, ledgers
+from ..strategies import ACTIVITY, IDENTITIES, JANUARY, Span, cycles, events, instants, ledgers
 from ..strategies import windows as lengths
 
 #: (account, identity) -> its maximal spans of activity.
@@ -78,9 +78,30 @@ def stories(
     return Story(draw(ledgers(around=span, windows=windows, **bounds)), span, windows, reconnect)
 
 
-def one_of(*types: str) -> st.SearchStrategy[Event]:
-    """One more event in January, of any of these types."""
-    return events(instants=instants(around=JANUARY), types=types)
+class Addition(NamedTuple):
+    """A story, and one event more."""
+
+    story: Story
+    added: Event
+
+    @property
+    def events(self) -> list[Event]:
+        """All of them."""
+        return [*self.story.events, self.added]
+
+
+@st.composite
+def additions(draw: st.DrawFn, /, *types: str, **bounds: Any) -> Addition:
+    """Stories of January, and one event more of any of these types that meets one of them."""
+    story = draw(stories(cycle=JANUARY, **bounds))
+    met = draw(st.sampled_from(story.events))
+    instant = st.sampled_from((0, 0, 1, -1, *story.windows.values())).map(met.occurred_at.__add__)
+    added = replace(
+        draw(events(types=types)),
+        identity_id=draw(st.sampled_from((met.identity_id, met.identity_id, *IDENTITIES))),
+        occurred_at=draw(instant | instants(windows=story.windows)),
+    )
+    return Addition(story, added)
 
 
 def moments(story: Story) -> st.SearchStrategy[int]:
