@@ -55,6 +55,7 @@ BESIDES: Final = {
     "I10": "test_tamper.py::test_every_edit_is_found",
     "I82": "test_durability.py::test_many_closes_at_once_issue_one_invoice_for_each_account",
     "I83": "test_durability.py::test_many_closes_of_different_accounts_leave_no_number_out",
+    "I85": "test_opinions.py, with DuckDB and Polars",
 }
 
 
