@@ -20,7 +20,7 @@ import pytest
 from conftest import Cli
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import Story, examples, stories, table
+from ledgers import examples
 
 import billing
 from billing import engine
@@ -34,6 +34,8 @@ from billing.reckoning import Question
 from billing.verify import certificate, certified, definition
 from billing.verify.definition import Event
 from billing.verify.held import held
+from billing.verify.laws.story import Story, stories
+from billing.verify.told import table
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 from conftest import Cli
-from ledgers import table
 
 import billing
 from billing import closing as module
@@ -29,6 +28,7 @@ from billing.formats.terms import version_document
 from billing.ledger.entry import Document, Paper
 from billing.ledger.ledger import Ledger
 from billing.verify.definition import Event
+from billing.verify.told import table
 
 MICROSECOND = timedelta(microseconds=1)
 

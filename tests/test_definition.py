@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ledgers import united
 
 from billing.verify.definition import DAY, Event, covers_of, peak
+from billing.verify.laws.story import united
 
 CYCLE = (0, 31 * DAY)
 NEXT = (31 * DAY, 62 * DAY)

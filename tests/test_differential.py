@@ -23,7 +23,7 @@ from billing.verify import Wrong, billers, check, expected, strategies
 from billing.verify.billers import Answer, BillerFailed, Command, Cycle
 from billing.verify.definition import DAY, Event
 from billing.verify.shrink import smallest
-from billing.verify.story import told
+from billing.verify.wording import told
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "billers"
 WRONG = run_path(str(FOLDER / "wrong.py"))

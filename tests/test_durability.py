@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import JANUARY, Story, examples, stories, table
+from ledgers import examples
 from powercut import Disk, Image, Report, Verdict, Workload, cuts, prepare
 
 import billing
@@ -39,6 +39,9 @@ from billing.ledger.entry import Paper
 from billing.ledger.sqlite import SqliteDatabase
 from billing.ledger.verify import verify
 from billing.verify.definition import DAY, Event
+from billing.verify.laws.story import Story, stories
+from billing.verify.strategies import JANUARY
+from billing.verify.told import table
 
 Done = TypeVar("Done")
 #: Something done to a ledger; the position up to which it was acknowledged.

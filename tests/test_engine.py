@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from ledgers import JANUARY, TYPE_TOLD_TWICE, Story, by_account, stories, table
 
 import billing
 from billing import engine, reckoning
@@ -30,6 +29,10 @@ from billing.formats import documents
 from billing.formats.rows import Reading
 from billing.verify import definition
 from billing.verify.definition import Event
+from billing.verify.laws.files import TYPE_TOLD_TWICE
+from billing.verify.laws.story import Story, by_account, stories
+from billing.verify.strategies import JANUARY
+from billing.verify.told import table
 
 AGENCY = Path(__file__).parent.parent / "fixtures" / "agency" / "events.csv"
 DAY = definition.DAY

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from ledgers import Story, by_account, policy_of, table
 from opinions import ENDS_FIRST, SQL, duckdb_peaks, polars_peaks
 
 from billing import engine, reckoning
@@ -25,8 +24,10 @@ from billing.core.cycle import CycleRule, moment, text_of
 from billing.formats import documents
 from billing.verify import definition
 from billing.verify.definition import DAY, WINDOWS, Event
+from billing.verify.laws.story import Story, by_account, policy_of
 from billing.verify.strategies import Span, cycles, ledgers
 from billing.verify.strategies import windows as lengths
+from billing.verify.told import table
 
 LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 LEDGERS: Final = 100_000 if LONG else 2_000

@@ -1,31 +1,22 @@
-"""What a quantity costs: the rules one by one, and the laws that hold for every plan."""
+"""What a quantity costs: the rules one by one; the laws that hold for every plan are in `billing.verify.laws`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
-from fractions import Fraction
-from itertools import pairwise
-from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import Phase, find, given, settings
-from hypothesis import strategies as st
-from ledgers import JANUARY
 
 from billing import BadPlan, NotPriced, Plan, Tier
 from billing.core.cycle import CycleRule, moment
 from billing.core.invoice import lines
 from billing.core.plan import QUANTITY_MAX
 from billing.core.terms import Terms
+from billing.verify.laws.prices import dearer_from
+from billing.verify.strategies import JANUARY
 
 STEPS = ({"up_to": 10, "unit_price": "7.99"}, {"up_to": 20, "unit_price": "6.99"}, {"unit_price": "5.99"})
 FLAT = ({"up_to": 10, "unit_price": "1", "flat_price": "5"}, {"unit_price": "2", "flat_price": "3"})
-
-prices = st.integers(0, 20_000).map(lambda cents: Decimal(cents).scaleb(-3))
-quantities = st.integers(0, 60)
-percents = st.integers(0, 100).map(Decimal)
 
 
 def plan(*tiers: dict[str, Any], **keys: Any) -> Plan:
@@ -34,21 +25,6 @@ def plan(*tiers: dict[str, Any], **keys: Any) -> Plan:
 
 def total(of: Plan, quantity: int | Decimal) -> str:
     return f"{of.price(quantity).total.amount:f}"
-
-
-@st.composite
-def plans(
-    draw: st.DrawFn, /, *, modes: tuple[str, ...] = ("volume", "graduated"), flat: bool = True, falling: bool = False
-) -> Plan:
-    """Plans with an open last tier, and bounds small enough to be crossed."""
-    bounds = sorted(draw(st.sets(st.integers(1, 50), max_size=3)))
-    units = draw(st.lists(prices, min_size=len(bounds) + 1, max_size=len(bounds) + 1))
-    units = sorted(units, reverse=True) if falling else units
-    tiers = [
-        {"up_to": bound, "unit_price": unit, "flat_price": draw(prices) if flat else Decimal(0)}
-        for bound, unit in zip([*bounds, None], units, strict=True)
-    ]
-    return plan(*tiers, mode=draw(st.sampled_from(modes)))
 
 
 # The rules.
@@ -177,7 +153,7 @@ def test_a_plan_warns_where_more_costs_less() -> None:
 def test_a_cliff_begins_where_it_gets_dearer(tiers: tuple[dict[str, Any], ...], expected: dict[int, int]) -> None:
     """It may reach back over several tiers, to the first unit or to the start of a tier."""
     found = [warning.details for warning in plan(*tiers).warnings()]
-    assert expected == {details["bound"]: _dearer_from(details) for details in found}
+    assert expected == {details["bound"]: dearer_from(details) for details in found}
 
 
 def test_a_plan_warns_where_its_prices_end() -> None:
@@ -251,122 +227,9 @@ def test_a_line_says_how_its_amount_came_about(of: Plan, quantity: int, expected
     assert expected == lines(of.price(quantity), of, Decimal(0))[0][0].description
 
 
-# Laws. A monotone price, the modes, and exactness.
-
-
-@given(plans(modes=("graduated",)), quantities)
-def test_graduated_totals_never_fall(of: Plan, quantity: int) -> None:
-    """One more identity never costs less where each has its own price."""
-    assert of.price(quantity).exact <= of.price(quantity + 1).exact
-
-
-def test_volume_totals_can_fall() -> None:
-    """A law that forbade it would forbid legal plans; the search must find one."""
-    _refute(st.tuples(plans(modes=("volume",)), quantities), lambda of, q: of.price(q).exact <= of.price(q + 1).exact)
-
-
-@given(plans(modes=("volume",), flat=False))
-def test_volume_totals_fall_only_over_a_bound_that_warns(of: Plan) -> None:
-    """A step falls exactly where the bound times its price is more than one more at the next price."""
-    steps = pairwise(of.tiers)
-    falls = any((b.up_to or 0) * b.unit_price > ((b.up_to or 0) + 1) * a.unit_price for b, a in steps)
-    totals = [of.price(quantity).exact for quantity in range(60)]
-    assert falls is (totals != sorted(totals))
-
-
-@given(plans(modes=("volume",)))
-def test_every_fall_of_what_is_owed_is_warned_of(of: Plan) -> None:
-    """The warning names the quantities that cost more than the one after the step."""
-    totals = [of.price(quantity).total.amount for quantity in range(60)]
-    falls = {q: totals[q] for q in range(59) if totals[q] > totals[q + 1] and q}
-    warned = {w.details["bound"]: w.details["high"].amount for w in of.warnings()}
-    assert falls == warned
-    for warning in of.warnings():
-        low, first, bound = warning.details["low"].amount, _dearer_from(warning.details), warning.details["bound"]
-        assert all(total > low for total in totals[first : bound + 1])
-        assert first == 0 or totals[first - 1] <= low
-
-
-@given(plans(modes=("volume",), flat=False, falling=True), quantities)
-def test_volume_is_never_dearer_than_graduated(of: Plan, quantity: int) -> None:
-    """With falling prices; inside the first tier they are equal."""
-    graduated = of.model_copy(update={"mode": "graduated"})
-    assert of.price(quantity).exact <= graduated.price(quantity).exact
-    if quantity <= (of.tiers[0].up_to or quantity):
-        assert of.price(quantity).exact == graduated.price(quantity).exact
-
-
-@given(plans(flat=False), st.integers(1, 60), quantities)
-def test_splitting_a_tier_in_two_alike_changes_no_charge(of: Plan, bound: int, quantity: int) -> None:
-    """Only prices matter, not how often they are written."""
-    tiers = sorted([*of.tiers, *_split(of, bound)], key=lambda tier: tier.up_to or QUANTITY_MAX)
-    assert of.price(quantity).exact == of.model_copy(update={"tiers": tuple(tiers)}).price(quantity).exact
-
-
-@given(plans(modes=("volume",)), st.integers(1, QUANTITY_MAX), st.sampled_from((-1, 0, 1)))
-def test_every_quantity_is_in_exactly_one_tier(of: Plan, quantity: int, beside: int) -> None:
-    """Bounds are inclusive, and the last tier is open."""
-    for q in [quantity, *(tier.up_to + beside for tier in of.tiers if tier.up_to and tier.up_to + beside > 0)]:
-        below = [0, *(tier.up_to for tier in of.tiers[:-1])]
-        holding = [t for t, low in zip(of.tiers, below, strict=True) if (low or 0) < q <= (t.up_to or QUANTITY_MAX)]
-        assert [of.price(q).tier] == holding
-
-
-@given(plans(), quantities)
-def test_a_charge_is_exact(of: Plan, quantity: int) -> None:
-    """The same sum in fractions, which round nothing; an integer quantity and a decimal one are one."""
-    expected, below = Fraction(0), 0
-    for tier in of.tiers:
-        if quantity > below and (of.mode == "graduated" or quantity <= (tier.up_to or QUANTITY_MAX)):
-            units = min(quantity, tier.up_to or quantity) - below if of.mode == "graduated" else quantity
-            expected += units * Fraction(tier.unit_price) + Fraction(tier.flat_price)
-        below = tier.up_to or QUANTITY_MAX
-    assert expected == Fraction(of.price(quantity).exact) == Fraction(of.price(Decimal(quantity)).exact)
-
-
-@given(plans(), quantities, percents)
-def test_a_total_is_the_sum_of_its_rounded_lines(of: Plan, quantity: int, percent: Decimal) -> None:
-    """And is off from the exact amount by at most half a cent a line."""
-    price = of.price(quantity)
-    drawn, owed = lines(price, of, percent)
-    exact = price.exact * (1 - percent / 100)
-    assert owed.amount == sum(line.amount for line in drawn)
-    assert abs(owed.amount - exact) <= len(drawn) * Decimal("0.005")
-
-
-@given(plans(), quantities, st.integers(1, 9))
-def test_multiplying_prices_multiplies_the_charge(of: Plan, quantity: int, factor: int) -> None:
-    """Ten times the tariff is ten times the amount, before rounding."""
-    tiers = tuple(
-        tier.model_copy(update={"unit_price": tier.unit_price * factor, "flat_price": tier.flat_price * factor})
-        for tier in of.tiers
-    )
-    assert of.price(quantity).exact * factor == of.model_copy(update={"tiers": tiers}).price(quantity).exact
-
-
 def test_terms_refuse_a_discount_that_is_no_percentage() -> None:
     """More than everything cannot be taken off, and less than nothing is a price."""
     for discount in (Decimal(-1), Decimal("100.01"), 10, Decimal("Infinity")):
         with pytest.raises(Exception, match="not a percentage"):
             Terms(discount=discount)  # type: ignore[arg-type]
     assert Terms(cycles=CycleRule(anchor=moment(JANUARY[0])), discount=Decimal(100)).discount == 100
-
-
-def _dearer_from(details: dict[str, Any]) -> int:
-    """The smallest quantity of those that cost more than the one after a step."""
-    return int(details["dearer"].split()[0])
-
-
-def _split(of: Plan, bound: int) -> list[Tier]:
-    """The lower part of the tier that holds a bound inside it."""
-    bounds = [tier.up_to for tier in of.tiers]
-    if bound in bounds:
-        return []
-    holder = next(tier for tier in of.tiers if tier.up_to is None or bound < tier.up_to)
-    return [holder.model_copy(update={"up_to": bound})]
-
-
-def _refute(drawn: st.SearchStrategy[tuple[Any, ...]], law: Callable[..., bool]) -> None:
-    """Find, within 1,000 examples, one that breaks a law; `NoSuchExample` if the search is blind to it."""
-    search = settings(max_examples=1_000, phases=[Phase.generate], database=None, derandomize=False)
-    find(drawn, lambda example: not law(*example), settings=search, random=Random(0))

@@ -19,7 +19,6 @@ from uuid import uuid4
 import numpy as np
 import psycopg
 import pytest
-from ledgers import JANUARY, table
 from postgres import SETTINGS, Server, programs
 from psycopg import sql
 
@@ -32,6 +31,8 @@ from billing.ledger.entry import Paper
 from billing.ledger.postgres import PostgresDatabase
 from billing.ledger.verify import verify
 from billing.verify.definition import DAY, Event
+from billing.verify.strategies import JANUARY
+from billing.verify.told import table
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 KILLS = 50 if LONG else 8

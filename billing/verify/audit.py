@@ -34,7 +34,7 @@ from . import definition, expected
 from .claims import Claim, Discrepancy, moment_text, span_text
 from .definition import Event
 from .narrow import evidence, shrunk
-from .told import Told
+from .told import Told, event_of
 
 #: The types that make or end activity.
 ACTIVITY: Final = TYPES[:CREATED]
@@ -197,8 +197,8 @@ class _Auditing:
     def _entries(self, account: str, position: int | None) -> list[Event]:
         if not isinstance(self._source, Ledger) or position is None:
             return self.told.events(account, as_of=self._question.as_of) if account in self.told.accounts else []
-        found = [entry for page in self._source.entries(until=position, account_id=account) for entry in page]
-        return [Event(*e[2:7], identity_type=e.identity_type, voids=e.voids) for e in found]
+        pages = self._source.entries(until=position, account_id=account)
+        return [event_of(entry.content) for page in pages for entry in page]
 
     def _compare(self, claim: Claim, events: list[Event], *, seen: Callable[[], list[Event]] | None) -> None:
         """Hold a claim against the definition on some events; `seen` gives those that the engine answers from."""

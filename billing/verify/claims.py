@@ -9,7 +9,7 @@ from typing import Any
 from ..core.cycle import text_of
 from ..core.errors import sentence
 from ..core.terms import Terms
-from . import expected, story
+from . import expected, wording
 from .definition import Event
 
 
@@ -61,10 +61,10 @@ class Discrepancy:
         if not self.events:
             return f"{self.code}: {message}"
         windows = expected.windows_of(claim.terms.policy)
-        listed = [f"    {line}" for line in story.listed(self.events)]
+        listed = [f"    {line}" for line in wording.listed(self.events)]
         if self.shown is None:
             return "\n".join([f"{self.code}: {message}", f"  {figure_text(self.right)} by these events:", *listed])
-        told = story.told(self.events, (claim.start, claim.end), windows=windows)
+        told = wording.told(self.events, (claim.start, claim.end), windows=windows)
         return "\n".join(
             [
                 f"{self.code}: {message}",

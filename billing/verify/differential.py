@@ -22,7 +22,7 @@ from ..core.cycle import text_of
 from ..core.plan import Tier
 from ..core.terms import Terms
 from ..formats.terms import duration
-from . import billers, expected, story
+from . import billers, expected, wording
 from .billers import Answer, Biller, BillerFailed, Cycle
 from .cases import Case, cases, in_turn, together
 from .simplest import simplest
@@ -60,8 +60,8 @@ class Difference:
         policy = self.cycle.terms.policy
         windows = expected.windows_of(policy)
         span = self.cycle.start, self.cycle.end
-        head = f"{story.told(self.case.events, span, windows=windows)}: {self._verdict()}."
-        more = [f"  {line}" for line in story.listed(self.case.events)]
+        head = f"{wording.told(self.case.events, span, windows=windows)}: {self._verdict()}."
+        more = [f"  {line}" for line in wording.listed(self.case.events)]
         asked = (
             f"account {self.cycle.account_id}, cycle {text_of(span[0])} to {text_of(span[1])}; active for "
             f"{duration(policy.action_window)} after an action, {duration(policy.connect_window)} after a connect, "

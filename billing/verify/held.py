@@ -11,22 +11,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..core.event import CONTENT, Batch, Names
+from ..core.event import Batch, Names
 from ..core.seal import BEGINNING, sealed, written_rows
 from ..formats import source as sources
 from ..formats.rows import Reading
 from ..ledger.ledger import Ledger
 from .certificate import Held
 from .certified import Certificate
-from .definition import Event
+from .told import event_of
 
 #: How many rows are sealed at a time.
 _PART: Final = 100_000
-#: What the definition looks at of what an event says.
-_LOOKED_AT: Final = tuple(
-    CONTENT.index(name)
-    for name in ("account_id", "identity_id", "type", "occurred_at", "event_id", "identity_type", "voids")
-)
 
 
 def held(source: Any, certificate: Certificate, reading: Reading | None = None) -> Held:
@@ -43,7 +38,7 @@ def held(source: Any, certificate: Certificate, reading: Reading | None = None) 
     code = names.accounts.index(certificate.account_id).as_py()
     own = rows.take(np.flatnonzero(rows.accounts[:count] == code))
     contents = zip(*(column.to_pylist() for column in own.contents(names)), strict=True)
-    return Held(tuple(map(_event, contents)), seal, told)
+    return Held(tuple(map(event_of, contents)), seal, told)
 
 
 def _in_ledger(ledger: Ledger, certificate: Certificate) -> Held:
@@ -58,7 +53,7 @@ def _in_ledger(ledger: Ledger, certificate: Certificate) -> Held:
         if seal:
             told = f"The digest that it names is that of the ledger at position {position:,}."
     pages = ledger.entries(until=position, account_id=certificate.account_id)
-    return Held(tuple(_event(entry.content) for page in pages for entry in page), seal, told)
+    return Held(tuple(event_of(entry.content) for page in pages for entry in page), seal, told)
 
 
 def _found(rows: Batch, names: Names, certificate: Certificate) -> tuple[int, bool | None, str]:
@@ -99,8 +94,3 @@ def _as_exported(rows: Batch) -> bool:
     ids = rows.content["event_id"].dictionary_encode().indices.to_numpy()
     keys = rows.accounts.astype(np.int64) << 32 | ids
     return bool((recorded[1:] >= recorded[:-1]).all()) and len(np.unique(keys)) == len(rows)
-
-
-def _event(content: tuple[Any, ...]) -> Event:
-    account, identity, kind, occurred_at, event_id, identity_type, voids = (content[k] for k in _LOOKED_AT)
-    return Event(account, identity, kind, occurred_at, event_id, identity_type, voids)

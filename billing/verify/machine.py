@@ -41,6 +41,7 @@ from ..reckoning import Question
 from .definition import DAY, Event
 from .model import SETTLE, Bill, Issued, Model
 from .strategies import ACCOUNTS, ACTIVITY, IDENTITIES, events
+from .told import event_of
 
 #: What is closed, and what else is drafted.
 MONTHS: Final = ("2026-01", "2026-02", "2026-03")
@@ -261,7 +262,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Whether the ledger holds what it was told, says what it said, and owes what was issued."""
         entries = [entry for page in self.ledger.entries() for entry in page]
         held = self.ledger.documents()
-        said = [Event(*e[2:7], identity_type=e.identity_type, voids=e.voids) for e in entries]
+        said = [event_of(entry.content) for entry in entries]
         _same("entries", said, self.model.entries)
         _same("documents", [document for document in held if document.number], self.documents)
         _same("conflicts", sum(document.kind == "conflict" for document in held), len(self.model.conflicts))

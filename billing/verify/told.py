@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ from ..formats.rows import Reading
 from ..ledger.ledger import Ledger
 from .definition import Event
 
-#: What the definition reads of an event, in its order.
-_READ = [CONTENT.index(field) for field in ("account_id", "identity_id", "type", "occurred_at", "event_id")]
-_READ += [CONTENT.index(field) for field in ("identity_type", "voids")]
+#: Where the fields of the definition's events stand among all that an event says.
+_READ = [CONTENT.index(field.name) for field in fields(Event)]
 _INSTANT = pa.timestamp("us", "UTC")
+_SCHEMA = {field.name: pa.int64() if field.name == "occurred_at" else pa.string() for field in fields(Event)}
 
 
 class Told:
@@ -81,20 +82,19 @@ class Told:
 
     def _at(self, rows: NDArray[np.intp]) -> list[Event]:
         columns = self._batch.take(rows).contents(self._names)
-        return [Event(*said) for said in zip(*(columns[k].to_pylist() for k in _READ), strict=True)]
+        return list(map(event_of, zip(*(column.to_pylist() for column in columns), strict=True)))
 
 
-def table(events: Iterable[Event]) -> pa.Table:
-    """Events as a table for the engine, in their order; without ids, where none has one."""
+def table(events: Iterable[Event], *, ids: bool = True) -> pa.Table:
+    """Events as a table, in their order; without `ids`, without event ids."""
     rows = list(events)
-    columns = {
-        "account_id": pa.array([e.account_id for e in rows], pa.string()),
-        "identity_id": pa.array([e.identity_id for e in rows], pa.string()),
-        "type": pa.array([e.type for e in rows], pa.string()),
-        "occurred_at": pa.array([e.occurred_at for e in rows], pa.int64()).cast(_INSTANT),
-        "identity_type": pa.array([e.identity_type for e in rows], pa.string()),
-        "voids": pa.array([e.voids for e in rows], pa.string()),
-    }
-    if any(e.event_id is not None for e in rows):
-        columns["event_id"] = pa.array([e.event_id for e in rows], pa.string())
+    columns = {name: pa.array([getattr(e, name) for e in rows], kind) for name, kind in _SCHEMA.items()}
+    columns["occurred_at"] = columns["occurred_at"].cast(_INSTANT)
+    if not ids:
+        del columns["event_id"]
     return pa.table(columns)
+
+
+def event_of(content: tuple[Any, ...]) -> Event:
+    """An event as the definition reads it, out of all that it says, in the order of `CONTENT`."""
+    return Event(*(content[k] for k in _READ))

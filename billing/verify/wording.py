@@ -1,4 +1,4 @@
-"""Stories: a few events told in words, with what makes them meet."""
+"""Wording: a few events told in words, with what makes them meet."""
 
 from __future__ import annotations
 
