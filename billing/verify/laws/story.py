@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ BEGINNING: Final = ("action.called", "integration.connected")
 #: Whatever has a moment, and types; only voids are left out.
 TIMED: Final = (*ACTIVITY, *ACTIVITY, "identity.created")
 FOREVER: Final = 1 << 62
+_MOMENT: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ def rule_of(span: Span) -> CycleRule:
 def policy_of(windows: Mapping[str, int] = WINDOWS, reconnect: str = "extends") -> ActivityPolicy:
     """The engine's name for what the definition takes."""
     return ActivityPolicy(
-        action_window=windows["action.called"] * timedelta(microseconds=1),
-        connect_window=windows["integration.connected"] * timedelta(microseconds=1),
+        action_window=windows["action.called"] * _MOMENT,
+        connect_window=windows["integration.connected"] * _MOMENT,
         reconnect="extends" if reconnect == "extends" else "restarts",
     )
 
