@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -177,7 +178,7 @@ def test_a_command_without_an_answer_is_told_with_what_it_did(code: str, said: s
 @pytest.mark.parametrize("line", ["", "no-such-program {events}", "open 'quote"])
 def test_a_command_that_cannot_be_run_is_no_difference(line: str) -> None:
     with pytest.raises(BillingError) as refused:
-        Command(line)([], [])
+        Command(line)
     assert refused.value.code == "biller_unusable"
 
 
@@ -200,6 +201,19 @@ def test_the_command_line_says_how_much_was_compared(cli: Cli) -> None:
     command = f"{sys.executable} {FOLDER}/biller.py {{events}} {{cycles}} {{terms}}"
     found = cli("verify", "--against", command, "--ledgers", "5", "--format", "json")
     assert (0, 5) == (found.status, json.loads(found.out)["ledgers"])
+
+
+def test_a_biller_that_fails_on_nothing_is_told_so() -> None:
+    with pytest.raises(Wrong, match="nothing happens: expected 0, and it raised ZeroDivisionError"):
+        check(lambda events, cycles: [1 // 0])
+
+
+def test_without_hypothesis_the_command_line_says_how_to_get_it() -> None:
+    code = "import sys; sys.modules['hypothesis'] = None; from billing.cli import main; main()"
+    words = [sys.executable, "-c", code, "verify", "--against", sys.executable]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    said = "verify_missing: hypothesis is not installed. Install it with: pip install 'peak-billing[verify]'.\n"
+    assert (2, said) == (done.returncode, done.stderr)
 
 
 def test_verify_takes_a_source_or_a_biller(cli: Cli) -> None:

@@ -23,6 +23,7 @@ MESSAGE_FOLDERS = sorted(path.parent for path in TESTS.parent.glob("fixtures/mes
 #: Codes without a folder -> the test that shows the message, since its input is no small text; in this
 #: module, or as module:test.
 SHOWN_BY_TEST = {
+    "verify_missing": "test_differential:test_without_hypothesis_the_command_line_says_how_to_get_it",
     "file_corrupt": "test_a_parquet_file_without_its_end_is_damaged",
     "file_changed": "test_a_file_that_grows_while_it_is_read_is_refused",
     "file_too_large": "test_a_file_that_claims_more_rows_than_there_can_be_is_refused",

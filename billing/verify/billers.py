@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
@@ -19,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 from ..core.cycle import instant_of, text_of
-from ..core.errors import BillingError
+from ..core.errors import BillingError, quoted
 from ..core.terms import AllTerms, Terms, TermsVersion
 from ..formats.terms import plan_document, version_document
 from .definition import Event
@@ -58,8 +59,8 @@ class Command:
     """A biller that is a command, given as one would type it.
 
     Of its words `{events}`, `{cycles}` and `{terms}` become the paths of files; without `{events}`
-    the events come on standard input. Raises `BillingError` (`biller_unusable`) for a command that
-    cannot be run at all.
+    the events come on standard input. Raises `BillingError` (`biller_unusable`) where there is no
+    such program.
     """
 
     def __init__(self, line: str, *, seconds: float = SECONDS) -> None:
@@ -71,6 +72,8 @@ class Command:
             raise BillingError("biller_unusable", got=line, detail=str(error).lower()) from None
         if not self._words:
             raise BillingError("biller_unusable", got=line, detail="it is empty")
+        if shutil.which(self._words[0]) is None:
+            raise BillingError("biller_unusable", got=line, detail=f"there is no program {quoted(self._words[0])}")
 
     @property
     def takes_cycles(self) -> bool:
@@ -95,7 +98,7 @@ class Command:
         try:
             done = subprocess.run(words, input=events, capture_output=True, timeout=self._seconds, check=False)
         except OSError as error:
-            raise BillingError("biller_unusable", got=self._line, detail=error.strerror or "it cannot be run") from None
+            raise BillerFailed(f"it cannot be run: {error.strerror}") from None
         except subprocess.TimeoutExpired:
             raise BillerFailed(f"it gave no answer within {self._seconds:g} seconds") from None
         if not done.stdout.strip():

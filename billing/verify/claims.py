@@ -63,7 +63,7 @@ class Discrepancy:
         windows = expected.windows_of(claim.terms.policy)
         listed = [f"    {line}" for line in wording.listed(self.events)]
         if self.shown is None:
-            return "\n".join([f"{self.code}: {message}", f"  {figure_text(self.right)} by these events:", *listed])
+            return "\n".join([f"{self.code}: {message}", "  Active at the peak, by the definition:", *listed])
         told = wording.told(self.events, (claim.start, claim.end), windows=windows)
         return "\n".join(
             [

@@ -28,6 +28,8 @@ def told(events: Sequence[Event], span: tuple[int, int], *, windows: Mapping[str
     >>> told([ada, bo], (0, 31 * DAY))
     "ada connects as the cycle starts; bo connects exactly when the 5 days of ada's connect end"
     """
+    if not events:
+        return "nothing happens"
     order = sorted(range(len(events)), key=lambda k: events[k].occurred_at)  # ties as they were told
     ordered = [events[k] for k in order]
     accounts = len({e.account_id for e in events}) > 1
@@ -51,7 +53,7 @@ def listed(events: Sequence[Event]) -> list[str]:
         )
         for e in events
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]  # none, where there are no rows
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
