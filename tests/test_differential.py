@@ -242,7 +242,7 @@ def test_the_smallest_part_is_found_also_where_two_things_belong_together() -> N
         ([("ada", "action.called", -30), ("bo", "integration.connected", 31)],
          "ada acts 30 days before the cycle; bo connects as the cycle ends"),
         ([("ada", "identity.created", 2), ("ada", "event.voided", 40)],
-         "ada is created as engagement in the cycle; ada has e0 voided after the cycle"),
+         "ada is created as engagement 2 days into the cycle; ada has e0 voided after the cycle"),
     ],
 )  # fmt: skip
 def test_events_are_told_by_what_they_meet(events: list[tuple[str, str, int]], story: str) -> None:

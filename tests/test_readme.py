@@ -1,23 +1,27 @@
 """The README's commands and code, run as they stand."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TOOLKIT = (ROOT / "billing" / "verify" / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, readme: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
 
 
-def commands() -> list[tuple[str, str]]:
+def commands(readme: str) -> list[tuple[str, str]]:
     """Each command of the console blocks, with what it is said to print."""
     found = []
-    for block in blocks("console"):
+    for block in blocks("console", readme):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             found.append((command, output))
@@ -33,6 +37,7 @@ def run(arguments: list[str], folder: Path = ROOT) -> str:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
+        env=os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -40,10 +45,11 @@ def run(arguments: list[str], folder: Path = ROOT) -> str:
     ).stdout
 
 
-def test_every_command_prints_what_the_readme_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("readme", [README, TOOLKIT], ids=["of the project", "of the toolkit"])
+def test_every_command_prints_what_the_readme_says(readme: str, tmp_path: Path) -> None:
     """A new user types what the README shows, one after the other, and trusts us by what comes back."""
     (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
-    for command, output in commands():
+    for command, output in commands(readme):
         name, *arguments = shlex.split(command)
 
         assert "billing" == name
@@ -56,6 +62,15 @@ def test_the_python_example_prints_what_the_readme_says() -> None:
     (output,) = blocks("text")
 
     assert lines_of(output) == lines_of(run(["-c", code]))
+
+
+def test_the_first_biller_that_somebody_checks_is_told_what_is_wrong_with_it() -> None:
+    """It forgets who was carried in, as first billers do."""
+    code, mine = blocks("python", TOOLKIT)
+    (output,) = blocks("text", TOOLKIT)
+    told = run(["-c", code]).partition("billing.verify.differential.")[2]
+    assert lines_of(output) == lines_of(told)
+    assert "" == run(["-c", f"{mine}\ntest_nobody_is_active_before_anything_happened()"])
 
 
 def test_the_plan_and_the_terms_of_the_readme_can_be_loaded(tmp_path: Path) -> None:

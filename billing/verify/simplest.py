@@ -13,6 +13,7 @@ from ..core.plan import Plan
 from ..core.terms import Terms
 from . import expected
 from .cases import Case
+from .definition import DAY
 from .shrink import smallest
 from .strategies import ACCOUNTS, IDENTITIES, JANUARY
 
@@ -44,15 +45,15 @@ def simplest(case: Case, shows: Callable[[Case], bool]) -> None:
         if better(replace(best, cycles=(cycle,))):
             break
     fewer_events()
-    better(_in_january(best))
+    any(better(_in_january(best, since)) for since in (best.cycles[0].start, min(_instants(best), default=0)))
     for name in _LEFT_OUT:
         better(_with(best, **{name: getattr(Terms(), name)}))
     if best.cycles[0].terms.policy != ActivityPolicy():
         usual = _with(best, policy=ActivityPolicy())  # events meet elsewhere under other windows
-        any(better(_moved(usual, k, instant)) for k in range(len(usual.events)) for instant in _round(usual))
-    for k in range(len(best.events)):
-        for instant in _round(best):
-            if instant == best.events[k].occurred_at or better(_moved(best, k, instant)):
+        any(better(_moved(usual, old, new)) for old in _instants(usual) for new in _round(usual))
+    for old in _instants(best):
+        for new in _round(best):
+            if new == old or better(_moved(best, old, new)):
                 break
     fewer_events()
     while any(better(_with(best, plan=plan)) for plan in _plainer(best.cycles[0].terms.plan)):
@@ -79,9 +80,9 @@ def _plainer(plan: Plan | None) -> Iterator[Plan]:
     yield plan.model_copy(update={"mode": "volume"})
 
 
-def _in_january(case: Case) -> Case:
-    """The same, moved to January 2026, in calendar months."""
-    shift = JANUARY[0] - case.cycles[0].start
+def _in_january(case: Case, since: int) -> Case:
+    """The same, moved to January 2026 so that an instant becomes its start, in calendar months."""
+    shift = JANUARY[0] - since
     moved = replace(case, events=tuple(replace(e, occurred_at=e.occurred_at + shift) for e in case.events))
     cycles = tuple(
         c._replace(start=JANUARY[0], end=JANUARY[1], terms=replace(c.terms, cycles=CycleRule())) for c in case.cycles
@@ -89,17 +90,21 @@ def _in_january(case: Case) -> Case:
     return replace(moved, cycles=cycles)
 
 
+def _instants(case: Case) -> list[int]:
+    return sorted({e.occurred_at for e in case.events})
+
+
 def _round(case: Case) -> list[int]:
     """Instants that are easy to tell, the easiest first."""
     start, end = case.cycles[0].start, case.cycles[0].end
-    windows = expected.windows_of(case.cycles[0].terms.policy).values()
-    return [start, *(start - w for w in windows), *(start + w for w in windows), end, start + (end - start) // 2]
+    windows = sorted(expected.windows_of(case.cycles[0].terms.policy).values())
+    away = (0, DAY, *(-window for window in windows), *windows)
+    return [*(start + shift for shift in away), end, start + (end - start) // 2]
 
 
-def _moved(case: Case, place: int, instant: int) -> Case:
-    events = list(case.events)
-    events[place] = replace(events[place], occurred_at=instant)
-    return replace(case, events=tuple(events))
+def _moved(case: Case, old: int, new: int) -> Case:
+    """The same with all that happened at one instant at another, so that what meets goes on meeting."""
+    return replace(case, events=tuple(replace(e, occurred_at=new) if e.occurred_at == old else e for e in case.events))
 
 
 def _plainly_named(case: Case) -> Case:

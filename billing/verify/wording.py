@@ -102,7 +102,7 @@ def _in_cycle(instant: int, span: tuple[int, int]) -> str:
     if instant in at:
         return f" {at[instant]}"
     if start < instant < end:
-        return " in the cycle"
+        return f" {_length(instant - start)} into the cycle"
     return f" {_length(start - instant)} before the cycle" if instant < start else " after the cycle"
 
 
