@@ -16,6 +16,8 @@ from billing.cli import app
 
 # In CI the same examples come every time, so that a build never fails by chance.
 settings.register_profile("ci", derandomize=True, database=None, deadline=None, max_examples=100)
+# Where all tests run again for every mutant, the examples are few.
+settings.register_profile("mutation", derandomize=True, database=None, deadline=None, max_examples=20)
 settings.register_profile("dev", deadline=None, max_examples=100)
 settings.register_profile("long", deadline=None, max_examples=100 * int(os.environ.get("BILLING_EXAMPLES", "10")))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
