@@ -138,7 +138,7 @@ def test_a_quantity_without_a_price_is_refused(quantity: Any, code: str) -> None
     """Never is the last price taken for what lies beyond."""
     with pytest.raises(NotPriced) as refused:
         plan(*STEPS[:2]).price(quantity)
-    assert code == refused.value.code
+    assert (code, f"{quantity}") == (refused.value.code, f"{refused.value.details['got']}")
 
 
 @pytest.mark.parametrize(("quantity", "expected"), [(0, 13), (12, 1), (13, 10), (22, 1), (23, None), (99, None)])
@@ -172,12 +172,27 @@ def test_a_plan_warns_where_more_costs_less() -> None:
         (({"up_to": 2, "unit_price": "10"}, {"up_to": 3, "unit_price": "9"}, {"unit_price": "1"}), {3: 1}),
         (({"up_to": 2, "unit_price": "1", "flat_price": "9"}, {"unit_price": "1"}), {2: 1}),
         (({"up_to": 2, "unit_price": "0"}, {"up_to": 4, "unit_price": "9"}, {"unit_price": "1"}), {4: 3}),
+        (({"up_to": 1, "unit_price": "1"}, {"up_to": 2, "unit_price": "9"}, {"unit_price": "1"}), {2: 2}),
     ],
 )
 def test_a_cliff_begins_where_it_gets_dearer(tiers: tuple[dict[str, Any], ...], expected: dict[int, int]) -> None:
     """It may reach back over several tiers, to the first unit or to the start of a tier."""
     found = [warning.details for warning in plan(*tiers).warnings()]
     assert expected == {details["bound"]: _dearer_from(details) for details in found}
+
+
+def test_a_cliff_of_one_quantity_is_told_in_the_singular() -> None:
+    """Only twenty costs more than twenty-one, or nineteen does not."""
+    cliff = plan({"up_to": 20, "unit_price": "1", "flat_price": "1.50"}, {"unit_price": "1"}).warnings()
+    assert ["20 costs"] == [warning.details["dearer"] for warning in cliff]
+
+
+@pytest.mark.parametrize(("bound", "expected"), [(QUANTITY_MAX - 1, 1), (QUANTITY_MAX, 0)])
+@pytest.mark.parametrize("package_size", [1, 10])
+def test_a_step_beyond_the_largest_quantity_is_no_cliff(bound: int, package_size: int, expected: int) -> None:
+    """A plan may go on where nobody can, and is checked all the same."""
+    checked = plan({"up_to": bound, "unit_price": "2"}, {"unit_price": "1"}, package_size=package_size)
+    assert (expected if package_size == 1 else 0) == len(checked.warnings())
 
 
 def test_a_plan_warns_where_its_prices_end() -> None:
@@ -218,6 +233,62 @@ def test_an_impossible_plan_is_refused_and_says_where(keys: dict[str, Any], code
     with pytest.raises(BadPlan) as refused:
         plan(**keys)
     assert (code, field) == (refused.value.code, refused.value.details["field"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ({"id": 7}, "text"),
+        ({"id": ""}, "text of 1 to 128 characters"),
+        ({"id": "x" * 129}, "text of 1 to 128 characters"),
+        ({"package_size": "5"}, "a whole number"),
+        ({"package_size": 0}, "a whole number from 1"),
+        ({"included": QUANTITY_MAX + 1}, f"a whole number up to {QUANTITY_MAX}"),
+        ({"charge_flat_at_zero": "yes"}, "true or false"),
+        ({"tiers": "x"}, "a list"),
+        ({"tiers": [7]}, "a table"),
+        ({"mode": "tiered"}, '"volume" or "graduated"'),
+    ],
+)
+def test_a_wrong_value_is_answered_with_what_is_wanted(keys: dict[str, Any], wanted: str) -> None:
+    """In words that need no knowledge of what reads the plan."""
+    with pytest.raises(BadPlan) as refused:
+        plan(**keys)
+    assert ("value", wanted) == (refused.value.code, refused.value.details["wanted"])
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("curency", " (did you mean currency?)"),
+        ("tierss", " (did you mean tiers?)"),
+        ("Xmode", " (did you mean mode?)"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_nearest_of_its_table(key: str, near: str) -> None:
+    """A plan's keys for a plan, a tier's for a tier, and the key as it was written."""
+    with pytest.raises(BadPlan) as refused:
+        plan(**{key: "x"})
+    assert (key, near) == (refused.value.details["field"], refused.value.details["hint"])
+    with pytest.raises(BadPlan) as refused:
+        plan({"unit_prise": "1", "unit_price": "1"})
+    assert (" (did you mean unit_price?)", "flat_price, unit_price, up_to") == (
+        refused.value.details["hint"],
+        refused.value.details["known"],
+    )
+
+
+def test_a_missing_key_is_answered_with_all_that_are_needed() -> None:
+    """Those of the table in which it is missing."""
+    with pytest.raises(BadPlan) as refused:
+        plan({"up_to": 5})
+    assert "A tier needs a unit_price." == refused.value.details["wanted"]
+    with pytest.raises(BadPlan) as refused:
+        Plan(id="sample", mode="volume", tiers=())  # type: ignore[call-arg]
+    assert ("currency", "A plan needs id, currency, mode and tiers.") == (
+        refused.value.details["field"],
+        refused.value.details["wanted"],
+    )
 
 
 def test_a_tier_alone_says_what_is_wrong_with_it() -> None:
