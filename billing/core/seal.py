@@ -35,7 +35,7 @@ def digest(contents: Iterable[Sequence[Value]]) -> str:
     """
     whole = hashlib.sha256()
     for content in sorted({written(content) for content in contents}):
-        whole.update(len(content).to_bytes(8, "big") + content)
+        whole.update(len(content).to_bytes(8) + content)
     return whole.hexdigest()
 
 
@@ -72,7 +72,7 @@ def _written(value: Value) -> bytes:
     if value is None:
         return b"n"
     kind, content = (b"i", str(value).encode()) if isinstance(value, int) else (b"s", value.encode())
-    return kind + len(content).to_bytes(8, "big") + content
+    return kind + len(content).to_bytes(8) + content
 
 
 def _written_column(column: pa.Array) -> Any:
