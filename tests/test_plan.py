@@ -17,7 +17,7 @@ from ledgers import JANUARY
 from billing import BadPlan, NotPriced, Plan, Tier
 from billing.core.cycle import CycleRule, moment
 from billing.core.invoice import lines
-from billing.core.plan import QUANTITY_MAX
+from billing.core.plan import QUANTITY_MAX, wanted_by
 from billing.core.terms import Terms
 
 STEPS = ({"up_to": 10, "unit_price": "7.99"}, {"up_to": 20, "unit_price": "6.99"}, {"unit_price": "5.99"})
@@ -173,12 +173,22 @@ def test_a_plan_warns_where_more_costs_less() -> None:
         (({"up_to": 2, "unit_price": "1", "flat_price": "9"}, {"unit_price": "1"}), {2: 1}),
         (({"up_to": 2, "unit_price": "0"}, {"up_to": 4, "unit_price": "9"}, {"unit_price": "1"}), {4: 3}),
         (({"up_to": 1, "unit_price": "1"}, {"up_to": 2, "unit_price": "9"}, {"unit_price": "1"}), {2: 2}),
+        (({"up_to": 2, "unit_price": "0"}, {"up_to": 4, "unit_price": "4"}, {"unit_price": "2.5"}), {4: 4}),
+        (({"up_to": 2, "unit_price": "10"}, {"up_to": 5, "unit_price": "1"}, {"unit_price": "1"}), {2: 1}),
+        (({"up_to": 3, "unit_price": "3"}, {"unit_price": "1.5"}), {3: 3}),
     ],
 )
 def test_a_cliff_begins_where_it_gets_dearer(tiers: tuple[dict[str, Any], ...], expected: dict[int, int]) -> None:
     """It may reach back over several tiers, to the first unit or to the start of a tier."""
     found = [warning.details for warning in plan(*tiers).warnings()]
     assert expected == {details["bound"]: _dearer_from(details) for details in found}
+
+
+def test_a_cliff_may_begin_at_nothing() -> None:
+    """Where the first flat price is charged to the idle, too: 9, 10 and 11 are more than 3."""
+    tiers = {"up_to": 2, "unit_price": "1", "flat_price": "9"}, {"unit_price": "1"}
+    cliff = plan(*tiers, charge_flat_at_zero=True).warnings()
+    assert ["0 to 2 cost"] == [warning.details["dearer"] for warning in cliff]
 
 
 def test_a_cliff_of_one_quantity_is_told_in_the_singular() -> None:
@@ -255,6 +265,7 @@ def test_a_wrong_value_is_answered_with_what_is_wanted(keys: dict[str, Any], wan
     with pytest.raises(BadPlan) as refused:
         plan(**keys)
     assert ("value", wanted) == (refused.value.code, refused.value.details["wanted"])
+    assert "a table" == wanted_by({"type": "dict_type", "msg": "Input should be a valid dictionary"})
 
 
 @pytest.mark.parametrize(

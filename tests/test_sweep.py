@@ -83,6 +83,19 @@ def test_a_span_is_half_open(rows: list[Row], expected: tuple[int, int]) -> None
     assert [[expected]] == _shown(swept(rows, [[10, 20]]))
 
 
+@pytest.mark.parametrize("small", [0, 1_000])
+def test_a_sweep_gives_whole_numbers_for_each_bound(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there are bounds, one for an account that has none."""
+    monkeypatch.setattr(sweeping, "SMALL", small)
+    places = Spans.of([[], [10, 20, 30]])
+    assert ([0, 1], [0, 3]) == (places.first.tolist(), places.last.tolist())
+    one = np.array([12], np.int64)
+    peaks = sweep(Intervals(one.astype(np.int32), one, one + 9, one < 0), np.ones(1, np.int32), places)
+    assert ([0, 1, 1, 0], [12, 20]) == (peaks.counts.tolist(), peaks.instants[1:3].tolist())
+    whole = np.dtype(np.int64)
+    assert [whole] * 5 == [a.dtype for a in (places.bounds, places.first, places.last, peaks.counts, peaks.instants)]
+
+
 def test_no_accounts_have_no_peaks() -> None:
     """An empty source is no error here."""
     assert [] == swept([], [])
