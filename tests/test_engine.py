@@ -441,6 +441,23 @@ def test_of_events_that_reach_equally_far_the_later_and_then_the_smaller_id_is_n
         assert ["e1", "e9"] == [witness.event_id for witness in shown.witnesses]
 
 
+def test_of_events_that_reach_equally_far_the_later_is_named() -> None:
+    """Thirty days from the 2nd end with five days from the 27th."""
+    events = [action("acme", "ada", 2), connect("acme", "ada", 27), connect("acme", "bo", 28)]
+    for order in (events, events[::-1]):
+        shown = billing.explain(table(order), account_id="acme", cycle="2026-01")
+        assert [("ada", day(27), day(2), day(32)), ("bo", day(28), day(28), day(33))] == [
+            (witness.identity_id, witness.occurred_at, witness.active_since, witness.active_until)
+            for witness in shown.witnesses
+        ]
+
+
+def test_a_curve_has_whole_numbers_and_ends_before_the_cycle_does() -> None:
+    """What ends as the cycle ends is no step of it."""
+    shown = billing.explain(table([connect("acme", "ada", 27)]), account_id="acme", cycle="2026-01")
+    assert f"(({day(1)}, 0), ({day(27)}, 1))" == str(shown.counts)
+
+
 def test_events_alike_but_for_their_type_are_told_apart_by_it() -> None:
     """Without ids, and where both windows are equally long, nothing else would."""
     policy = billing.ActivityPolicy(connect_window=timedelta(days=30))
@@ -483,7 +500,9 @@ def test_who_came_and_went_is_told_by_name_and_only_of_the_cycle() -> None:
     events += [action("acme", "cy", 10), action("acme", "di", 10)]
     shown = billing.explain(table(events), account_id="acme", cycle="2026-01")
     assert ["bo", "cy", "di"] == [witness.identity_id for witness in shown.witnesses]
-    assert ["abe", "zoe"] == [passerby.identity_id for passerby in shown.came_and_went]
+    assert [("abe", day(2), day(7)), ("zoe", day(1), day(6))] == [
+        (passerby.identity_id, passerby.active_since, passerby.active_until) for passerby in shown.came_and_went
+    ]
 
 
 def test_a_connect_at_the_peak_that_restarts_is_what_covers_it() -> None:

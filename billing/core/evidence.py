@@ -123,11 +123,9 @@ def _witnesses(
     if peak_at is None:
         return []
     cut = _cuts(events, len(identities), peak_at, policy)
-    # A deletion covers nothing.
-    windows = np.array([microseconds(policy.connect_window), microseconds(policy.action_window), 0])
-    assert (CONNECTED, CALLED, DELETED) == (0, 1, 2), "windows stand at the codes of their types"
-    reach = events.instants + windows[events.types]
-    rows = np.flatnonzero((events.instants <= peak_at) & (reach > peak_at))
+    windows = microseconds(policy.action_window), microseconds(policy.connect_window)
+    reach = events.instants + np.where(events.types == CALLED, *windows)
+    rows = np.flatnonzero((events.types != DELETED) & (events.instants <= peak_at) & (reach > peak_at))
     rows = rows[np.isin(events.identities[rows], at_peak.identities)]
     rows = rows[events.instants[rows] >= cut.since[events.identities[rows]]]
     names = event_ids.take(pa.array(rows)).to_pylist() if event_ids is not None else [None] * len(rows)
@@ -191,7 +189,7 @@ def _came_and_went(within: Intervals, at_peak: Intervals, identities: pa.Array) 
 
 def _counts(within: Intervals, start: int, end: int) -> list[tuple[int, int]]:
     instants = np.concatenate([np.maximum(within.starts, start), within.ends])
-    changes = np.concatenate([np.ones(len(within), np.int64), -np.ones(len(within), np.int64)])
+    changes = np.repeat([1, -1], len(within))
     at, places = np.unique(np.append(instants, start), return_inverse=True)
     counts = np.cumsum(np.bincount(places, np.append(changes, 0))).astype(np.int64)
     inside = at < end
