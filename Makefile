@@ -33,8 +33,10 @@ coverage: $(DEV)  ## branch coverage of core, kernels uncompiled
 		tests/test_closing.py tests/test_history.py tests/test_event.py billing/core
 	$(BIN)/python -m coverage report
 
-mutation: $(DEV)  ## change core in one place at a time, and see that a test fails; half an hour
+mutation: $(DEV)  ## change core in one place at a time, and see how often no test fails; half an hour
+	rm -rf mutants
 	HYPOTHESIS_PROFILE=mutation NUMBA_DISABLE_JIT=1 $(BIN)/mutmut run
+	$(BIN)/python tests/mutation.py
 
 bench: $(DEV)  ## measure every figure that the README gives; about fifteen minutes
 	PYTHONPATH=tests $(BIN)/python -m bench.run
