@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from typing import Protocol
@@ -52,6 +53,19 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
         return Outcome(status, *capsys.readouterr())
 
     return run
+
+
+if os.environ.get("HYPOTHESIS_PROFILE") == "mutation":
+    # Many a mutant never ends; here it need not take long to see that. mutmut knows status 24 as that of a timeout.
+    signal.signal(signal.SIGVTALRM, lambda *_: os._exit(24))
+
+    def pytest_runtest_setup() -> None:
+        """Give each test ten seconds of computing."""
+        signal.setitimer(signal.ITIMER_VIRTUAL, 10)
+
+    def pytest_runtest_teardown() -> None:
+        """It has ended."""
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
