@@ -60,8 +60,8 @@ if os.environ.get("HYPOTHESIS_PROFILE") == "mutation":
     signal.signal(signal.SIGVTALRM, lambda *_: os._exit(24))
 
     def pytest_runtest_setup() -> None:
-        """Give each test ten seconds of computing."""
-        signal.setitimer(signal.ITIMER_VIRTUAL, 10)
+        """Give each test five seconds of computing."""
+        signal.setitimer(signal.ITIMER_VIRTUAL, 5)
 
     def pytest_runtest_teardown() -> None:
         """It has ended."""

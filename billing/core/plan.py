@@ -285,7 +285,7 @@ def _bad_plan(error: ValidationError, model: type[BaseModel]) -> BadPlan:
     place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).removeprefix(".")
     inner = first.get("ctx", {}).get("error")
     if isinstance(inner, BadPlan):
-        pointed = ".".join(p for p in (place, inner.details["field"]) if p)
+        pointed = ".".join(p for p in (place, str(inner.details["field"])) if p)
         return BadPlan(inner.code, **{**inner.details, "field": pointed})
     if first["type"] == "missing":
         needed = "A tier needs a unit_price." if model is Tier else "A plan needs id, currency, mode and tiers."
