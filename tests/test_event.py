@@ -24,6 +24,8 @@ def test_what_one_part_lacks_is_missing_in_its_rows_only() -> None:
     """Two exports in one folder need not have the same columns."""
     parts = [batch("a.csv", 1), batch("b.csv", 2, action=pa.array(["x", "y"]))]
     whole = Batch.joined(parts)
+    assert ([0, 0, 1], [1, 1, 1], [1, 1, 1]) == (whole.instants.tolist(), whole.types.tolist(), whole.standard.tolist())
+    assert parts[0] is Batch.joined(parts[:1])
     names = Names(pa.array(["acme"]), pa.array(["ada"]), np.zeros(1, np.int32), np.zeros(1, np.bool_))
     action = whole.contents(names)[event.CONTENT.index("action")]
     assert [None, "x", "y"] == action.to_pylist()
@@ -56,7 +58,9 @@ def test_a_row_says_what_is_sealed_of_it() -> None:
 def test_rows_are_taken_with_all_that_belongs_to_them() -> None:
     """In the order asked for, also what they say and where they stand."""
     told = replace(batch("a.csv", 3, mode=pa.array(["x", "y", "z"])), types=np.array([0, 1, 2], np.int8))
+    told = replace(told, standard=np.array([0, 0, 1], np.int8))
     some = told.take(np.array([2, 0]))
+    assert [1, 0] == some.standard.tolist()
     assert ([2, 0], [2, 0], ["z", "x"]) == (
         some.types.tolist(),
         some.instants.tolist(),

@@ -16,7 +16,7 @@ from ledgers import JANUARY
 
 from billing import BadPlan, NotPriced, Plan, Tier
 from billing.core.cycle import CycleRule, moment
-from billing.core.invoice import lines
+from billing.core.invoice import Line, arithmetic, lines
 from billing.core.plan import QUANTITY_MAX, wanted_by
 from billing.core.terms import Terms
 
@@ -311,8 +311,49 @@ def test_a_tier_alone_says_what_is_wrong_with_it() -> None:
 
 def test_a_discount_is_a_line_of_its_own() -> None:
     """A percentage of the rounded usage line, rounded alike: 12.5% of 7.99 is 0.99875."""
-    usage, discount = lines(plan().price(1), plan(), Decimal("12.5"))[0]
-    assert (Decimal("7.99"), Decimal("-1.00")) == (usage.amount, discount.amount)
+    (usage, discount), owed = lines(plan().price(1), plan(), Decimal("12.50"))
+    assert (Decimal("7.99"), "6.99 USD") == (usage.amount, str(owed))
+    assert Line("discount", "Discount of 12.5% on 7.99 USD", None, None, Decimal("-1.00")) == discount
+
+
+def test_a_large_discount_is_as_exact_as_a_small_one() -> None:
+    """Twenty-nine digits: more than Python's decimals hold unasked."""
+    dear = plan({"unit_price": f"{10**15 - 1}"})
+    usage, discount = lines(dear.price(QUANTITY_MAX), dear, Decimal("33.333333333333"))[0]
+    assert "999999999999999000000000000.00" == f"{usage.amount}"
+    assert "-333333333333329666666666666.67" == f"{discount.amount}"
+
+
+@pytest.mark.parametrize(
+    ("of", "quantity", "unit_price", "parts"),
+    [
+        (plan(), 11, "6.99", []),
+        (plan(), 0, None, []),
+        (plan(*FLAT, charge_flat_at_zero=True), 0, None, []),
+        (plan(mode="graduated"), 11, None, ["79.90", "6.99"]),
+        (plan(mode="graduated"), 1, None, ["7.99"]),
+    ],
+)
+def test_a_usage_line_has_one_price_or_the_parts_of_several(
+    of: Plan, quantity: int, unit_price: str | None, parts: list[str]
+) -> None:
+    """What is charged without a unit has no price per unit."""
+    (usage,), owed = lines(of.price(quantity), of, Decimal(0))
+    assert ("usage", quantity, unit_price, parts, owed.amount) == (
+        usage.kind,
+        usage.quantity,
+        None if usage.unit_price is None else f"{usage.unit_price}",
+        [f"{part.amount}" for part in usage.parts],
+        usage.amount,
+    )
+
+
+def test_a_line_writes_thousands_apart_and_no_needless_zeros() -> None:
+    """For whoever reads it."""
+    of = plan({"unit_price": "0.10"}, included=1_500, package_size=1_000)
+    assert "Peak of 12,000 engagement identities, 1,500 included, in packages of 1,000: 11 x 0.10" == arithmetic(
+        of.price(12_000), of
+    )
 
 
 @pytest.mark.parametrize(
