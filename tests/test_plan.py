@@ -17,7 +17,7 @@ from ledgers import JANUARY
 from billing import BadPlan, NotPriced, Plan, Tier
 from billing.core.cycle import CycleRule, moment
 from billing.core.invoice import Line, arithmetic, lines
-from billing.core.plan import QUANTITY_MAX, wanted_by
+from billing.core.plan import QUANTITY_MAX, Part, wanted_by
 from billing.core.terms import Terms
 
 STEPS = ({"up_to": 10, "unit_price": "7.99"}, {"up_to": 20, "unit_price": "6.99"}, {"unit_price": "5.99"})
@@ -119,6 +119,33 @@ def test_a_price_tells_the_tier_reached_and_its_parts() -> None:
     assert [10, 1] == [int(part.units) for part in price.parts]
     assert price.tier.up_to == 20
     assert plan().price(0).tier is None
+    assert [0, 1] == [part.index for part in price.parts]
+    assert [1] == [part.index for part in plan().price(11).parts]
+    idle = plan(*FLAT, charge_flat_at_zero=True)
+    assert (Part(0, idle.tiers[0], Decimal(0), Decimal(5)),) == idle.price(0).parts
+
+
+def test_the_highest_price_for_the_most_units_is_exact() -> None:
+    """Thirty-nine digits, of which none may go; and of nothing, exactly nothing."""
+    price = plan({"unit_price": "999999999999999.999999999999"}).price(QUANTITY_MAX - 1)
+    assert Fraction("999999999999999.999999999999") * (QUANTITY_MAX - 1) == Fraction(price.exact)
+    assert "Decimal('0')" == repr(plan().price(0).exact)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (200, "200"),
+        (10**15 - 1, "999999999999999"),
+        (Decimal("1E+2"), "100"),
+        ("0.000000000001", "0.000000000001"),
+        ("1.5000000000000000", "1.5"),
+        (".5", "0.5"),
+    ],
+)
+def test_a_price_is_taken_as_it_was_written(written: Any, expected: str) -> None:
+    """Text, decimals and whole numbers, to the twelfth decimal."""
+    assert Decimal(expected) == Tier(unit_price=written).unit_price
 
 
 @pytest.mark.parametrize(
@@ -139,6 +166,7 @@ def test_a_quantity_without_a_price_is_refused(quantity: Any, code: str) -> None
     with pytest.raises(NotPriced) as refused:
         plan(*STEPS[:2]).price(quantity)
     assert (code, f"{quantity}") == (refused.value.code, f"{refused.value.details['got']}")
+    assert "quantity" == refused.value.details.get("field", "quantity")
 
 
 @pytest.mark.parametrize(("quantity", "expected"), [(0, 13), (12, 1), (13, 10), (22, 1), (23, None), (99, None)])

@@ -36,7 +36,7 @@ def _price(value: object) -> Decimal:
     price = Decimal(text)
     if price < 0:
         raise BadPlan("price_negative", field="", got=value)
-    decimals = max(0, -int(price.normalize().as_tuple().exponent))
+    decimals = -int(price.normalize().as_tuple().exponent)
     if decimals > PRICE_DECIMALS_MAX:
         raise BadPlan("price_scale", field="", got=value, decimals=decimals)
     return price
@@ -180,18 +180,16 @@ class Plan(_Document):
             if self.charge_flat_at_zero:
                 yield Part(0, self.tiers[0], Decimal(0), self.tiers[0].flat_price)
             return
-        below = 0
+        below = Decimal(0)
         for k, tier in enumerate(self.tiers):
-            reached = tier.up_to is None or units <= tier.up_to
-            if self.mode == "graduated":
-                inside = (units if reached or tier.up_to is None else Decimal(tier.up_to)) - below
+            end = units if tier.up_to is None else min(units, Decimal(tier.up_to))
+            if self.mode == "graduated" or end == units:
+                inside = end - below if self.mode == "graduated" else units
                 yield Part(k, tier, inside, inside * tier.unit_price + tier.flat_price)
-            elif reached:
-                yield Part(k, tier, units, units * tier.unit_price + tier.flat_price)
-            if reached:
+            if end == units:
                 return
-            below = tier.up_to or 0
-        raise NotPriced("quantity_not_priced", got=_shown(quantity), plan=self.id, bound=self.quantity_of(below))
+            below = end
+        raise NotPriced("quantity_not_priced", got=_shown(quantity), plan=self.id, bound=self.quantity_of(int(below)))
 
     def _cliffs(self) -> Iterator[PlanWarning]:
         # Within a tier the total never falls, so only the step over a bound can, if both its sides have a price.
