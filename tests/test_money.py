@@ -49,13 +49,13 @@ def test_sums_are_exact(one: Decimal, other: Decimal) -> None:
 
 def test_currencies_are_never_mixed() -> None:
     """One dollar and one euro are two of nothing."""
-    with pytest.raises(AssertionError, match=r"^sums are of one currency$"):
+    with pytest.raises(AssertionError, match=r"^sums are of one currency"):
         Money(Decimal(1), "USD") + Money(Decimal(1), "EUR")
 
 
 def test_a_binary_number_is_no_amount() -> None:
     """0.1 is not a tenth."""
-    with pytest.raises(AssertionError, match=r"^money is never a binary number$"):
+    with pytest.raises(AssertionError, match=r"^money is never a binary number"):
         Money(0.1, "USD")  # type: ignore[arg-type]
 
 
