@@ -99,6 +99,7 @@ def test_a_sweep_gives_whole_numbers_for_each_bound(small: int, monkeypatch: pyt
 def test_no_accounts_have_no_peaks() -> None:
     """An empty source is no error here."""
     assert [] == swept([], [])
+    assert np.dtype(np.int64) == Spans.of([]).bounds.dtype
 
 
 def _highest(rows: list[Row], start: int, end: int) -> tuple[int, int]:
