@@ -105,6 +105,21 @@ def test_events_are_put_in_order_of_time(told: list[Row]) -> None:
     assert sorted(told) == sorted(got)
 
 
+def test_many_events_are_walked_by_machine_code_however_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was fed before counts, too: the first two are few, with the next two they are many."""
+    used: list[str] = []
+
+    def noted(kernel: Any) -> Any:
+        used.append("machine code")
+        return kernel
+
+    monkeypatch.setattr(activity, "SMALL", 4)
+    monkeypatch.setattr(activity, "compiled", noted)
+    told = [(0, 0, CALLED), (1, 1, CALLED), (2, 0, DELETED), (3, 1, DELETED)]
+    assert [[0, 1], [0, 1], [2, 3], [False] * 2] == walked(told, cuts=[2])
+    assert ["machine code"] == used
+
+
 def test_an_event_older_than_the_one_before_stops_the_walk() -> None:
     """Better sorted once than answered wrongly, within a batch or between two."""
     for cuts in ([], [1]):

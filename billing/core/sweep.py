@@ -80,8 +80,8 @@ def sweep(intervals: Intervals, accounts: Int32, spans: Spans) -> Peaks:
     `accounts` gives the account code of each interval.
     """
     order: NDArray[np.intp] = np.argsort(intervals.ends)
-    active = np.zeros(len(spans.first), np.int64)
-    peaks, instants = np.zeros((2, len(spans.bounds)), np.int64)
+    active = np.zeros_like(spans.first)
+    peaks, instants = np.zeros_like(spans.bounds), np.zeros_like(spans.bounds)
     edges: list[Any] = [intervals.starts, accounts, intervals.ends[order], accounts[order]]
     state: list[Any] = [spans.bounds, spans.first, spans.last, active, spans.first.copy(), peaks, instants]
     if len(intervals) < SMALL:
