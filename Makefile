@@ -7,7 +7,7 @@ RUN    := $(VENV)/.run
 DEV    := $(VENV)/.dev
 AGENCY := fixtures/agency/events.csv --terms fixtures/agency/terms.toml
 
-.PHONY: demo test lint coverage bench verify-long lock clean
+.PHONY: demo test lint coverage mutation bench verify-long lock clean
 
 demo: $(RUN)  ## install, compute the agency's invoices, explain one peak
 	@echo; echo "A year of peaks, three accounts:  billing peaks $(AGENCY)"
@@ -33,6 +33,11 @@ coverage: $(DEV)  ## branch coverage of core, kernels uncompiled
 		tests/test_closing.py tests/test_history.py tests/test_event.py billing/core
 	$(BIN)/python -m coverage report
 
+mutation: $(DEV)  ## change core in one place at a time, and see how often no test fails; half an hour
+	rm -rf mutants
+	HYPOTHESIS_PROFILE=mutation NUMBA_DISABLE_JIT=1 $(BIN)/mutmut run
+	$(BIN)/python tests/mutation.py
+
 bench: $(DEV)  ## measure every figure that the README gives; about fifteen minutes
 	PYTHONPATH=tests $(BIN)/python -m bench.run
 
@@ -47,7 +52,7 @@ lock: $(DEV)  ## pin what is installed, with hashes and without addresses
 		--no-annotate pyproject.toml --extra verify --extra postgres requirements/build.in requirements/dev.in -o requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage mutants
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

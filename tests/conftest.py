@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +17,8 @@ from billing.cli import app
 
 # In CI the same examples come every time, so that a build never fails by chance.
 settings.register_profile("ci", derandomize=True, database=None, deadline=None, max_examples=100)
+# Where all tests run again for every mutant, the examples are few.
+settings.register_profile("mutation", derandomize=True, database=None, deadline=None, max_examples=20)
 settings.register_profile("dev", deadline=None, max_examples=100)
 settings.register_profile("long", deadline=None, max_examples=100 * int(os.environ.get("BILLING_EXAMPLES", "10")))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -50,6 +53,27 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
         return Outcome(status, *capsys.readouterr())
 
     return run
+
+
+if os.environ.get("HYPOTHESIS_PROFILE") == "mutation":
+    # Many a mutant never ends; here it need not take long to see that. mutmut knows status 24 as that of a timeout.
+    signal.signal(signal.SIGVTALRM, lambda *_: os._exit(24))
+
+    def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+        """Let the laws, which take longest, come last: most mutants are noticed before.
+
+        Every mutant runs in a fork of one process, and the threads of Polars and DuckDB do not survive that.
+        """
+        items[:] = [item for item in items if "polars" not in item.name and "duckdb" not in item.name]
+        items.sort(key=lambda item: item.path.name in ("test_closing.py", "test_engine.py", "test_laws.py"))
+
+    def pytest_runtest_setup() -> None:
+        """Give each test five seconds of computing."""
+        signal.setitimer(signal.ITIMER_VIRTUAL, 5)
+
+    def pytest_runtest_teardown() -> None:
+        """It has ended."""
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -105,6 +105,21 @@ def test_events_are_put_in_order_of_time(told: list[Row]) -> None:
     assert sorted(told) == sorted(got)
 
 
+def test_many_events_are_walked_by_machine_code_however_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was fed before counts, too: the first two are few, with the next two they are many."""
+    used: list[str] = []
+
+    def noted(kernel: Any) -> Any:
+        used.append("machine code")
+        return kernel
+
+    monkeypatch.setattr(activity, "SMALL", 4)
+    monkeypatch.setattr(activity, "compiled", noted)
+    told = [(0, 0, CALLED), (1, 1, CALLED), (2, 0, DELETED), (3, 1, DELETED)]
+    assert [[0, 1], [0, 1], [2, 3], [False] * 2] == walked(told, cuts=[2])
+    assert ["machine code"] == used
+
+
 def test_an_event_older_than_the_one_before_stops_the_walk() -> None:
     """Better sorted once than answered wrongly, within a batch or between two."""
     for cuts in ([], [1]):
@@ -142,6 +157,31 @@ def test_intervals_of_several_walks_are_joined_in_order_of_their_starts() -> Non
     assert [[0, 1, 0], [0, DAY, 9 * DAY], [5 * DAY, 6 * DAY, 14 * DAY], [False] * 3] == listed(together)
 
 
+def test_intervals_that_start_together_stay_in_the_order_of_their_walks() -> None:
+    """A hundred in each, all from one instant, the last of each walk alive again."""
+    told = [*((0, k, CONNECTED) for k in range(99)), (0, 99, DELETED), (1, 99, CONNECTED)]
+    walks = [Walk(policy) for policy in POLICIES]
+    for walk in walks:
+        walk.feed(columns(told), 100)
+    together = Intervals.joined([walk.intervals() for walk in walks])
+    assert [[*range(99), *range(99), 99, 99], [0] * 198 + [1] * 2] == listed(together)[:2]
+    assert [False] * 198 + [True] * 2 == listed(together)[3]
+
+
+@pytest.mark.parametrize("small", [0, 1_000])
+@pytest.mark.parametrize("step", [1, 2, 1_000])
+def test_events_are_walked_alike_however_many_at_a_time(small: int, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what comes of them has the types that columns have."""
+    monkeypatch.setattr(activity, "SMALL", small)
+    monkeypatch.setattr(activity, "_STEP", step)
+    walk = Walk(POLICIES[1])
+    walk.feed(columns([(0, 0, CALLED), (1, 1, CONNECTED), (2, 1, DELETED), (3, 1, CALLED), (4, 0, CONNECTED)]), 2)
+    found = walk.intervals()
+    assert [[0, 1, 1], [0, 1, 3], [4 + 5 * DAY, 2, 3 + 30 * DAY], [False, False, True]] == listed(found)
+    kinds = [column.dtype for column in (found.identities, found.starts, found.ends, found.after_deletion)]
+    assert [np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.int64), np.dtype(np.bool_)] == kinds
+
+
 def test_a_policy_says_how_far_an_event_can_reach() -> None:
     """Nothing older matters to a cycle."""
     assert [30 * DAY, 40 * DAY] == [
@@ -163,6 +203,13 @@ def test_an_impossible_policy_is_refused(settings: dict[str, Any], code: str, fi
     with pytest.raises(BadPolicy) as refused:
         ActivityPolicy(**settings)
     assert (code, field) == (refused.value.code, refused.value.details["field"])
+    assert settings[field] == refused.value.details["got"]
+
+
+def test_a_window_may_be_as_long_as_ten_years() -> None:
+    """To the microsecond, and as short as one."""
+    policy = ActivityPolicy(action_window=timedelta(days=3650), connect_window=timedelta(microseconds=1))
+    assert 3650 * DAY == policy.longest_window
 
 
 def _spans(found: list[Any]) -> list[Any]:

@@ -136,20 +136,44 @@ def test_an_impossible_rule_is_refused_and_says_where(settings: dict[str, Any], 
     with pytest.raises(BadCycle) as refused:
         CycleRule(**settings)
     assert (code, field) == (refused.value.code, refused.value.details["field"])
+    assert str(settings[field]).replace(" ", "T") == str(refused.value.details["got"])
 
 
 @pytest.mark.parametrize("name", ["2026-13", "2026-1", "1998-01", "2201-01", "٢٠٢٦-01", "2026-01\n", ""])
 def test_only_months_name_cycles(name: str) -> None:
     """A name that is read generously today is read otherwise tomorrow."""
-    with pytest.raises(BadCycle):
+    with pytest.raises(BadCycle) as refused:
         month_of(name)
+    assert ("cycle_name", "cycle", name) == (refused.value.code, *(refused.value.details[k] for k in ("field", "got")))
+
+
+def test_months_from_1999_to_2200_name_cycles() -> None:
+    """A month more on either side than events have, for who was in another time zone then."""
+    assert [(1999, 1), (2200, 12)] == [month_of(name) for name in ("1999-01", "2200-12")]
+    with pytest.raises(BadCycle):
+        month_of(202601)  # type: ignore[arg-type]
 
 
 def test_a_cycle_ends_after_it_starts() -> None:
     """An empty cycle would have no peak to bill."""
     start = utc("2026-01-01T00:00:00Z")
-    with pytest.raises(BadCycle):
+    with pytest.raises(BadCycle) as refused:
         Cycle(start, start)
+    same = "2026-01-01T00:00:00+00:00"
+    assert ("cycle_empty", {"start": same, "end": same}) == (refused.value.code, refused.value.details)
+
+
+def test_an_instant_has_an_offset() -> None:
+    """Without one it would be another on each machine."""
+    naive = datetime(2026, 1, 1)
+    with pytest.raises(BadCycle) as refused:
+        CycleRule().at(naive)
+    assert ("ts_naive", {"field": "instant", "got": "2026-01-01T00:00:00"}) == (
+        refused.value.code,
+        refused.value.details,
+    )
+    with pytest.raises(AssertionError, match=r"^an instant has an offset"):
+        micros(naive)
 
 
 def test_an_instant_is_a_whole_number_of_microseconds() -> None:

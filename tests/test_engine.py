@@ -444,6 +444,93 @@ def test_of_events_that_reach_equally_far_the_later_and_then_the_smaller_id_is_n
         assert ["e1", "e9"] == [witness.event_id for witness in shown.witnesses]
 
 
+def test_of_events_that_reach_equally_far_the_later_is_named() -> None:
+    """Thirty days from the 2nd end with five days from the 27th."""
+    events = [action("acme", "ada", 2), connect("acme", "ada", 27), connect("acme", "bo", 28)]
+    for order in (events, events[::-1]):
+        shown = billing.explain(table(order), account_id="acme", cycle="2026-01")
+        assert [("ada", day(27), day(2), day(32)), ("bo", day(28), day(28), day(33))] == [
+            (witness.identity_id, witness.occurred_at, witness.active_since, witness.active_until)
+            for witness in shown.witnesses
+        ]
+
+
+def test_a_curve_has_whole_numbers_and_ends_before_the_cycle_does() -> None:
+    """What ends as the cycle ends is no step of it."""
+    shown = billing.explain(table([connect("acme", "ada", 27)]), account_id="acme", cycle="2026-01")
+    assert f"(({day(1)}, 0), ({day(27)}, 1))" == str(shown.counts)
+
+
+def test_events_alike_but_for_their_type_are_told_apart_by_it() -> None:
+    """Without ids, and where both windows are equally long, nothing else would."""
+    policy = billing.ActivityPolicy(connect_window=timedelta(days=30))
+    events = [action("acme", "ada", 2), connect("acme", "ada", 2)]
+    for order in (events, events[::-1]):
+        shown = billing.explain(table(order, ids=False), account_id="acme", cycle="2026-01", policy=policy)
+        assert [(None, "integration.connected")] == [(w.event_id, w.type) for w in shown.witnesses]
+        assert policy == shown.policy
+
+
+def test_an_event_without_an_id_is_named_before_one_that_has_one() -> None:
+    """Nothing is smaller than any id, in every order of the source."""
+    policy = billing.ActivityPolicy(connect_window=timedelta(days=30))
+    events = [action("acme", "ada", 2), replace(connect("acme", "ada", 2), event_id="A")]
+    for order in (events, events[::-1]):
+        shown = billing.explain(table(order), account_id="acme", cycle="2026-01", policy=policy)
+        assert [(None, "action.called")] == [(w.event_id, w.type) for w in shown.witnesses]
+
+
+def test_who_is_over_at_the_peak_does_not_witness_it() -> None:
+    """Ada's five days end at the very moment two others begin."""
+    shown = billing.explain(
+        table([connect("acme", "ada", 1), connect("acme", "bo", 6), connect("acme", "cy", 6)]),
+        account_id="acme",
+        cycle="2026-01",
+    )
+    assert (["bo", "cy"], day(6)) == ([witness.identity_id for witness in shown.witnesses], shown.peak_at)
+    assert ["ada"] == [passerby.identity_id for passerby in shown.came_and_went]
+
+
+def test_who_came_and_went_is_told_by_name_and_only_of_the_cycle() -> None:
+    """Zoe and Abe were there between two moments of others; who ended as it began, or begins as it ends, was not."""
+    events = [
+        connect("acme", "gone", -4),
+        connect("acme", "next", 32),
+        connect("acme", "zoe", 1),
+        connect("acme", "abe", 2),
+        action("acme", "bo", 10),
+    ]
+    events += [action("acme", "cy", 10), action("acme", "di", 10)]
+    shown = billing.explain(table(events), account_id="acme", cycle="2026-01")
+    assert ["bo", "cy", "di"] == [witness.identity_id for witness in shown.witnesses]
+    assert [("abe", day(2), day(7)), ("zoe", day(1), day(6))] == [
+        (passerby.identity_id, passerby.active_since, passerby.active_until) for passerby in shown.came_and_went
+    ]
+
+
+def test_a_connect_at_the_peak_that_restarts_is_what_covers_it() -> None:
+    """The action's thirty days are over then, and witness nothing."""
+    events = [action("acme", "ada", 1), connect("acme", "ada", 3), connect("acme", "bo", 3)]
+    shown = billing.explain(table(events), account_id="acme", cycle="2026-01", policy=RESTARTS)
+    assert [("ada", "integration.connected", day(8)), ("bo", "integration.connected", day(8))] == [
+        (witness.identity_id, witness.type, witness.covers_until) for witness in shown.witnesses
+    ]
+
+
+def test_a_peak_without_a_witness_for_each_is_no_evidence() -> None:
+    """A count that nobody stands for is our own mistake."""
+    shown = billing.explain(table([action("acme", "ada", 2)]), account_id="acme", cycle="2026-01")
+    with pytest.raises(AssertionError, match=r"^each identity counted has its witness, and nobody else"):
+        replace(shown, peak=2)
+
+
+def test_a_moment_after_a_deletion_an_event_covers_again() -> None:
+    """One microsecond is enough."""
+    events = [delete("acme", "ada", 2), replace(action("acme", "ada", 2), occurred_at=day(2) + 1)]
+    shown = billing.explain(table(events), account_id="acme", cycle="2026-01")
+    assert [("ada", day(2) + 1)] == [(witness.identity_id, witness.occurred_at) for witness in shown.witnesses]
+
+
 def test_activity_after_a_deletion_is_flagged() -> None:
     """It is billed, and somebody should look."""
     events = [action("acme", "ada", 1), delete("acme", "ada", 2), action("acme", "ada", 3), action("acme", "bo", 3)]

@@ -1,9 +1,11 @@
 """What is said about what is wrong: exact, escaped, and the same for people and programs."""
 
+from datetime import date
+
 import pytest
 
 import billing
-from billing.core.errors import MESSAGES, Refused, escaped, hint, quoted
+from billing.core.errors import MESSAGES, Refused, escaped, hint, printable, quoted, sentence
 
 NAIVE = billing.Rejection("ts_naive", "events.csv", 41, {"field": "occurred_at", "got": "2026-03-01 10:00"})
 
@@ -43,7 +45,48 @@ def test_nothing_hides_in_what_is_shown(hidden: str) -> None:
 
 def test_what_is_shown_is_cut_to_64_characters() -> None:
     """A message is for reading."""
-    assert 66 == len(quoted("x" * 1_000))
+    assert f'"{"x" * 63}…"' == quoted("x" * 65)
+    assert f'"{"x" * 64}"' == quoted("x" * 64)
+
+
+def test_what_is_no_text_is_shown_as_json_or_as_it_prints() -> None:
+    """Letters of every language stay readable."""
+    assert ("12", "null", '"2026-01-01"', '"żółw"') == (
+        quoted(12),
+        quoted(None),
+        quoted(date(2026, 1, 1)),
+        quoted("żółw"),
+    )
+
+
+def test_a_control_or_format_character_and_a_strange_end_of_line_are_not_shown() -> None:
+    """Private and surrogate characters neither; a space that does not break is one all can see."""
+    assert [True, True] + [False] * 6 == [printable(c) for c in "a\u00a0\x07\u200d\ud800\ue000\u2028\u2029"]
+
+
+def test_a_nearest_name_is_worded_as_asked() -> None:
+    """A file is looked for in other words than a column."""
+    assert "; perhaps type" == hint("tipe", ["type", "mode"], wording="; perhaps {}")
+
+
+def test_an_error_carries_its_code_place_and_details() -> None:
+    """For programs, which do not read the message."""
+    error = billing.BadTerms("percent_range", "terms.toml", field="discount", got="\u202e5%")
+    assert ("percent_range", "terms.toml", {"field": "discount", "got": "\u202e5%"}) == (
+        error.code,
+        error.where,
+        error.details,
+    )
+    assert ("", str(billing.BadTerms("percent_range", field="discount", got="5%"))) == (
+        billing.BadTerms("percent_range", field="discount", got="5%").where,
+        sentence("percent_range", field="discount", got="5%"),
+    )
+
+
+def test_nothing_hides_in_the_place_or_the_details_of_a_message_either() -> None:
+    """A file may be named by whoever sent it."""
+    told = sentence("file_unreadable", "a\u202e.csv", detail="b\u202e")
+    assert told.startswith("a\\u202e.csv: it cannot be read: b\\u202e. ")
 
 
 def test_the_nearest_known_name_is_offered_and_a_far_one_is_not() -> None:

@@ -24,6 +24,7 @@ amounts = st.decimals(min_value=-(10**12), max_value=10**12, places=12)
         ("0.0005", "KWD", "0.001"),
         ("-0.004", "USD", "0.00"),
         ("7", "USD", "7.00"),
+        (f"{10**15 - 1}{'0' * 12}.005", "USD", f"{10**15 - 1}{'0' * 12}.01"),  # the highest price for the most units
     ],
 )
 def test_half_a_minor_unit_goes_away_from_zero(amount: str, currency: str, expected: str) -> None:
@@ -48,13 +49,13 @@ def test_sums_are_exact(one: Decimal, other: Decimal) -> None:
 
 def test_currencies_are_never_mixed() -> None:
     """One dollar and one euro are two of nothing."""
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=r"^sums are of one currency"):
         Money(Decimal(1), "USD") + Money(Decimal(1), "EUR")
 
 
 def test_a_binary_number_is_no_amount() -> None:
     """0.1 is not a tenth."""
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=r"^money is never a binary number"):
         Money(0.1, "USD")  # type: ignore[arg-type]
 
 
@@ -66,8 +67,9 @@ def test_an_amount_is_written_with_its_currency() -> None:
 @pytest.mark.parametrize("currency", ["usd", "XAU", "XXX", "ABC", ""])
 def test_only_currencies_in_which_money_is_owed_are_known(currency: str) -> None:
     """Gold and test codes have no minor unit to round to."""
-    with pytest.raises(BadPlan):
+    with pytest.raises(BadPlan) as refused:
         minor_digits(currency)
+    assert ("currency_unknown", "currency") == (refused.value.code, refused.value.details["field"])
 
 
 def test_losing_a_digit_is_an_error() -> None:

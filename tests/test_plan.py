@@ -9,8 +9,8 @@ import pytest
 
 from billing import BadPlan, NotPriced, Plan, Tier
 from billing.core.cycle import CycleRule, moment
-from billing.core.invoice import lines
-from billing.core.plan import QUANTITY_MAX
+from billing.core.invoice import Line, arithmetic, lines
+from billing.core.plan import QUANTITY_MAX, Part, wanted_by
 from billing.core.terms import Terms
 from billing.verify.laws.prices import dearer_from
 from billing.verify.strategies import JANUARY
@@ -95,6 +95,33 @@ def test_a_price_tells_the_tier_reached_and_its_parts() -> None:
     assert [10, 1] == [int(part.units) for part in price.parts]
     assert price.tier.up_to == 20
     assert plan().price(0).tier is None
+    assert [0, 1] == [part.index for part in price.parts]
+    assert [1] == [part.index for part in plan().price(11).parts]
+    idle = plan(*FLAT, charge_flat_at_zero=True)
+    assert (Part(0, idle.tiers[0], Decimal(0), Decimal(5)),) == idle.price(0).parts
+
+
+def test_the_highest_price_for_the_most_units_is_exact() -> None:
+    """Thirty-nine digits, of which none may go; and of nothing, exactly nothing."""
+    price = plan({"unit_price": "999999999999999.999999999999"}).price(QUANTITY_MAX - 1)
+    assert Fraction("999999999999999.999999999999") * (QUANTITY_MAX - 1) == Fraction(price.exact)
+    assert "Decimal('0')" == repr(plan().price(0).exact)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (200, "200"),
+        (10**15 - 1, "999999999999999"),
+        (Decimal("1E+2"), "100"),
+        ("0.000000000001", "0.000000000001"),
+        ("1.5000000000000000", "1.5"),
+        (".5", "0.5"),
+    ],
+)
+def test_a_price_is_taken_as_it_was_written(written: Any, expected: str) -> None:
+    """Text, decimals and whole numbers, to the twelfth decimal."""
+    assert Decimal(expected) == Tier(unit_price=written).unit_price
 
 
 @pytest.mark.parametrize(
@@ -114,7 +141,8 @@ def test_a_quantity_without_a_price_is_refused(quantity: Any, code: str) -> None
     """Never is the last price taken for what lies beyond."""
     with pytest.raises(NotPriced) as refused:
         plan(*STEPS[:2]).price(quantity)
-    assert code == refused.value.code
+    assert (code, f"{quantity}") == (refused.value.code, f"{refused.value.details['got']}")
+    assert "quantity" == refused.value.details.get("field", "quantity")
 
 
 @pytest.mark.parametrize(("quantity", "expected"), [(0, 13), (12, 1), (13, 10), (22, 1), (23, None), (99, None)])
@@ -148,12 +176,37 @@ def test_a_plan_warns_where_more_costs_less() -> None:
         (({"up_to": 2, "unit_price": "10"}, {"up_to": 3, "unit_price": "9"}, {"unit_price": "1"}), {3: 1}),
         (({"up_to": 2, "unit_price": "1", "flat_price": "9"}, {"unit_price": "1"}), {2: 1}),
         (({"up_to": 2, "unit_price": "0"}, {"up_to": 4, "unit_price": "9"}, {"unit_price": "1"}), {4: 3}),
+        (({"up_to": 1, "unit_price": "1"}, {"up_to": 2, "unit_price": "9"}, {"unit_price": "1"}), {2: 2}),
+        (({"up_to": 2, "unit_price": "0"}, {"up_to": 4, "unit_price": "4"}, {"unit_price": "2.5"}), {4: 4}),
+        (({"up_to": 2, "unit_price": "10"}, {"up_to": 5, "unit_price": "1"}, {"unit_price": "1"}), {2: 1}),
+        (({"up_to": 3, "unit_price": "3"}, {"unit_price": "1.5"}), {3: 3}),
     ],
 )
 def test_a_cliff_begins_where_it_gets_dearer(tiers: tuple[dict[str, Any], ...], expected: dict[int, int]) -> None:
     """It may reach back over several tiers, to the first unit or to the start of a tier."""
     found = [warning.details for warning in plan(*tiers).warnings()]
     assert expected == {details["bound"]: dearer_from(details) for details in found}
+
+
+def test_a_cliff_may_begin_at_nothing() -> None:
+    """Where the first flat price is charged to the idle, too: 9, 10 and 11 are more than 3."""
+    tiers = {"up_to": 2, "unit_price": "1", "flat_price": "9"}, {"unit_price": "1"}
+    cliff = plan(*tiers, charge_flat_at_zero=True).warnings()
+    assert ["0 to 2 cost"] == [warning.details["dearer"] for warning in cliff]
+
+
+def test_a_cliff_of_one_quantity_is_told_in_the_singular() -> None:
+    """Only twenty costs more than twenty-one, or nineteen does not."""
+    cliff = plan({"up_to": 20, "unit_price": "1", "flat_price": "1.50"}, {"unit_price": "1"}).warnings()
+    assert ["20 costs"] == [warning.details["dearer"] for warning in cliff]
+
+
+@pytest.mark.parametrize(("bound", "expected"), [(QUANTITY_MAX - 1, 1), (QUANTITY_MAX, 0)])
+@pytest.mark.parametrize("package_size", [1, 10])
+def test_a_step_beyond_the_largest_quantity_is_no_cliff(bound: int, package_size: int, expected: int) -> None:
+    """A plan may go on where nobody can, and is checked all the same."""
+    checked = plan({"up_to": bound, "unit_price": "2"}, {"unit_price": "1"}, package_size=package_size)
+    assert (expected if package_size == 1 else 0) == len(checked.warnings())
 
 
 def test_a_plan_warns_where_its_prices_end() -> None:
@@ -196,6 +249,63 @@ def test_an_impossible_plan_is_refused_and_says_where(keys: dict[str, Any], code
     assert (code, field) == (refused.value.code, refused.value.details["field"])
 
 
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ({"id": 7}, "text"),
+        ({"id": ""}, "text of 1 to 128 characters"),
+        ({"id": "x" * 129}, "text of 1 to 128 characters"),
+        ({"package_size": "5"}, "a whole number"),
+        ({"package_size": 0}, "a whole number from 1"),
+        ({"included": QUANTITY_MAX + 1}, f"a whole number up to {QUANTITY_MAX}"),
+        ({"charge_flat_at_zero": "yes"}, "true or false"),
+        ({"tiers": "x"}, "a list"),
+        ({"tiers": [7]}, "a table"),
+        ({"mode": "tiered"}, '"volume" or "graduated"'),
+    ],
+)
+def test_a_wrong_value_is_answered_with_what_is_wanted(keys: dict[str, Any], wanted: str) -> None:
+    """In words that need no knowledge of what reads the plan."""
+    with pytest.raises(BadPlan) as refused:
+        plan(**keys)
+    assert ("value", wanted) == (refused.value.code, refused.value.details["wanted"])
+    assert "a table" == wanted_by({"type": "dict_type", "msg": "Input should be a valid dictionary"})
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("curency", " (did you mean currency?)"),
+        ("tierss", " (did you mean tiers?)"),
+        ("Xmode", " (did you mean mode?)"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_nearest_of_its_table(key: str, near: str) -> None:
+    """A plan's keys for a plan, a tier's for a tier, and the key as it was written."""
+    with pytest.raises(BadPlan) as refused:
+        plan(**{key: "x"})
+    assert (key, near) == (refused.value.details["field"], refused.value.details["hint"])
+    with pytest.raises(BadPlan) as refused:
+        plan({"unit_prise": "1", "unit_price": "1"})
+    assert (" (did you mean unit_price?)", "flat_price, unit_price, up_to") == (
+        refused.value.details["hint"],
+        refused.value.details["known"],
+    )
+
+
+def test_a_missing_key_is_answered_with_all_that_are_needed() -> None:
+    """Those of the table in which it is missing."""
+    with pytest.raises(BadPlan) as refused:
+        plan({"up_to": 5})
+    assert "A tier needs a unit_price." == refused.value.details["wanted"]
+    with pytest.raises(BadPlan) as refused:
+        Plan(id="sample", mode="volume", tiers=())  # type: ignore[call-arg]
+    assert ("currency", "A plan needs id, currency, mode and tiers.") == (
+        refused.value.details["field"],
+        refused.value.details["wanted"],
+    )
+
+
 def test_a_tier_alone_says_what_is_wrong_with_it() -> None:
     """It is built before the plan it is for."""
     with pytest.raises(BadPlan) as refused:
@@ -205,8 +315,49 @@ def test_a_tier_alone_says_what_is_wrong_with_it() -> None:
 
 def test_a_discount_is_a_line_of_its_own() -> None:
     """A percentage of the rounded usage line, rounded alike: 12.5% of 7.99 is 0.99875."""
-    usage, discount = lines(plan().price(1), plan(), Decimal("12.5"))[0]
-    assert (Decimal("7.99"), Decimal("-1.00")) == (usage.amount, discount.amount)
+    (usage, discount), owed = lines(plan().price(1), plan(), Decimal("12.50"))
+    assert (Decimal("7.99"), "6.99 USD") == (usage.amount, str(owed))
+    assert Line("discount", "Discount of 12.5% on 7.99 USD", None, None, Decimal("-1.00")) == discount
+
+
+def test_a_large_discount_is_as_exact_as_a_small_one() -> None:
+    """Twenty-nine digits: more than Python's decimals hold unasked."""
+    dear = plan({"unit_price": f"{10**15 - 1}"})
+    usage, discount = lines(dear.price(QUANTITY_MAX), dear, Decimal("33.333333333333"))[0]
+    assert "999999999999999000000000000.00" == f"{usage.amount}"
+    assert "-333333333333329666666666666.67" == f"{discount.amount}"
+
+
+@pytest.mark.parametrize(
+    ("of", "quantity", "unit_price", "parts"),
+    [
+        (plan(), 11, "6.99", []),
+        (plan(), 0, None, []),
+        (plan(*FLAT, charge_flat_at_zero=True), 0, None, []),
+        (plan(mode="graduated"), 11, None, ["79.90", "6.99"]),
+        (plan(mode="graduated"), 1, None, ["7.99"]),
+    ],
+)
+def test_a_usage_line_has_one_price_or_the_parts_of_several(
+    of: Plan, quantity: int, unit_price: str | None, parts: list[str]
+) -> None:
+    """What is charged without a unit has no price per unit."""
+    (usage,), owed = lines(of.price(quantity), of, Decimal(0))
+    assert ("usage", quantity, unit_price, parts, owed.amount) == (
+        usage.kind,
+        usage.quantity,
+        None if usage.unit_price is None else f"{usage.unit_price}",
+        [f"{part.amount}" for part in usage.parts],
+        usage.amount,
+    )
+
+
+def test_a_line_writes_thousands_apart_and_no_needless_zeros() -> None:
+    """For whoever reads it."""
+    of = plan({"unit_price": "0.10"}, included=1_500, package_size=1_000)
+    assert "Peak of 12,000 engagement identities, 1,500 included, in packages of 1,000: 11 x 0.10" == arithmetic(
+        of.price(12_000), of
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,9 +84,41 @@ def test_a_span_is_half_open(rows: list[Row], expected: tuple[int, int]) -> None
     assert [[expected]] == _shown(swept(rows, [[10, 20]]))
 
 
+@pytest.mark.parametrize("small", [0, 1_000])
+def test_a_sweep_gives_whole_numbers_for_each_bound(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there are bounds, one for an account that has none."""
+    monkeypatch.setattr(sweeping, "SMALL", small)
+    places = Spans.of([[], [10, 20, 30]])
+    assert ([0, 1], [0, 3]) == (places.first.tolist(), places.last.tolist())
+    one = np.array([12], np.int64)
+    peaks = sweep(Intervals(one.astype(np.int32), one, one + 9, one < 0), np.ones(1, np.int32), places)
+    assert ([0, 1, 1, 0], [12, 20]) == (peaks.counts.tolist(), peaks.instants[1:3].tolist())
+    whole = np.dtype(np.int64)
+    assert [whole] * 5 == [a.dtype for a in (places.bounds, places.first, places.last, peaks.counts, peaks.instants)]
+
+
 def test_no_accounts_have_no_peaks() -> None:
     """An empty source is no error here."""
     assert [] == swept([], [])
+    none = np.empty(0, np.int64)
+    peaks = sweep(Intervals(none.astype(np.int32), none, none, none < 0), none.astype(np.int32), Spans.of([]))
+    assert [none.dtype] * 3 == [column.dtype for column in (Spans.of([]).bounds, peaks.counts, peaks.instants)]
+
+
+def test_many_intervals_are_swept_by_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a number on, and not below it."""
+    used: list[str] = []
+
+    def noted(kernel: Any) -> Any:
+        used.append("machine code")
+        return kernel
+
+    monkeypatch.setattr(sweeping, "SMALL", 2)
+    monkeypatch.setattr(sweeping, "compiled", noted)
+    assert [[(1, 1)]] == swept([(0, 1, 2)], [[0, 9]])
+    assert [] == used
+    assert [[(2, 1)]] == swept([(0, 1, 2), (0, 1, 3)], [[0, 9]])
+    assert ["machine code"] == used
 
 
 def _highest(rows: list[Row], start: int, end: int) -> tuple[int, int]:

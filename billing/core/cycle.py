@@ -123,12 +123,12 @@ class CycleRule:
         """The start of cycle `k`, in microseconds."""
         if k == 0 and self.anchor is not None:
             return micros(self.anchor)
-        return micros(self._wall_clock(k).replace(tzinfo=zone(self.timezone), fold=0).astimezone(UTC))
+        return micros(self._wall_clock(k).replace(tzinfo=zone(self.timezone), fold=0))
 
     def index_at(self, instant: int) -> int:
         """The number of the cycle that an instant in microseconds falls in."""
-        anchor, local = self._local_anchor, moment(instant).astimezone(zone(self.timezone))
-        k = ((local.year - anchor.year) * 12 + local.month - anchor.month) // self.months
+        anchor, given = self._local_anchor, moment(instant)
+        k = ((given.year - anchor.year) * 12 + given.month - anchor.month) // self.months  # or one beside it
         while self.bound(k) > instant:
             k -= 1
         while self.bound(k + 1) <= instant:

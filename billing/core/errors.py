@@ -414,7 +414,7 @@ def hint(value: str, known: list[str], *, wording: str = " (did you mean {}?)") 
     >>> hint("timestmap", ["occurred_at", "timestamp"])
     ' (did you mean timestamp?)'
     """
-    near = get_close_matches(value, known, n=1, cutoff=0.6)
+    near = get_close_matches(value, known)
     return wording.format(near[0]) if near else ""
 
 

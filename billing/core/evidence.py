@@ -93,7 +93,7 @@ def evidence(
     """
     start, end = span
     within = intervals.at((intervals.starts < end) & (intervals.ends > start))
-    at_peak = within.at(np.zeros(len(within), np.bool_))
+    at_peak = within  # nobody, if the peak is 0
     if peak_at is not None:
         at_peak = within.at((within.starts <= peak_at) & (peak_at < within.ends))
     return Evidence(
@@ -123,25 +123,22 @@ def _witnesses(
     if peak_at is None:
         return []
     cut = _cuts(events, len(identities), peak_at, policy)
-    windows = np.array([microseconds(policy.connect_window), microseconds(policy.action_window), 0])
-    assert (CONNECTED, CALLED, DELETED) == (0, 1, 2), "windows stand at the codes of their types"
-    reach = events.instants + windows[events.types]
+    windows = microseconds(policy.action_window), microseconds(policy.connect_window)
+    reach = events.instants + np.where(events.types == CALLED, *windows)
     rows = np.flatnonzero((events.types != DELETED) & (events.instants <= peak_at) & (reach > peak_at))
     rows = rows[np.isin(events.identities[rows], at_peak.identities)]
     rows = rows[events.instants[rows] >= cut.since[events.identities[rows]]]
     names = event_ids.take(pa.array(rows)).to_pylist() if event_ids is not None else [None] * len(rows)
-    # For each identity the event that reaches furthest; then the later, then the smaller id.
-    best: dict[int, tuple[tuple[int, int], str, int]] = {}
+    # For each identity the event that reaches furthest; then the later, then the smaller id, then the type.
+    best: dict[int, tuple[int, int, str, int, int]] = {}
     for k, row in enumerate(rows.tolist()):
         identity = int(events.identities[row])
-        rank = (int(reach[row]), int(events.instants[row]))
-        known = best.get(identity)
-        if known is None or rank > known[0] or (rank == known[0] and (names[k] or "") < known[1]):
-            best[identity] = (rank, names[k] or "", k)
+        rank = (-int(reach[row]), -int(events.instants[row]), names[k] or "", int(events.types[row]), k)
+        best[identity] = min(best.get(identity, rank), rank)
     witnesses = []
     for at in range(len(at_peak)):
         identity = int(at_peak.identities[at])
-        k = best[identity][2]
+        k = best[identity][-1]
         row = int(rows[k])
         witnesses.append(
             Witness(
@@ -192,7 +189,7 @@ def _came_and_went(within: Intervals, at_peak: Intervals, identities: pa.Array) 
 
 def _counts(within: Intervals, start: int, end: int) -> list[tuple[int, int]]:
     instants = np.concatenate([np.maximum(within.starts, start), within.ends])
-    changes = np.concatenate([np.ones(len(within), np.int64), -np.ones(len(within), np.int64)])
+    changes = np.repeat([1, -1], len(within))
     at, places = np.unique(np.append(instants, start), return_inverse=True)
     counts = np.cumsum(np.bincount(places, np.append(changes, 0))).astype(np.int64)
     inside = at < end

@@ -112,7 +112,7 @@ def arithmetic(price: Price, plan: Plan) -> str:
             sums.append(f"{part.tier.flat_price:f} flat")
     if sums:
         text += f": {' + '.join(sums)}"
-    tiers = sum((part.amount for part in price.parts), Decimal(0))
+    tiers = sum(part.amount for part in price.parts)
     if price.exact > tiers:
         text += f", raised to the minimum of {plan.minimum:f}"
     elif price.exact < tiers:

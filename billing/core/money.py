@@ -16,7 +16,6 @@ from decimal import (
     Inexact,
     InvalidOperation,
     Overflow,
-    localcontext,
 )
 from functools import cache
 from typing import Final
@@ -25,6 +24,8 @@ from .errors import BadPlan, hint
 
 #: Enough digits for a price of 12 + 12 digits times 10^12 units; losing one is an error.
 EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow, FloatOperation])
+#: The one place where a digit may go: half a minor unit and more goes away from zero.
+_NEAREST: Final = Context(prec=60, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Overflow, FloatOperation])
 
 
 def minor_digits(currency: str, *, field: str = "currency") -> int:
@@ -77,7 +78,5 @@ def rounded(amount: Decimal, currency: str) -> Money:
     >>> str(rounded(Decimal("2.675"), "USD")), str(rounded(Decimal("-0.125"), "USD"))
     ('2.68 USD', '-0.13 USD')
     """
-    with localcontext(EXACT) as exact:
-        exact.traps[Inexact] = False  # the one place where a digit may go
-        nearest = amount.quantize(Decimal(1).scaleb(-minor_digits(currency)), rounding=ROUND_HALF_UP)
+    nearest = _NEAREST.quantize(amount, Decimal(1).scaleb(-minor_digits(currency)))
     return Money(nearest if nearest else abs(nearest), currency)

@@ -8,9 +8,11 @@ rounding. Everything before the rounding is exact.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from itertools import pairwise
 from os import PathLike
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -34,7 +36,7 @@ def _price(value: object) -> Decimal:
     price = Decimal(text)
     if price < 0:
         raise BadPlan("price_negative", field="", got=value)
-    decimals = max(0, -int(price.normalize().as_tuple().exponent))
+    decimals = -int(price.normalize().as_tuple().exponent)
     if decimals > PRICE_DECIMALS_MAX:
         raise BadPlan("price_scale", field="", got=value, decimals=decimals)
     return price
@@ -167,7 +169,7 @@ class Plan(_Document):
 
     def warnings(self) -> list[PlanWarning]:
         """What is legal but may surprise: totals that fall as the quantity rises, and an end of the prices."""
-        found = list(self._cliffs()) if self.mode == "volume" else []
+        found = list(self._cliffs())
         if (bound := self.tiers[-1].up_to) is not None:
             details = {"field": f"tiers[{len(self.tiers) - 1}].up_to", "got": bound}
             found.append(PlanWarning("tiers_bounded", details))
@@ -178,27 +180,25 @@ class Plan(_Document):
             if self.charge_flat_at_zero:
                 yield Part(0, self.tiers[0], Decimal(0), self.tiers[0].flat_price)
             return
-        below = 0
+        below = Decimal(0)
         for k, tier in enumerate(self.tiers):
-            reached = tier.up_to is None or units <= tier.up_to
-            if self.mode == "graduated":
-                inside = (units if reached or tier.up_to is None else Decimal(tier.up_to)) - below
+            end = units if tier.up_to is None else min(units, Decimal(tier.up_to))
+            if self.mode == "graduated" or end == units:
+                inside = end - below if self.mode == "graduated" else units
                 yield Part(k, tier, inside, inside * tier.unit_price + tier.flat_price)
-            elif reached:
-                yield Part(k, tier, units, units * tier.unit_price + tier.flat_price)
-            if reached:
+            if end == units:
                 return
-            below = tier.up_to or 0
-        raise NotPriced("quantity_not_priced", got=_shown(quantity), plan=self.id, bound=self.quantity_of(below))
+            below = end
+        raise NotPriced("quantity_not_priced", got=_shown(quantity), plan=self.id, bound=self.quantity_of(int(below)))
 
     def _cliffs(self) -> Iterator[PlanWarning]:
-        # Within a tier the total never falls, so only the step over a bound can.
-        for k, tier in enumerate(self.tiers[:-1]):
-            assert tier.up_to is not None, "only the last tier is open"
-            last = self.quantity_of(tier.up_to)
+        # Within a tier the total never falls, so only the step over a bound can, if both its sides have a price.
+        ends = [self.quantity_of(tier.up_to) for tier in self.tiers[:-1] if tier.up_to is not None]
+        spans = list(pairwise([-1, *(end for end in ends if end < QUANTITY_MAX)]))
+        for k, (_, last) in enumerate(spans):
             high, low = self.price(last).total, self.price(last + 1).total
             if high.amount > low.amount:
-                dearer = self._dearer_from(k, low.amount)
+                dearer = self._dearer_from(spans[: k + 1], low.amount)
                 details = {
                     "field": f"tiers[{k}]",
                     "bound": last,
@@ -209,18 +209,20 @@ class Plan(_Document):
                 }
                 yield PlanWarning("tiers_cliff", details)
 
-    def _dearer_from(self, k: int, amount: Decimal) -> int:
-        """The smallest quantity from which on, up to the end of tier `k`, all cost more than `amount`."""
-        high = self.quantity_of(self.tiers[k].up_to or 0)
-        low = self.quantity_of(self.tiers[k - 1].up_to or 0) + 1 if k else 0
-        if self.price(low).total.amount > amount:
-            if k and self.price(low - 1).total.amount > amount:
-                return self._dearer_from(k - 1, amount)
-            return low
-        while high - low > 1:  # the total at `high` is above the amount, at `low` it is not
-            middle = (low + high) // 2
-            low, high = (low, middle) if self.price(middle).total.amount > amount else (middle, high)
-        return high
+    def _dearer_from(self, spans: list[tuple[int, int]], amount: Decimal) -> int:
+        """The smallest quantity from which on, up to the end of the last of these tiers, all cost more than `amount`.
+
+        Each tier is given by the quantity before its first and by its last.
+        """
+
+        def dearer(quantity: int) -> bool:
+            return self.price(quantity).total.amount > amount
+
+        for before, last in reversed(spans):
+            first = before + 1 + bisect_left(range(before + 1, last + 1), True, key=dearer)
+            if first > before + 1:
+                break
+        return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,19 +280,17 @@ def _shown(quantity: Decimal) -> int | Decimal:
 def _bad_plan(error: ValidationError, model: type[BaseModel]) -> BadPlan:
     """Pydantic's first complaint as one of ours, with a pointer such as `tiers[2].unit_price`."""
     first = error.errors()[0]
-    place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
+    place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).removeprefix(".")
     inner = first.get("ctx", {}).get("error")
     if isinstance(inner, BadPlan):
-        pointed = ".".join(p for p in (place, str(inner.details.get("field", ""))) if p)
+        pointed = ".".join(p for p in (place, str(inner.details["field"])) if p)
         return BadPlan(inner.code, **{**inner.details, "field": pointed})
     if first["type"] == "missing":
-        inside = place.startswith("tiers[") or model is Tier
-        needed = "A tier needs a unit_price." if inside else "A plan needs id, currency, mode and tiers."
+        needed = "A tier needs a unit_price." if model is Tier else "A plan needs id, currency, mode and tiers."
         return BadPlan("key_missing", field=place, wanted=needed)
     if first["type"] == "extra_forbidden":
-        known = sorted(Tier.model_fields if place.startswith("tiers") else model.model_fields)
-        near = hint(place.split(".")[-1], known)
-        return BadPlan("key_unknown", field=place, hint=near, known=", ".join(known))
+        known = sorted(model.model_fields)
+        return BadPlan("key_unknown", field=place, hint=hint(place, known), known=", ".join(known))
     return BadPlan("value", field=place, got=first["input"], wanted=wanted_by(first))
 
 

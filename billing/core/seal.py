@@ -22,7 +22,7 @@ Value = str | int | None
 BEGINNING: Final = bytes(32)
 #: From so many rows on, writing whole columns costs less than writing value by value.
 _MANY: Final = 200
-_NOTHING: Final = pa.scalar(b"", pa.binary())
+_NOTHING: Final = pa.scalar(b"")
 
 
 def digest(contents: Iterable[Sequence[Value]]) -> str:
@@ -35,7 +35,7 @@ def digest(contents: Iterable[Sequence[Value]]) -> str:
     """
     whole = hashlib.sha256()
     for content in sorted({written(content) for content in contents}):
-        whole.update(len(content).to_bytes(8, "big") + content)
+        whole.update(len(content).to_bytes(8) + content)
     return whole.hexdigest()
 
 
@@ -72,7 +72,7 @@ def _written(value: Value) -> bytes:
     if value is None:
         return b"n"
     kind, content = (b"i", str(value).encode()) if isinstance(value, int) else (b"s", value.encode())
-    return kind + len(content).to_bytes(8, "big") + content
+    return kind + len(content).to_bytes(8) + content
 
 
 def _written_column(column: pa.Array) -> Any:
@@ -80,5 +80,5 @@ def _written_column(column: pa.Array) -> Any:
     text = column.cast(pa.string()).cast(pa.binary())
     sizes = pc.binary_length(text).fill_null(0).to_numpy().astype(">u8")
     prefixes = pa.FixedSizeBinaryArray.from_buffers(pa.binary(8), len(column), [None, pa.py_buffer(sizes.tobytes())])
-    joined = pc.binary_join_element_wise(pa.scalar(kind, pa.binary()), prefixes.cast(pa.binary()), text, _NOTHING)
+    joined = pc.binary_join_element_wise(pa.scalar(kind), prefixes.cast(pa.binary()), text, _NOTHING)
     return pc.fill_null(joined, np.bytes_(b"n"))

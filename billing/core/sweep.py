@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,10 +37,9 @@ class Spans:
     @classmethod
     def of(cls, bounds: Sequence[Sequence[int]]) -> Spans:
         """The spans between the given bounds, account by account."""
-        sizes = np.array([max(len(b), 1) for b in bounds], np.int64)
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-        flat = np.concatenate([np.asarray(b or [_FOREVER], np.int64) for b in bounds] or [np.empty(0, np.int64)])
-        return cls(flat, offsets[:-1], offsets[1:] - 1)
+        rows = [own or [_FOREVER] for own in bounds]
+        offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        return cls(np.array([*chain.from_iterable(rows)], np.int64), offsets[:-1], offsets[1:] - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ def sweep(intervals: Intervals, accounts: Int32, spans: Spans) -> Peaks:
     `accounts` gives the account code of each interval.
     """
     order: NDArray[np.intp] = np.argsort(intervals.ends)
-    active = np.zeros(len(spans.first), np.int64)
-    peaks, instants = np.zeros((2, len(spans.bounds)), np.int64)
+    active = np.zeros_like(spans.first)
+    peaks, instants = np.zeros_like(spans.bounds), np.zeros_like(spans.bounds)
     edges: list[Any] = [intervals.starts, accounts, intervals.ends[order], accounts[order]]
     state: list[Any] = [spans.bounds, spans.first, spans.last, active, spans.first.copy(), peaks, instants]
     if len(intervals) < SMALL:
