@@ -41,9 +41,10 @@ mutation: $(DEV)  ## change core in one place at a time, and see how often no te
 bench: $(DEV)  ## measure every figure that the README gives; about fifteen minutes
 	PYTHONPATH=tests $(BIN)/python -m bench.run
 
-verify-long: $(DEV)  ## the laws on 20,000 ledgers, 10,000 histories and power cuts, kills by the hundred; an hour or more
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q -n 2 tests/test_laws.py tests/test_ledger_laws.py \
-		tests/test_machine.py tests/test_durability.py tests/test_postgres.py
+verify-long: $(DEV)  ## laws by the thousand, 100,000 ledgers, 10,000 histories and power cuts, readers fuzzed; three hours
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q -n 2 tests/test_laws.py tests/test_ledger_laws.py tests/test_opinions.py \
+		tests/test_differential.py tests/test_machine.py tests/test_durability.py tests/test_postgres.py
+	BILLING_FUZZ_SECONDS=1800 $(BIN)/python -m pytest -q -n 2 tests/test_fuzz.py
 
 lock: $(DEV)  ## pin what is installed, with hashes and without addresses
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

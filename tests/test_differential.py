@@ -85,8 +85,9 @@ def test_our_own_command_line_is_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", MISTAKES)
 def test_every_known_mistake_is_caught_by_five_events_at_most(name: str) -> None:
     """Each is one line of a right biller put wrongly, and has cost somebody money."""
+    words = f"{sys.executable} {FOLDER}/wrong.py {name} {{events}} {{cycles}} {{terms}}"
     with pytest.raises(Wrong) as caught:
-        check(Script(WRONG["mistaken"](name)), terms=strategies.terms())
+        check(Command(words) if LONG else Script(WRONG["mistaken"](name)), terms=strategies.terms())
     assert len(caught.value.difference.case.events) <= 5
 
 
