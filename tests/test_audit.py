@@ -225,6 +225,20 @@ def test_an_event_that_changes_no_peak_is_missed_too(books: Path, tmp_path: Path
     ]
 
 
+def test_a_document_that_somebody_made_unreadable_is_a_finding(books: Path, tmp_path: Path) -> None:
+    """Whatever was done to a ledger, it is told and not stumbled over."""
+    address = without(books, tmp_path / "copy.db", "e02123", "once")
+    database = apsw.Connection(str(tmp_path / "copy.db"))
+    for number, content in (("INV-000001", "{"), ("INV-000002", "[]"), ("INV-000003", '{"account_id": "outreach-sg"}')):
+        database.execute("UPDATE document SET content = ? WHERE number = ?", (content, number))
+    database.close()
+    ledger = open_ledger(address)
+    found = audit(ledger, Question(terms=engine.terms_in(ledger)))
+    told = [str(finding) for finding in found.findings if finding.code == "invoice_unreadable"]
+    assert 3 == len(told)
+    assert "copy.db: INV-000003: it holds no invoice as billing writes them: basis is missing." in told[2]
+
+
 # What is wrong: an invoice.
 
 
@@ -281,7 +295,7 @@ def test_an_issued_invoice_is_held_against_what_the_ledger_held_then(cli: Cli, b
     assert told.status in (1, 2)  # by all events of today, a higher peak; or files of another kind beside them
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"account_id": "acme"}'])
+@pytest.mark.parametrize("content", ["", "[1]", "[[]]", "{}", '{"account_id": "acme"}'])
 def test_what_is_no_invoice_is_refused(content: str, cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "invoice.json").write_text(content)
     found = cli("verify", EVENTS, "--invoice", str(tmp_path / "invoice.json"))

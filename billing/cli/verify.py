@@ -77,6 +77,8 @@ def verify(
 
     if (source is None) == (against is None):
         raise BillingError("usage", detail="verify takes either a source or --against COMMAND")
+    if format is Format.csv:
+        raise BillingError("usage", detail="verify answers as table or json")
     if against is not None:
         _against(against, ledgers, seed, types, conflicts, keep, format)
         return
@@ -98,19 +100,22 @@ def verify(
 
 def _invoices(source: Any, file: Path, question: Any, reading: Any) -> Audit:
     from ..core.errors import BillingError
-    from ..verify.audit import audit_invoices
+    from ..verify.audit import UNREADABLE, audit_invoices, unreadable
 
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
-        return audit_invoices(source, said if isinstance(said, list) else [said], question, reading)
     except FileNotFoundError:
         raise BillingError("file_missing", str(file), hint="") from None
-    except KeyError as error:
-        raise BillingError("invoice_unreadable", str(file), detail=f"{error.args[0]} is missing") from None
-    except (ValueError, TypeError, ArithmeticError) as error:
-        if isinstance(error, BillingError):
-            raise
+    except OSError as error:
+        raise BillingError("file_unreadable", str(file), detail=error.strerror or "") from None
+    except (ValueError, RecursionError) as error:
         raise BillingError("invoice_unreadable", str(file), detail=str(error).rstrip(".")) from None
+    try:
+        return audit_invoices(source, said if isinstance(said, list) else [said], question, reading)
+    except BillingError:
+        raise
+    except UNREADABLE as error:
+        raise BillingError("invoice_unreadable", str(file), detail=unreadable(error)) from None
 
 
 def _tell(found: Audit, keep: Path, format: Format) -> None:

@@ -96,7 +96,7 @@ def audit(
             progress(auditing.told.accounts.get(account, 0))
     if isinstance(source, Ledger):
         auditing.documents_of(source)
-        auditing.result.findings = verify_ledger(source)
+        auditing.result.findings += verify_ledger(source)
     return auditing.result
 
 
@@ -105,12 +105,21 @@ def audit_invoices(source: Any, invoices: Sequence[dict[str, Any]], question: Qu
 
     Where the source is a ledger, each is held against what the ledger held at the position it names.
     Without a plan in the terms, an invoice is taken at its word for policy and cycle, and its prices are
-    not looked up. Raises `KeyError`, `TypeError` or `ValueError` for what is no invoice.
+    not looked up. Raises one of `UNREADABLE` for what is no invoice.
     """
     auditing = _Auditing(source, question, reading, everything=True)
     for said in invoices:
         auditing.document(said)
     return auditing.result
+
+
+#: What is raised by a document that is none.
+UNREADABLE: Final = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)
+
+
+def unreadable(error: Exception) -> str:
+    """Why a document could not be read, in words."""
+    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
 
 
 class _Auditing:
@@ -144,9 +153,13 @@ class _Auditing:
     def documents_of(self, ledger: Ledger) -> None:
         """Hold every document that a ledger has issued against its entries up to the position it names."""
         for document in ledger.documents(*ISSUED):
-            said = json.loads(document.content)
-            if not self._question.accounts or said["account_id"] in self._question.accounts:
-                self.document(said)
+            if self._question.accounts and document.account_id not in self._question.accounts:
+                continue
+            try:
+                self.document(json.loads(document.content))
+            except UNREADABLE as error:  # somebody changed it
+                where, detail = f"{ledger.name}: {document.number}", unreadable(error)
+                self.result.findings.append(Finding("invoice_unreadable", where, {"detail": detail}))
 
     def document(self, said: dict[str, Any]) -> None:
         """Hold one document, invoice or note, against what it was drafted from."""
