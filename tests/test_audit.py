@@ -166,14 +166,13 @@ def test_a_mistake_in_the_walk_is_found_in_a_file_and_kept(
 
 
 def test_a_wrong_price_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        billing.Plan, "_parts", mistaken(billing.Plan, "_parts", "units <= tier.up_to", "units < tier.up_to")
-    )
+    wrong = mistaken(billing.Plan, "_parts", "inside * tier.unit_price", "2 * inside * tier.unit_price")
+    monkeypatch.setattr(billing.Plan, "_parts", wrong)
     tiers = billing.Tier(up_to=1, unit_price=Decimal("7.99")), billing.Tier(unit_price=Decimal("5.00"))
     plan = billing.Plan(id="two", currency="USD", mode="volume", tiers=tiers)
     told = [Event("acme", "ada", "action.called", strategies.JANUARY[0], "e1")]
     found = audit(table(told), Question(terms=AllTerms(Terms(plan)), first="2026-01", last="2026-01"))
-    assert [("total", "5.00", "7.99")] == [(d.figure, str(d.said), str(d.right)) for d in found.discrepancies]
+    assert [("total", "15.98", "7.99")] == [(d.figure, str(d.said), str(d.right)) for d in found.discrepancies]
 
 
 def test_a_bill_left_out_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,8 @@ UNUSABLE: Final = 2
 _SHOWN: Final = 10
 
 
-def finish(found: Activity, kept: Path | None) -> None:
-    """Say what the source held, keep the rejections, and end with the status that tells."""
+def finish(found: Activity, kept: Path | None, *, status: int = 0) -> None:
+    """Say what the source held, keep the rejections, and end with the status that tells, or at least `status`."""
     from ..core.errors import sentence
 
     again = int(found.intervals.after_deletion.sum())
@@ -35,6 +35,8 @@ def finish(found: Activity, kept: Path | None) -> None:
         finish_rows(found.rejections, found.tally, kept)
     else:
         say(f"position {found.position:,}, digest {found.digest}")
+    if status:
+        raise typer.Exit(status)
 
 
 def finish_rows(rejections: Sequence[Rejection], tally: Tally, kept: Path | None) -> None:

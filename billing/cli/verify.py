@@ -24,13 +24,14 @@ from .options import (
     PlanFile,
     Position,
     Reconnect,
+    Rejections,
     TermsFile,
     Timezone,
     question_of,
     reading_of,
     terms_of,
 )
-from .printing import FOUND, counting, say, write
+from .printing import FOUND, counting, finish, say, write
 
 if TYPE_CHECKING:
     from ..verify.audit import Audit
@@ -70,6 +71,7 @@ def verify(
     position: Position = None,
     format: As = Format.table,
     ignore_extra: IgnoreExtra = False,
+    rejections: Rejections = None,
 ) -> None:
     """Compute bills again by the definition, or search for a ledger on which a biller is wrong."""
     from .. import engine
@@ -95,7 +97,7 @@ def verify(
                 found = audit(opened, question, reading, everything=everything, progress=counted)
         else:
             found = _invoices(opened, invoice, question, reading)
-    _tell(found, keep, format)
+    _tell(found, keep, format, rejections)
 
 
 def _invoices(source: Any, file: Path, question: Any, reading: Any) -> Audit:
@@ -118,7 +120,7 @@ def _invoices(source: Any, file: Path, question: Any, reading: Any) -> Audit:
         raise BillingError("invoice_unreadable", str(file), detail=unreadable(error)) from None
 
 
-def _tell(found: Audit, keep: Path, format: Format) -> None:
+def _tell(found: Audit, keep: Path, format: Format, rejections: Path | None) -> None:
     """Say what was looked at and what differs, and keep what shows it."""
     kept = [_kept(one, keep / str(number)) for number, one in enumerate(found.discrepancies, 1)]
     if format is Format.json:
@@ -147,7 +149,9 @@ def _tell(found: Audit, keep: Path, format: Format) -> None:
             if files:
                 print(f"  {files}")
         print(_result(found))
-    if not found.holds:
+    if found.found is not None:
+        finish(found.found, rejections, status=0 if found.holds else FOUND)
+    elif not found.holds:
         raise typer.Exit(FOUND)
 
 

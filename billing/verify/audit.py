@@ -29,7 +29,7 @@ from ..ledger.entry import ISSUED
 from ..ledger.ledger import Ledger
 from ..ledger.verify import Finding
 from ..ledger.verify import verify as verify_ledger
-from ..reckoning import Question
+from ..reckoning import Activity, Question
 from . import definition, expected
 from .claims import Claim, Discrepancy, moment_text, span_text
 from .definition import Event
@@ -49,7 +49,10 @@ INSTANTS: Final = 10
 
 @dataclass(slots=True)
 class Audit:
-    """What was looked at, and what differs: `discrepancies` of bills, `findings` of a ledger itself."""
+    """What was looked at, and what differs: `discrepancies` of bills, `findings` of a ledger itself.
+
+    `found` is what the engine made of the source, where it was asked.
+    """
 
     full: list[str] = field(default_factory=list)
     sampled: dict[str, int] = field(default_factory=dict)
@@ -58,6 +61,7 @@ class Audit:
     unpriced: int = 0
     discrepancies: list[Discrepancy] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    found: Activity | None = None
 
     @property
     def holds(self) -> bool:
@@ -81,6 +85,7 @@ def audit(
     reading = reading or Reading()
     auditing = _Auditing(source, question, reading, everything)
     answered = engine.answer(source, question, reading)
+    auditing.result.found = answered.found
     rows: Sequence[Peak | Invoice] = answered.peaks()
     if all(answered.terms_of(row).plan for row in rows):
         rows = answered.drafts()
