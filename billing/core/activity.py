@@ -109,14 +109,16 @@ class Walk:
     def __init__(self, policy: ActivityPolicy) -> None:
         self._windows = (microseconds(policy.connect_window), microseconds(policy.action_window))
         self._restarts = policy.reconnect == "restarts"
-        self._until: Any = np.empty(0, np.int64)  # per identity: active up to here
-        self._deleted: Any = np.empty(0, np.int64)  # per identity: its latest deletion
-        self._called: Any = np.empty(0, np.int64)  # per identity: its latest action, if connects restart
-        self._latest: Any = np.empty(0, np.int32)  # per identity: its latest interval
-        self._whose: Any = np.empty(0, np.int32)  # per interval, as are the next two
+        # Columns that grow. Per identity:
+        self._until: Any = np.empty(0, np.int64)  # active up to here
+        self._deleted: Any = self._until  # its latest deletion
+        self._called: Any = self._until  # its latest action, if connects restart
+        self._latest: Any = np.empty(0, np.int32)  # its latest interval
+        # Per interval:
+        self._whose: Any = np.empty(0, np.int32)
         self._starts: Any = np.empty(0, np.int64)
-        self._ends: Any = np.empty(0, np.int64)
-        self._revived: Any = np.empty(0, np.int8)
+        self._ends: Any = self._starts
+        self._revived: Any = np.empty(0, np.bool_)
         self._count = 0
         self._fed = 0
         self._now = NEVER
@@ -162,25 +164,28 @@ class Walk:
         ends = self._ends[:n].copy()
         begun = self._latest != NONE
         ends[self._latest[begun]] = self._until[begun]
-        found = Intervals(self._whose[:n], self._starts[:n], ends, self._revived[:n] != 0)
+        found = Intervals(self._whose[:n], self._starts[:n], ends, self._revived[:n])
         # A deletion at the very instant of an activation leaves a span of no length: it never was.
         return found.at(found.ends > found.starts)
 
     def _make_room(self, events: int, identities: int) -> None:
-        known = len(self._latest)
-        if identities > known:
-            more = max(identities, 2 * known) - known
-            self._until = np.append(self._until, np.full(more, NEVER, np.int64))
-            self._deleted = np.append(self._deleted, np.full(more, NEVER, np.int64))
-            self._called = np.append(self._called, np.full(more, NEVER, np.int64))
-            self._latest = np.append(self._latest, np.full(more, NONE, np.int32))
-        # Each event opens at most one interval.
-        if self._count + events > len(self._starts):
-            more = max(self._count + events, len(self._starts) * 3 // 2) - len(self._starts)
-            self._whose = np.append(self._whose, np.zeros(more, np.int32))
-            self._starts = np.append(self._starts, np.zeros(more, np.int64))
-            self._ends = np.append(self._ends, np.zeros(more, np.int64))
-            self._revived = np.append(self._revived, np.zeros(more, np.int8))
+        self._until = _grown(self._until, identities, NEVER)
+        self._deleted = _grown(self._deleted, identities, NEVER)
+        self._called = _grown(self._called, identities, NEVER)
+        self._latest = _grown(self._latest, identities, NONE)
+        intervals = self._count + events  # each event opens at most one
+        self._whose = _grown(self._whose, intervals, 0)
+        self._starts = _grown(self._starts, intervals, 0)
+        self._ends = _grown(self._ends, intervals, 0)
+        self._revived = _grown(self._revived, intervals, 0)
+
+
+def _grown(column: Any, size: int, filler: int) -> Any:
+    """A column with room for so many, and where it has to grow for half as many again, so that it seldom has to."""
+    known = len(column)
+    if size <= known:
+        return column
+    return np.append(column, np.full(max(size, known * 3 // 2) - known, filler, column.dtype))
 
 
 def _walk(
