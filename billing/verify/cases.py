@@ -73,7 +73,7 @@ def cases(
 
 
 def in_turn(drawn: SearchStrategy[Case], count: int, first_seed: int) -> Iterator[list[Case]]:
-    """So many cases, the same each time: one, then a few, then many at once, the plainest of them first."""
+    """So many cases, the same with the same code: one, then a few, then many at once, the plainest of them first."""
     for number in range(-(-count // AT_ONCE)):
         some = sorted(_draw(drawn, min(AT_ONCE, count - number * AT_ONCE), first_seed + number), key=_oddity)
         for size in FIRST if number == 0 else (AT_ONCE,):
