@@ -148,6 +148,15 @@ def test_many_identities_come_one_batch_after_another() -> None:
     )
 
 
+def test_a_column_grows_to_what_is_needed_and_by_half_at_least() -> None:
+    """A million identities that come one by one are not copied a million times."""
+    column = np.array([1, 2, 3, 4], np.int8)
+    grown = [activity._grown(column, size, 7) for size in (3, 4, 5, 6, 9)]
+    assert [4, 4, 6, 6, 9] == [len(longer) for longer in grown]
+    assert ([1, 2, 3, 4, 7, 7], np.dtype(np.int8)) == (grown[2].tolist(), grown[2].dtype)
+    assert column is grown[1]
+
+
 def test_intervals_of_several_walks_are_joined_in_order_of_their_starts() -> None:
     """Accounts with different policies are walked apart and swept together."""
     early, late = (Walk(policy) for policy in POLICIES)

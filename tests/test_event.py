@@ -96,9 +96,9 @@ def test_events_are_sorted_alike_whatever_is_worked_on_at_a_time(
 ) -> None:
     """Also where instants lie so far apart that they do not fit one integer with whose they are."""
     monkeypatch.setattr(event, "_SLICE", rows)
-    codes, kinds, instants = np.array([7, 2**20, 3], np.int32), np.array([2, 1, 0], np.int8), [far + 9, 4, 9]
-    told = Columns(codes, kinds, np.array(instants, np.int64)).in_order_of_time()
-    assert ([2**20, 3, 7], [1, 0, 2], [4, 9, far + 9]) == (
+    codes, kinds = np.array([7, 5, 2**20, 3], np.int32), np.array([2, 0, 1, 0], np.int8)
+    told = Columns(codes, kinds, np.array([far + 9, far + 8, 9, 4], np.int64)).in_order_of_time()
+    assert ([3, 2**20, 5, 7], [0, 1, 0, 2], [4, 9, far + 8, far + 9]) == (
         told.identities.tolist(),
         told.types.tolist(),
         told.instants.tolist(),

@@ -6,11 +6,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from billing import ActivityPolicy, AllTerms, CycleRule, Plan, Terms, Tier
+import pytest
+
+from billing import ActivityPolicy, AllTerms, BadTerms, CycleRule, Plan, Terms, Tier
 from billing.core.terms import TermsHistory, TermsVersion
 
 PLAN = Plan(id="sample", currency="USD", mode="volume", tiers=(Tier(unit_price=Decimal("7.99")),))
 RESTARTS = Terms(policy=ActivityPolicy(reconnect="restarts"))
+
+
+def test_a_discount_that_is_no_percentage_is_shown_as_one() -> None:
+    """So that whoever wrote it finds it again."""
+    with pytest.raises(BadTerms) as refused:
+        Terms(discount=Decimal(101))
+    assert {"field": "discount", "got": "101%"} == refused.value.details
 
 
 def test_activity_is_the_same_where_every_account_has_the_same_policy() -> None:

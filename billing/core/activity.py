@@ -174,10 +174,10 @@ class Walk:
         self._called = _grown(self._called, identities, NEVER)
         self._latest = _grown(self._latest, identities, NONE)
         intervals = self._count + events  # each event opens at most one
-        self._whose = _grown(self._whose, intervals, 0)
-        self._starts = _grown(self._starts, intervals, 0)
-        self._ends = _grown(self._ends, intervals, 0)
-        self._revived = _grown(self._revived, intervals, 0)
+        self._whose = _grown(self._whose, intervals, NONE)
+        self._starts = _grown(self._starts, intervals, NEVER)
+        self._ends = _grown(self._ends, intervals, NEVER)
+        self._revived = _grown(self._revived, intervals, False)
 
 
 def _grown(column: Any, size: int, filler: int) -> Any:
