@@ -221,7 +221,7 @@ def _drawn(number: int, *, first_seed: int) -> Iterator[Ledgers]:
     any_reading = st.tuples(lengths(), st.sampled_from(("extends", "restarts")))
     for done in range(0, number, ROUND):
         others = _collected(any_reading, 20, first_seed + done)[-3:]
-        readings = [(WINDOWS, "extends"), (WINDOWS, "restarts")]
+        readings: list[tuple[Mapping[str, int], str]] = [(WINDOWS, "extends"), (WINDOWS, "restarts")]
         readings += [other for other in others if other not in readings]  # the usual ones come up there too
         stories = st.sampled_from(readings).flatmap(_stories)
         drawn = _collected(stories, min(ROUND, number - done), first_seed + done)
