@@ -196,6 +196,7 @@ def test_a_policy_says_how_far_an_event_can_reach() -> None:
     assert [30 * DAY, 40 * DAY] == [
         policy.longest_window for policy in (POLICIES[0], ActivityPolicy(connect_window=timedelta(days=40)))
     ]
+    assert "2592000000000" == repr(POLICIES[0].longest_window)
 
 
 @pytest.mark.parametrize(
