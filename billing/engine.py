@@ -177,7 +177,14 @@ def position_of(ledger: Ledger, reading: Reading) -> int:
 def terms_in(ledger: Ledger, reading: Reading | None = None) -> TermsHistory:
     """The terms that a ledger holds, as they were known at the position asked for."""
     documents = ledger.documents("terms", position=position_of(ledger, reading or Reading()))
-    return TermsHistory(tuple(version_of(json.loads(document.content)) for document in documents))
+    versions = []
+    for document in documents:
+        try:
+            versions.append(version_of(json.loads(document.content)))
+        except (ValueError, KeyError, TypeError, AttributeError):  # somebody changed it
+            detail = f"the terms at position {document.position} cannot be read"
+            raise BadLedger("ledger_damaged", ledger.name, detail=detail) from None
+    return TermsHistory(tuple(versions))
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,6 +238,17 @@ def test_a_document_that_somebody_made_unreadable_is_a_finding(books: Path, tmp_
     assert "copy.db: INV-000003: it holds no invoice as billing writes them: basis is missing." in told[2]
 
 
+def test_terms_that_somebody_made_unreadable_are_told(cli: Cli, books: Path, tmp_path: Path) -> None:
+    """Without terms there is nothing to bill by; what else is wrong, `billing ledger verify` says."""
+    address = without(books, tmp_path / "copy.db", "e02123")
+    database = apsw.Connection(str(tmp_path / "copy.db"))
+    database.execute("UPDATE document SET content = '{}' WHERE kind = 'terms'")
+    database.close()
+    found = cli("verify", address)
+    assert (2, True) == (found.status, found.err.startswith("ledger_damaged: "))
+    assert "the terms at position 9535 cannot be read" in found.err
+
+
 # What is wrong: an invoice.
 
 
