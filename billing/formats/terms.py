@@ -178,12 +178,17 @@ def _read(settings: Mapping[str, Any]) -> Terms:
             months=settings["months"],
             timezone=settings["timezone"],
         ),
-        policy=ActivityPolicy(
-            action_window=span(settings["action_window"], field="action_window"),
-            connect_window=span(settings["connect_window"], field="connect_window"),
-            reconnect=settings["reconnect"],
-        ),
+        policy=policy_of(settings),
         discount=Decimal(settings["discount"].removesuffix("%")),
+    )
+
+
+def policy_of(settings: Mapping[str, Any]) -> ActivityPolicy:
+    """The activity policy that a document states. Raises `BadTerms` or `BadPolicy`."""
+    return ActivityPolicy(
+        action_window=span(settings["action_window"], field="action_window"),
+        connect_window=span(settings["connect_window"], field="connect_window"),
+        reconnect=settings["reconnect"],
     )
 
 

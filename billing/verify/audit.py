@@ -24,7 +24,7 @@ from ..core.sweep import Peak
 from ..core.terms import AllTerms, Terms, TermsHistory
 from ..formats import documents
 from ..formats.rows import Reading
-from ..formats.terms import span
+from ..formats.terms import policy_of
 from ..ledger.entry import ISSUED
 from ..ledger.ledger import Ledger
 from ..ledger.verify import Finding
@@ -178,7 +178,7 @@ class _Auditing:
         lines = sum((Decimal(line["amount"]) for line in said["lines"]), Decimal(0))
         if lines != Decimal(said["total"]):
             self._add(Discrepancy(claim, "sum of lines", said["total"], lines))
-        stated = _policy(said["policy"])
+        stated = policy_of(said["policy"])
         if terms.plan is None:  # nobody says what was agreed: then it says so itself
             self.result.unpriced += 1
             claim = replace(claim, total=None, terms=replace(terms, policy=stated))
@@ -365,12 +365,6 @@ def _claim(row: Peak | Invoice, terms: Terms) -> Claim:
 def _policed(terms: Terms, question: Question) -> Terms:
     """Terms with the policy that a question overrides them with."""
     return terms if question.policy is None else replace(terms, policy=question.policy)
-
-
-def _policy(said: dict[str, str]) -> ActivityPolicy:
-    """The policy that a document states."""
-    windows = {key: span(said[key], key) for key in ("action_window", "connect_window")}
-    return ActivityPolicy(**windows, reconnect=said["reconnect"])  # type: ignore[arg-type]
 
 
 def _policy_text(policy: ActivityPolicy) -> str:

@@ -48,8 +48,9 @@ def shrunk(found: Discrepancy, seen: list[Event], told: list[Event]) -> Discrepa
     )
     kept = smallest([key for key in keys if identities[key] in set(whose)], shows)
     shows(kept)
-    by_key = {_key(e): e for e in [*seen, *told]}
-    return replace(found, events=tuple(by_key[key] for key in kept), shown=last)
+    # All that is known by these keys, in the order told: one id may have two contents.
+    events = dict.fromkeys(e for e in [*told, *seen] if _key(e) in set(kept))
+    return replace(found, events=tuple(events), shown=last)
 
 
 def _key(event: Event) -> Any:
