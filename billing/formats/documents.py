@@ -222,12 +222,7 @@ def policy(of: ActivityPolicy) -> dict[str, str]:
 def evidence(of: Evidence) -> dict[str, Any]:
     """Evidence as programs read it: who was active at the peak and since when, and the curve of the cycle."""
     return {
-        "account_id": of.account_id,
-        "cycle_start": text_of(micros(of.cycle.start)),
-        "cycle_end": text_of(micros(of.cycle.end)),
-        "peak": of.peak,
-        "peak_at": None if of.peak_at is None else text_of(of.peak_at),
-        "policy": policy(of.policy),
+        **_peak_of(of),
         "identities": [
             {
                 "identity_id": witness.identity_id,
@@ -254,6 +249,18 @@ def evidence(of: Evidence) -> dict[str, Any]:
     }
 
 
+def _peak_of(of: Evidence) -> dict[str, Any]:
+    """What evidence is about: the peak of a cycle, and by which policy."""
+    return {
+        "account_id": of.account_id,
+        "cycle_start": text_of(micros(of.cycle.start)),
+        "cycle_end": text_of(micros(of.cycle.end)),
+        "peak": of.peak,
+        "peak_at": None if of.peak_at is None else text_of(of.peak_at),
+        "policy": policy(of.policy),
+    }
+
+
 #: The format that certificates are written in. Whoever changes what they say changes it.
 CERTIFICATE_FORMAT: Final = 1
 
@@ -267,12 +274,7 @@ def certificate(of: Evidence, basis: Basis) -> dict[str, Any]:
     """
     return {
         "certificate": CERTIFICATE_FORMAT,
-        "account_id": of.account_id,
-        "cycle_start": text_of(micros(of.cycle.start)),
-        "cycle_end": text_of(micros(of.cycle.end)),
-        "peak": of.peak,
-        "peak_at": None if of.peak_at is None else text_of(of.peak_at),
-        "policy": policy(of.policy),
+        **_peak_of(of),
         "basis": {"events": basis.events, "position": basis.position, "digest": basis.digest},
         "identities": [
             {
