@@ -21,6 +21,7 @@ from .kernel import SMALL, compiled
 #: The instant of what has not happened, earlier than any event; and the index of no interval.
 NEVER: Final = -(1 << 62)
 NONE: Final = -1
+_NO_REACHES: Final[Int64] = np.empty(0, np.int64)
 #: How many events are walked at a time.
 _STEP: Final = 1 << 20
 
@@ -123,13 +124,18 @@ class Walk:
         self._fed = 0
         self._now = NEVER
 
-    def feed(self, events: Columns, identities: int) -> None:
-        """Take the next events; `identities` is how many codes are known by now. Raises `OutOfOrder`."""
+    def feed(self, events: Columns, identities: int, reaches: Int64 | None = None) -> None:
+        """Take the next events; `identities` is how many codes are known by now. Raises `OutOfOrder`.
+
+        `reaches` (microseconds), where given, says for each event until when it covers at most, in
+        place of the windows of the policy.
+        """
         # Room is made for as many intervals as there are events, so not for all events at once.
         for first in range(0, len(events), _STEP):
-            self._step(events.part(first, first + _STEP), identities)
+            part = slice(first, first + _STEP)
+            self._step(events.part(first, first + _STEP), identities, _NO_REACHES if reaches is None else reaches[part])
 
-    def _step(self, events: Columns, identities: int) -> None:
+    def _step(self, events: Columns, identities: int, reaches: Int64) -> None:
         self._make_room(len(events), identities)
         self._fed += len(events)
         state: list[Any] = [
@@ -142,7 +148,7 @@ class Walk:
             self._ends,
             self._revived,
         ]
-        columns: list[Any] = [events.instants, events.types, events.identities]
+        columns: list[Any] = [events.instants, events.types, events.identities, reaches]
         settings: list[Any] = [*self._windows, self._restarts, self._count, self._now]
         if self._fed < SMALL:
             # Python walks lists several times faster than arrays, one element at a time.
@@ -192,6 +198,7 @@ def _walk(
     instants: Any,
     types: Any,
     identities: Any,
+    reaches: Any,
     connect_window: int,
     action_window: int,
     restarts: bool,
@@ -211,6 +218,7 @@ def _walk(
     Events at one instant may come in any order: a deletion cuts what began at its own instant, and
     an activation that comes after it at that instant is ignored.
     """
+    told = len(reaches) > 0
     for k in range(len(instants)):
         t = instants[k]
         if t < now:
@@ -223,7 +231,7 @@ def _walk(
                 until[i] = t
             continue
         connects = types[k] == CONNECTED
-        reach = t + (connect_window if connects else action_window)
+        reach = reaches[k] if told else t + (connect_window if connects else action_window)
         if t >= until[i]:
             if deleted[i] == t:  # deletion wins a tie
                 continue

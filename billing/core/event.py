@@ -274,6 +274,22 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """What a source tells besides what holds now, as far as it can tell.
+
+    `recorded` says when each row of `Events.columns` was recorded (int64 microseconds, the latest of
+    all for those that do not say). `voided` are connects, actions and deletions that were taken back:
+    known from `voided_since` until `voided_until`. `repeats` are those that were sent again.
+    """
+
+    recorded: Int64 | None
+    voided: Columns
+    voided_since: Int64
+    voided_until: Int64
+    repeats: Columns | None
+
+
+@dataclass(frozen=True, slots=True)
 class Events:
     """The events of a source: what happened, and what could not be accepted.
 
@@ -281,7 +297,7 @@ class Events:
     conflicts and voided ones; `event_ids` (an Arrow string array or none) belongs to its rows.
     `accepted` counts the accepted events of each account, of every type (int64). `digest` is the
     SHA-256 over all accepted events, where it was asked for; `position` and digest are those of a
-    ledger, if they come from one.
+    ledger, if they come from one. `history`, where it was asked for, is what the source told besides.
     """
 
     names: Names
@@ -292,6 +308,7 @@ class Events:
     event_ids: pa.Array | None = None
     digest: str | None = None
     position: int | None = None
+    history: History | None = None
 
     def __len__(self) -> int:
         return self.tally.accepted

@@ -20,11 +20,13 @@ from ..core.event import (
     CREATED,
     DETAILS,
     IDENTITY_TYPES,
+    INSTANT_MAX,
     VOIDED,
     Batch,
     Bool,
     Columns,
     Events,
+    History,
     Int8,
     Int32,
     Int64,
@@ -41,18 +43,20 @@ from .rows import mask_of
 Index = NDArray[np.intp]
 
 
-def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False) -> Events:
+def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False, with_history: bool = False) -> Events:
     """The events of a whole source, without repeats, conflicts, mistakes and what they made up."""
     rows = _Rows(batches)
     taken = np.ones(len(rows), np.bool_)
     happened = taken.copy()
     rejections = []
     duplicates = 0
+    again = None
     if rows.ids is not None:
         repeats, first = rows.repeats()
         differing = rows.differing_fields(repeats, first)
         taken[repeats] = False
         duplicates = int(np.count_nonzero(differing == ""))
+        again = repeats[differing == ""]
         rejections += [
             rows.conflict(int(repeats[k]), int(first[k]), str(differing[k])) for k in np.flatnonzero(differing != "")
         ]
@@ -76,6 +80,7 @@ def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False)
         rejections=(*coder.rejections, *rejections),
         event_ids=None if rows.ids is None else rows.ids.filter(pa.array(active)),
         digest=digest(rows.contents(taken, names)) if with_digest else None,
+        history=rows.history(taken, happened, again) if with_history else None,
     )
 
 
@@ -138,6 +143,37 @@ class _Rows:
     def columns(self, rows: Bool) -> Columns:
         everything = Columns(self.identities, self.types, self.instants)
         return everything if rows.all() else everything.where(rows)
+
+    def mask(self, rows: Index) -> Bool:
+        mask = np.zeros(len(self), np.bool_)
+        mask[rows] = True
+        return mask
+
+    def history(self, taken: Bool, happened: Bool, again: Index | None) -> History:
+        """When what happened was recorded, what was taken back and when, and the rows that came again."""
+        moments = self.types < CREATED
+        column = self._content("recorded_at")
+        recorded = None if column is None else column.fill_null(INSTANT_MAX).to_numpy()
+        back = taken & ~happened & moments
+        since = until = np.empty(0, np.int64)
+        if recorded is not None and back.any():
+            voids = np.flatnonzero(taken & (self.types == VOIDED))
+            known: dict[tuple[int, str], int] = {}
+            for row, target in zip(
+                voids.tolist(), self._content("voids").take(pa.array(voids)).to_pylist(), strict=True
+            ):
+                key = int(self.accounts[row]), target
+                known[key] = min(known.get(key, INSTANT_MAX), int(recorded[row]))
+            ids = self.ids.filter(pa.array(back)).to_pylist()
+            since = recorded[back]
+            until = np.array([known[a, e] for a, e in zip(self.accounts[back].tolist(), ids, strict=True)], np.int64)
+        return History(
+            recorded=None if recorded is None else recorded[happened & moments],
+            voided=self.columns(back if recorded is not None else self.mask(np.empty(0, np.intp))),
+            voided_since=since,
+            voided_until=until,
+            repeats=None if again is None else self.columns(self.mask(again) & moments),
+        )
 
     def repeats(self) -> tuple[Index, Index]:
         """The rows whose account and event id occurred before, and the first row of each."""

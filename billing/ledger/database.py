@@ -38,6 +38,7 @@ IDENTITY_NAME: Final = Lookup("identity", (("code", "integer"),), "name")
 ACTION_CODE: Final = Lookup("action", (("name", "text"),), "code")
 EVENT_POSITION: Final = Lookup("once", (("account", "integer"), ("event_id", "text")), "position")
 EVENT_ID: Final = Lookup("entry", (("position", "bigint"),), "event_id")
+RECORDED_AT: Final = Lookup("entry", (("position", "bigint"),), "recorded_at")
 
 #: The columns of each table, in order.
 COLUMNS: Final = {

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ..core.cycle import text_of
 from ..core.errors import BadLedger, Refused, StaleLedger
-from ..core.event import CONTENT, DAY, Batch, Columns, Events, Int64, Names, Tally
+from ..core.event import CONTENT, DAY, Batch, Columns, Events, History, Int64, Names, Tally
 from ..core.seal import BEGINNING, sealed, written, written_rows
 from .arrival import Conflict, Content, Decision, accept_all, decide
 from .codes import Codes
@@ -28,6 +29,7 @@ from .database import (
     EVENT_POSITION,
     IDENTITY_CODE,
     IDENTITY_NAME,
+    RECORDED_AT,
     Database,
     Row,
     Span,
@@ -159,13 +161,15 @@ class Ledger:
         *,
         position: int | None = None,
         ids: bool = False,
+        history: bool = False,
     ) -> Events:
         """Connects, actions and deletions as they were known at a position, mistakes taken out.
 
         `span_of` says for an account which instants are wanted, `[start, end)` in microseconds, or
         none; without it all of all accounts are. Only these are touched, beside the types and voids
         of the accounts, which are few. `names.accounts` are all accounts that had an entry by then,
-        `accepted` how many each; with `ids`, `event_ids` names each event.
+        `accepted` how many each; with `ids`, `event_ids` names each event, and with `history`,
+        what was voided is told besides, and when all of it was recorded.
         """
         with self._db.reading():
             until = self._last() if position is None else position
@@ -175,13 +179,16 @@ class Ledger:
                 spans = ((code, span_of(name)) for code, name in enumerate(accounts, start=1))
                 wanted = [Span(code, *span) for code, span in spans if span is not None]
             found = self._db.moments(wanted, until)
-            voided, idle = self._voided(wanted, until)
+            voided, voided_at, idle = self._voided(wanted, until)
             np.subtract.at(accepted, idle - 1, 1)
+            back = np.isin(found[:, 4], voided)
+            taken_back = found[back] if history else found[:0]
             if len(voided):
-                found = found[~np.isin(found[:, 4], voided)]
-            identities, places = np.unique(found[:, 1], return_inverse=True)
+                found = found[~back]
+            everything = np.concatenate([found, taken_back])
+            identities, places = np.unique(everything[:, 1], return_inverse=True)
             owners = np.zeros(len(identities), np.int32)
-            owners[places] = found[:, 0] - 1
+            owners[places] = everything[:, 0] - 1
             names = Names(
                 accounts=pa.array(accounts, pa.string()),
                 identities=pa.array(self._db.look_up(IDENTITY_NAME, [(int(i),) for i in identities]), pa.string()),
@@ -189,16 +196,28 @@ class Ledger:
                 standard=np.isin(identities, self._standard(wanted, until, voided)),
             )
             event_ids = self._db.look_up(EVENT_ID, [(int(p),) for p in found[:, 4]]) if ids else None
+            columns = _columns(places, everything)
+            told = None
+            if history:
+                order = np.argsort(voided)
+                told = History(
+                    recorded=self._recorded(found),
+                    voided=columns.part(len(found), len(everything)),
+                    voided_since=self._recorded(taken_back),
+                    voided_until=voided_at[order][np.searchsorted(voided[order], taken_back[:, 4])],
+                    repeats=None,
+                )
             digest = self._end_of("entry", until)[2].hex()
         count = int(accepted.sum())
         return Events(
             names=names,
-            columns=Columns(places.astype(np.int32), found[:, 2].astype(np.int8), np.ascontiguousarray(found[:, 3])),
+            columns=columns.part(0, len(found)),
             accepted=accepted,
             tally=Tally(count, count, 0, 0),
             event_ids=None if event_ids is None else pa.array(event_ids, pa.string()),
             digest=digest,
             position=until,
+            history=told,
         )
 
     def documents(
@@ -321,17 +340,24 @@ class Ledger:
                 events[code - 1] -= count
         return [name for name, _ in rows], events
 
-    def _voided(self, spans: Sequence[Span] | None, until: int) -> tuple[Int64, Int64]:
-        """The positions of the entries that never happened, and the accounts of voids that have no effect."""
-        sql = "SELECT account, event_id, voids FROM entry WHERE type = 4 AND position <= ?"
+    def _voided(self, spans: Sequence[Span] | None, until: int) -> tuple[Int64, Int64, Int64]:
+        """The positions of entries that never happened, since when that is known, and the accounts of idle voids."""
+        sql = "SELECT account, event_id, voids, recorded_at FROM entry WHERE type = 4 AND position <= ?"
         voids = self._of_accounts(sql, spans, until)
-        own = {(account, event_id) for account, event_id, _ in voids}
+        own = {(account, event_id) for account, event_id, _, _ in voids}
         # A void that aims at another void is rejected, or has no effect where that came after it.
-        idle = [account for account, _, target in voids if (account, target) in own]
-        targets = sorted({(account, target) for account, _, target in voids} - own)
+        idle = [account for account, _, target, _ in voids if (account, target) in own]
+        first: dict[tuple[int, str], int] = {}
+        for account, _, target, recorded_at in voids:
+            first[account, target] = min(first.get((account, target), recorded_at), recorded_at)
+        targets = sorted(first.keys() - own)
         positions = self._db.look_up(EVENT_POSITION, targets)
-        known = [p for p in positions if p is not None and p <= until]
-        return np.array(known, np.int64), np.array(idle, np.int64)
+        known = [(p, first[key]) for p, key in zip(positions, targets, strict=True) if p is not None and p <= until]
+        found = np.array(known, np.int64).reshape(-1, 2)
+        return found[:, 0], found[:, 1], np.array(idle, np.int64)
+
+    def _recorded(self, moments: Int64) -> Int64:
+        return np.array(self._db.look_up(RECORDED_AT, [(int(p),) for p in moments[:, 4]]), np.int64)
 
     def _standard(self, spans: Sequence[Span] | None, until: int, voided: Int64) -> Int64:
         """The codes of identities that are never counted."""
@@ -424,6 +450,10 @@ class Ledger:
         kinds = [kind for kind, of in SERIES.items() if of == series]
         marks = ", ".join("?" * len(kinds))
         return int(self._db.rows(f"SELECT count(*) FROM document WHERE kind IN ({marks})", *kinds)[0][0])
+
+
+def _columns(identities: NDArray[np.intp], moments: Int64) -> Columns:
+    return Columns(identities.astype(np.int32), moments[:, 2].astype(np.int8), np.ascontiguousarray(moments[:, 3]))
 
 
 def _times(batch: Batch, now: int) -> pa.Array:

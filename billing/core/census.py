@@ -1,0 +1,279 @@
+"""The census: how many identities a cycle has, by any way of reading.
+
+Each cycle is computed from the events that can matter to it alone, and all cycles are laid on one
+line of time, one behind the other: so one walk and one sweep, the very kernels of the definition,
+count thousands of cycles by whatever way. Identities are numbered anew in every cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .activity import ActivityPolicy, Walk, microseconds
+from .cycle import CycleRule, micros, zone
+from .event import CONNECTED, DAY, DELETED, INSTANT_MAX, INSTANT_MIN, Bool, Columns, Events, Int32, Int64
+from .reading import Way
+from .sweep import Spans, sweep
+
+#: About how many events are counted at a time, which bounds the memory that it takes.
+_EVENTS: Final = 1 << 22
+#: As long as a window can be.
+_FOR_EVER: Final = timedelta(days=3650)
+_HOUR: Final = DAY // 24
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """One cycle of one account: by which rule, the how many-th, and under which policy. `account` is a code."""
+
+    account: int
+    rule: CycleRule
+    index: int
+    policy: ActivityPolicy
+
+    def span(self, way: Way) -> tuple[int, int]:
+        """The cycle that a way of reading takes for this one, `[start, end)` in microseconds."""
+        rule, k = self.rule, self.index
+        if way.cycle == "UTC":
+            rule = replace(rule, timezone="UTC")
+        elif way.cycle == "calendar months":
+            rule = CycleRule(months=rule.months, timezone=rule.timezone)
+            k = rule.index_until(self.rule.name(k))
+        elif way.cycle != "own":
+            k += 1 if way.cycle == "next" else -1
+        return rule.bound(k), rule.bound(k + 1)
+
+
+class Census:
+    """Counts of the cycles of some accounts, by any way of reading."""
+
+    def __init__(self, events: Events, accounts: Sequence[int]) -> None:
+        """`accounts` are the codes of those whose cycles are to be counted."""
+        self._events = events
+        self._accounts = accounts
+        self._told: dict[tuple[bool, bool], _Told] = {}
+
+    def knows(self, way: Way) -> bool:
+        """Whether the source tells what a way asks for: what was sent twice, when it was recorded."""
+        history = self._events.history
+        repeats, recorded = (None, None) if history is None else (history.repeats, history.recorded)
+        return not (way.repeats and repeats is None) and not (way.known != "now" and recorded is None)
+
+    def counts(self, bills: Sequence[Bill], way: Way) -> Int64:
+        """How many identities each cycle has by a way of reading."""
+        kind = way.repeats, way.known != "now"
+        if kind not in self._told:
+            self._told[kind] = _Told.of(self._events, self._accounts, repeats=way.repeats, voided=way.known != "now")
+        told = self._told[kind]
+        found = np.zeros(len(bills), np.int64)
+        kinds: dict[tuple[ActivityPolicy, str], list[int]] = {}
+        for k, bill in enumerate(bills):
+            timezone = bill.rule.timezone if way.days == "calendar" else ""  # it matters to calendar days alone
+            kinds.setdefault((_policy(bill.policy, way), timezone), []).append(k)
+        for (policy, timezone), places in kinds.items():
+            for some in _some(told, [bills[k] for k in places], way, policy):
+                found[[places[k] for k in some.places]] = some.counts(way, policy, timezone)
+        return found
+
+
+def _policy(policy: ActivityPolicy, way: Way) -> ActivityPolicy:
+    """The policy as a way of reading has it."""
+    action = policy.action_window if way.action_window == "policy" else _FOR_EVER
+    connect = policy.connect_window if way.connect_window == "policy" else action
+    restarts = (policy.reconnect == "restarts") == (way.reconnect == "policy")
+    return ActivityPolicy(action, connect, "restarts" if restarts else "extends")
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The events of some accounts, account by account and each in order of time.
+
+    `first[a]` is the first row of account `a`; `local` numbers the identities of an account from 0
+    to `sizes[a]`. An event was known from `since` until `until`, where the source tells.
+    """
+
+    instants: Int64
+    types: Any
+    local: Int32
+    standard: Bool
+    since: Int64 | None
+    until: Int64 | None
+    first: Int64
+    sizes: Int64
+
+    @classmethod
+    def of(cls, events: Events, accounts: Sequence[int], *, repeats: bool, voided: bool) -> _Told:
+        names, columns, history = events.names, events.columns, events.history
+        standard, owners = names.standard, names.account_of
+        since = until = None
+        if voided:
+            assert history is not None and history.recorded is not None, "asked for only where it is known"
+            since = np.append(history.recorded, history.voided_since)
+            until = np.append(np.full(len(columns), INSTANT_MAX + 1), history.voided_until)
+            columns = Columns.joined([columns, history.voided])
+        if repeats:
+            # What came twice is a second identity, that is deleted when the first one is.
+            assert history is not None and history.repeats is not None, "asked for only where it is known"
+            twice = np.unique(history.repeats.identities)
+            gone = columns.where((columns.types == DELETED) & np.isin(columns.identities, twice))
+            more = Columns.joined([history.repeats, gone])
+            numbers = (len(owners) + np.searchsorted(twice, more.identities)).astype(np.int32)
+            columns = Columns.joined([columns, replace(more, identities=numbers)])
+            standard, owners = np.append(standard, standard[twice]), np.append(owners, owners[twice])
+            if since is not None and until is not None:  # when it came again is not told
+                since = np.append(since, np.full(len(more), INSTANT_MIN))
+                until = np.append(until, np.full(len(more), INSTANT_MAX + 1))
+        wanted = np.zeros(len(names.accounts), np.bool_)
+        wanted[list(accounts)] = True
+        by = owners[columns.identities]
+        rows = np.flatnonzero(wanted[by])
+        if not np.all(columns.instants[:-1] <= columns.instants[1:]):
+            rows = rows[np.argsort(columns.instants[rows], kind="stable")]
+        by = by[rows].astype(np.min_scalar_type(len(wanted)))  # small numbers are sorted without comparing
+        ordered = np.argsort(by, kind="stable")
+        by, order = by[ordered], rows[ordered]
+        identities = columns.identities[order]
+        # Identities in order of their accounts, so that each has a number within its own.
+        rank = np.empty(len(owners), np.int64)
+        rank[np.argsort(owners, kind="stable")] = np.arange(len(owners))
+        sizes = np.bincount(owners, minlength=len(wanted))
+        before = np.cumsum(sizes) - sizes
+        return cls(
+            instants=columns.instants[order],
+            types=columns.types[order],
+            local=(rank - before[owners]).astype(np.int32)[identities],
+            standard=standard[identities],
+            since=None if since is None else since[order],
+            until=None if until is None else until[order],
+            first=np.searchsorted(by, np.arange(len(wanted) + 1, dtype=by.dtype)),
+            sizes=sizes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """Some cycles with the events that can matter to them, laid on one line of time.
+
+    Cycle `k` has the part `[bounds[2k], bounds[2k + 2])` of it and begins at `bounds[2k + 1]`;
+    `shift[k]` takes its instants there. `rows` are rows of `told`, `cycles` which cycle each is for.
+    """
+
+    told: _Told
+    places: list[int]
+    accounts: Int64
+    rows: NDArray[np.intp]
+    cycles: NDArray[np.intp]
+    bounds: Int64
+    shift: Int64
+
+    def counts(self, way: Way, policy: ActivityPolicy, timezone: str) -> Int64:
+        """How many identities each of the cycles has."""
+        told, starts, ends = self.told, self.bounds[1::2], self.bounds[2::2]
+        taken = np.ones(len(self.rows), np.bool_)
+        types = told.types[self.rows]
+        if not way.standard:
+            taken &= ~told.standard[self.rows]
+        if not way.deletions:
+            taken &= types != DELETED
+        if not way.connects:
+            taken &= types != CONNECTED
+        if way.known != "now":
+            assert told.since is not None and told.until is not None, "asked for only where it is known"
+            known_at = (ends - self.shift)[self.cycles]
+            taken &= (told.since[self.rows] <= known_at) & (told.until[self.rows] > known_at)
+        rows, cycles, types = self.rows[taken], self.cycles[taken], types[taken]
+        sizes = told.sizes[self.accounts]
+        base = np.cumsum(sizes) - sizes
+        instants = told.instants[rows]
+        shift = self.shift[cycles]
+        reaches = _calendar_reaches(instants, types, policy, timezone) + shift if way.days == "calendar" else None
+        columns = Columns((base[cycles] + told.local[rows]).astype(np.int32), types, instants + shift)
+        walk = Walk(policy)
+        walk.feed(columns, int(sizes.sum()), reaches)
+        found = walk.intervals()
+        cycle_of = np.repeat(np.arange(len(sizes)), sizes)
+        of = cycle_of[found.identities]
+        found = replace(found, ends=np.minimum(found.ends, ends[of]))
+        if way.count in ("peak", "ends last"):
+            if way.count == "ends last":
+                found = replace(found, ends=found.ends + 1)
+            bounds = Spans(self.bounds, np.zeros(1, np.int64), np.array([len(self.bounds) - 1]))
+            return sweep(found, np.zeros(len(found), np.int32), bounds).counts[1::2]
+        if way.count == "distinct":
+            active = np.zeros(int(sizes.sum()), np.bool_)
+            active[found.identities[found.ends > starts[of]]] = True
+            return np.bincount(cycle_of[active], minlength=len(sizes))
+        ending = np.sort(found.ends)
+
+        def at(instants: Int64) -> Int64:
+            return np.searchsorted(found.starts, instants, "right") - np.searchsorted(ending, instants, "right")
+
+        if way.count == "start":
+            return at(starts)
+        if way.count == "end":
+            return at(ends - 1)
+        step = DAY if way.count == "daily" else _HOUR
+        first = starts + (self.shift - starts) % step  # whole days and hours are those before the shift
+        samples = (ends - first + step - 1) // step
+        offsets = np.cumsum(samples) - samples
+        number = np.arange(int(samples.sum())) - np.repeat(offsets, samples)
+        return np.maximum.reduceat(at(np.repeat(first, samples) + number * step), offsets)
+
+
+def _some(told: _Told, bills: Sequence[Bill], way: Way, policy: ActivityPolicy) -> Iterator[_Laid]:
+    """The cycles with the events that can matter to them, some at a time."""
+    spans = np.array([bill.span(way) for bill in bills], np.int64).reshape(-1, 2)
+    accounts = np.array([bill.account for bill in bills], np.int64)
+    # A calendar day can end a day later than an exact one, and an hour or two where clocks change.
+    reach = policy.longest_window + (2 * DAY if way.days == "calendar" else 0) if way.carried else 0
+    low, high = np.empty(len(bills), np.int64), np.empty(len(bills), np.int64)
+    for k, a in enumerate(accounts.tolist()):
+        own = told.instants[told.first[a] : told.first[a + 1]]
+        low[k], high[k] = told.first[a] + np.searchsorted(own, [spans[k, 0] - reach, spans[k, 1]])
+    # Neither events nor identities nor the line of time itself may grow without bound.
+    part = np.cumsum(np.maximum(high - low + told.sizes[accounts], _EVENTS >> 12)) // _EVENTS
+    for group in np.split(np.arange(len(bills)), np.flatnonzero(np.diff(part)) + 1):
+        if not len(group):
+            continue
+        lengths = high[group] - low[group]
+        starts, ends = spans[group].T
+        # The part of a cycle begins before its first event and before itself.
+        begins = starts.copy()
+        some = lengths > 0
+        begins[some] = np.minimum(begins[some], told.instants[low[group][some]])
+        begins -= 1
+        sizes = ends - begins
+        offsets = np.cumsum(sizes) - sizes
+        bounds = np.empty(2 * len(group) + 1, np.int64)
+        bounds[0::2] = np.append(offsets, offsets[-1] + sizes[-1])
+        bounds[1::2] = offsets + starts - begins
+        cycles = np.repeat(np.arange(len(group)), lengths)
+        within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        rows = np.repeat(low[group], lengths) + within
+        yield _Laid(told, group.tolist(), accounts[group], rows, cycles, bounds, offsets - begins)
+
+
+def _calendar_reaches(instants: Int64, types: Any, policy: ActivityPolicy, timezone: str) -> Int64:
+    """Until when events cover if windows end with a calendar day: 30 days from 1 May are over as 1 June begins."""
+    if not len(instants):
+        return instants
+    connect, action = (-(-microseconds(window) // DAY) + 1 for window in (policy.connect_window, policy.action_window))
+    first, last = int(instants.min()) // DAY - 1, int(instants.max()) // DAY + max(connect, action) + 2
+    midnights = _midnights(timezone, first, last)
+    day = np.searchsorted(midnights, instants, "right") - 1
+    return midnights[day + np.where(types == CONNECTED, connect, action)]
+
+
+@lru_cache(maxsize=64)
+def _midnights(timezone: str, first: int, last: int) -> Int64:
+    """When the days from `first` to `last`, counted from 1970, begin by the clock of a zone, in microseconds."""
+    rules, epoch = zone(timezone), date(1970, 1, 1)
+    days = (epoch + timedelta(days=n) for n in range(first, last + 1))
+    return np.array([micros(datetime(d.year, d.month, d.day, tzinfo=rules)) for d in days], np.int64)
