@@ -3,6 +3,7 @@
     BillingError              what was asked cannot be answered
     +-- BadSource             a file or stream of events that cannot be used as a whole
     +-- Refused               a strict reading met a rejection
+    +-- BadForeign            invoices of somebody else, or a mapping of them, that cannot be read
     +-- BadPlan               a plan that could not price every invoice rightly
     +-- BadTerms              a terms file that says something impossible
     +-- BadPolicy             an activity policy that says something impossible
@@ -380,6 +381,28 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{field} ends at {bound}: the total falls from {high} at {bound} to {low} at {next}; {dearer} more than {next}",
         "Nothing is wrong with that; customers pay less for more there.",
     ),
+    # Invoices of others
+    "foreign_empty": ("it has no invoices", "Check the export that made it."),
+    "foreign_columns": (
+        "its columns are not known: {got}",
+        "Say which is which in a file, and give it with --mapping: account_id, cycle or cycle_start, "
+        "quantity or amount.",
+    ),
+    "foreign_column_missing": (
+        "the mapping says that {field} is column {got}, and there is none",
+        "Columns here: {known}.",
+    ),
+    "foreign_cycle_missing": ("its cycle is missing", "Each invoice needs a cycle, or a cycle_start."),
+    "foreign_figure_missing": ("it has neither a quantity nor an amount", "One of them is needed to compare."),
+    "foreign_quantity": ("{field} is {got}, which is not a whole number", "Write how many identities were billed."),
+    "foreign_amount": (
+        "{field} is {got}, which is not an amount",
+        "Write digits and at most one dot; minor units need a currency.",
+    ),
+    "accepted_invalid": (
+        "it does not say which discrepancy was accepted: {detail}",
+        "Each line is written by billing reconcile --accept.",
+    ),
     "usage": ("{detail}", "See billing --help."),
 }
 
@@ -489,6 +512,10 @@ class Refused(BillingError):
     def __init__(self, rejection: Rejection) -> None:
         self.rejection = rejection
         super().__init__(rejection.code, rejection.where, **rejection.details)
+
+
+class BadForeign(BillingError, ValueError):
+    """Invoices of somebody else, or a mapping of their columns, that cannot be read."""
 
 
 class BadPlan(BillingError, ValueError):

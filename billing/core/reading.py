@@ -80,6 +80,7 @@ TAX_RATES: Final = tuple(
 
 #: Every reading, the more usual first: where several fit equally, the first is named.
 READINGS: Final = (
+    Reading("computed_now", "the cycle as it is computed now: ours was issued before late events came", ()),
     Reading("count_at_end", "the count at the cycle's end", (("count", "end"),)),
     Reading("distinct", "every identity that was active at any time of the cycle", (("count", "distinct"),)),
     Reading("count_at_start", "the count at the cycle's start", (("count", "start"),)),

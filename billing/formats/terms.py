@@ -62,7 +62,7 @@ def load_plan(path: str | os.PathLike[str]) -> Plan:
     """A plan from a TOML or JSON file. Raises `BadPlan`, which names the file and the tier."""
     name = os.fspath(path)
     try:
-        return Plan(**_document(name, BadPlan))
+        return Plan(**document_of(name, BadPlan))
     except BadPlan as error:
         raise error if error.where else BadPlan(error.code, name, **error.details) from None
 
@@ -74,7 +74,7 @@ def load_terms(path: str | os.PathLike[str]) -> AllTerms:
     """The terms of all accounts from a TOML or JSON file. Raises `BadTerms` or `BadPlan`."""
     name = os.fspath(path)
     try:
-        document = TermsDocument(**_document(name, BadTerms))
+        document = TermsDocument(**document_of(name, BadTerms))
     except ValidationError as error:
         raise _bad_terms(error, name) from None
     plans: dict[str, Plan] = {}
@@ -254,7 +254,8 @@ def span(text: str, field: str) -> timedelta:
     return TypeAdapter(timedelta).validate_python(text)
 
 
-def _document(name: str, error: type[BadPlan | BadTerms]) -> dict[str, Any]:
+def document_of(name: str, error: type[BillingError]) -> dict[str, Any]:
+    """What a TOML or JSON file says, as a table. Raises `error` for one that cannot be used."""
     try:
         content = Path(name).read_text(encoding="utf-8")
         if name.lower().endswith(".json"):

@@ -1,0 +1,199 @@
+"""Reconciling: our drafts or issued documents held against invoices of somebody else, and why they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from . import engine
+from .core.census import Bill, Census
+from .core.cycle import micros, moment
+from .core.diagnosis import EXPLAINED, Cause, Diagnosis, Subject, causes, diagnose
+from .core.event import INSTANT_MAX, INSTANT_MIN, Events
+from .core.invoice import Invoice
+from .core.plan import Plan
+from .core.reading import READINGS, Reading, way_of
+from .core.reconcile import Match, Ours, Sum, Theirs, match, sums
+from .core.restatement import Billed
+from .core.sweep import Peak
+from .core.terms import AllTerms, Terms, TermsHistory
+from .engine import Answer, Part
+from .formats import source as sources
+from .formats.rows import Reading as HowToRead
+from .issuing import billed_by
+from .ledger.ledger import Ledger
+from .reckoning import Activity, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """Our claims and theirs, cycle by cycle, and why figures differ.
+
+    `diagnoses` has one place for each of `matches`. `left_out` counts claims of theirs beyond the
+    accounts and cycles that were asked for; `not_tried` are readings that the source cannot tell.
+    """
+
+    matches: tuple[Match, ...]
+    diagnoses: tuple[Diagnosis | None, ...]
+    found: Activity
+    left_out: int = 0
+    not_tried: tuple[Reading, ...] = ()
+
+    @property
+    def differing(self) -> list[tuple[Match, Diagnosis | None]]:
+        """The discrepancies, each with its diagnosis if there is one."""
+        return [(m, d) for m, d in zip(self.matches, self.diagnoses, strict=True) if m.status != "matched"]
+
+    @property
+    def sums(self) -> list[Sum]:
+        """What both sides come to, by currency and status."""
+        return sums(self.matches)
+
+    @property
+    def causes(self) -> list[Cause]:
+        """The explanations that were named, those that explain most first."""
+        return causes(self.diagnoses)
+
+    @property
+    def unexplained(self) -> int:
+        """How many discrepancies of figures no reading explains."""
+        return sum(m.status in EXPLAINED and d is None for m, d in self.differing)
+
+
+def reconcile(
+    source: Any,
+    theirs: Sequence[Theirs],
+    question: Question,
+    reading: HowToRead | None = None,
+    *,
+    earlier: Sequence[Plan] = (),
+    tolerance: Decimal = Decimal(0),
+    drafts: bool = False,
+    readings: Sequence[Reading] = READINGS,
+    progress: Callable[[int], None] | None = None,
+) -> Reconciliation:
+    """Hold our claims for the cycles asked for against theirs, and say why they differ.
+
+    Ours is what a ledger has issued where it has, and a draft elsewhere; with `drafts`, always a draft.
+    `earlier` are versions of the plan before the terms, the latest first, beside those that a ledger
+    keeps. `progress` is told how many readings were tried.
+    """
+    reading = reading or HowToRead()
+    if not isinstance(source, Ledger | Events) and not sources.streams(source):
+        source = engine.read(source, replace(reading, history=True))  # once, with all that readings need
+    answered = engine.answer(source, question, reading)
+    claims = _Claims(answered, {} if drafts else _issued(source))
+    known = set(answered.found.names.accounts.to_pylist())
+    asked = [t for t in theirs if _asked(t, question)]
+    ours = claims.of(answered)
+    extra = _also_asked(match(ours, asked), known, question)
+    for month, accounts in extra.items():
+        more = engine.answer(source, replace(question, first=month, last=month, accounts=accounts), reading)
+        have = {(one.account_id, one.span) for one in ours}
+        ours += [one for one in claims.of(more) if (one.account_id, one.span) not in have]
+    matches = match(ours, asked, tolerance=tolerance)
+    left_out = len(theirs) - len(asked)
+    accounts_at_odds = sorted({m.account_id for m in matches if m.status in EXPLAINED})
+    if not accounts_at_odds:
+        return Reconciliation(tuple(matches), (None,) * len(matches), answered.found, left_out)
+    events = _history(source, accounts_at_odds, reading)
+    codes = {name: code for code, name in enumerate(events.names.accounts.to_pylist())}
+    census = Census(events, [codes[account] for account in accounts_at_odds])
+    places = [k for k, m in enumerate(matches) if m.ours is not None and m.account_id in set(accounts_at_odds)]
+    subjects = [claims.subject(matches[k], codes, answered, tuple(earlier)) for k in places]
+    found: list[Diagnosis | None] = [None] * len(matches)
+    for k, diagnosis in zip(places, diagnose(subjects, census, readings=readings, progress=progress), strict=True):
+        found[k] = diagnosis
+    not_tried = tuple(r for r in readings if not census.knows(way_of([r])))
+    return Reconciliation(tuple(matches), tuple(found), answered.found, left_out, not_tried)
+
+
+def _asked(theirs: Theirs, question: Question) -> bool:
+    """Whether a claim is about the accounts and cycles asked for."""
+    month = theirs.cycle or ("" if theirs.start is None else f"{moment(theirs.start):%Y-%m}")
+    return (not question.accounts or theirs.account_id in question.accounts) and (
+        (question.first or month) <= month <= (question.last or month)
+    )
+
+
+def _also_asked(matches: Iterable[Match], known: set[str], question: Question) -> dict[str, tuple[str, ...]]:
+    """The cycles that they bill and we would not list by ourselves, by month: those in which nobody was active."""
+    months: dict[str, set[str]] = {}
+    for m in matches:
+        if m.status == "missing_ours" and m.theirs is not None and m.account_id in known:
+            month = m.theirs.cycle
+            if month is None and m.theirs.start is not None:
+                rule = _terms_now(question).of(m.account_id).cycles
+                month = rule.at(moment(m.theirs.start)).name
+            if month is not None:
+                months.setdefault(month, set()).add(m.account_id)
+    return {month: tuple(sorted(accounts)) for month, accounts in sorted(months.items())}
+
+
+def _terms_now(question: Question) -> AllTerms:
+    terms = question.terms
+    if isinstance(terms, AllTerms):
+        return terms
+    return terms.versions[-1].terms if terms.versions else AllTerms()
+
+
+def _issued(source: Any) -> dict[tuple[str, int], Billed]:
+    if not isinstance(source, Ledger):
+        return {}
+    return {(billed.account_id, billed.span[0]): billed for billed in billed_by(source)}
+
+
+def _history(source: Any, accounts: Sequence[str], reading: HowToRead) -> Events:
+    """The events of some accounts, with all that readings need to know of them."""
+    if isinstance(source, Ledger):
+        wanted = set(accounts)
+        everything = INSTANT_MIN, INSTANT_MAX
+        at = engine.position_of(source, reading)
+        return source.read(lambda account: everything if account in wanted else None, position=at, history=True)
+    return engine.read(source, replace(reading, history=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    """Our claims as an answer has them, or as they were issued."""
+
+    answered: Answer
+    issued: dict[tuple[str, int], Billed]
+
+    def of(self, answered: Answer) -> list[Ours]:
+        """Our claims for the cycles that were asked for."""
+        rows = answered.peaks()
+        priced = all(answered.terms_of(row).plan for row in rows)
+        bills: Sequence[Peak | Invoice] = answered.drafts() if priced else rows
+        return [self._claim(bill) for bill in bills]
+
+    def _claim(self, bill: Peak | Invoice) -> Ours:
+        billed = self.issued.get((bill.account_id, micros(bill.cycle.start)))
+        if billed is not None:
+            return Ours(billed.account_id, billed.cycle, billed.peak, billed.total, billed.numbers)
+        total = bill.total if isinstance(bill, Invoice) else None
+        return Ours(bill.account_id, bill.cycle, bill.peak, total)
+
+    def subject(self, of: Match, codes: dict[str, int], answered: Answer, earlier: tuple[Plan, ...]) -> Subject:
+        """A cycle with the terms that it is billed by, and those before them."""
+        assert of.ours is not None, "subjects are cycles of ours"
+        start = of.ours.span[0]
+        part, before = _in_force(answered, start)
+        terms = part.question.all_terms.of(of.account_id)
+        rule = terms.cycles
+        bill = Bill(codes[of.account_id], rule, rule.index_at(start), part.question.policy_of(of.account_id))
+        plans = [old.plan for old in before(of.account_id) if old.plan is not None and old.plan != terms.plan]
+        return Subject(of, bill, terms, (*plans, *earlier))
+
+
+def _in_force(answered: Answer, start: int) -> tuple[Part, Callable[[str], list[Terms]]]:
+    """What a cycle was computed under, and the terms of an account in the versions before, the latest first."""
+    history: TermsHistory | None = answered.history
+    if history is None:
+        return answered.parts[0], lambda _: []
+    version = history.in_force(start)
+    part = next(part for part in answered.parts if part.version is version)
+    older = [v for v in reversed(history.versions) if version is not None and v.number < version.number]
+    return part, lambda account: [v.terms.of(account) for v in older]
