@@ -88,12 +88,13 @@ def reconcile(
     known = set(answered.found.names.accounts.to_pylist())
     asked = [t for t in theirs if _asked(t, question)]
     ours = claims.of(answered)
-    extra = _also_asked(match(ours, asked), known, question)
-    for month, accounts in extra.items():
-        more = engine.answer(source, replace(question, first=month, last=month, accounts=accounts), reading)
-        have = {(one.account_id, one.span) for one in ours}
-        ours += [one for one in claims.of(more) if (one.account_id, one.span) not in have]
     matches = match(ours, asked, tolerance=tolerance)
+    if idle := _idle(matches, known, question):
+        have = {(one.account_id, one.cycle) for one in ours}
+        for month, accounts in idle.items():
+            more = engine.answer(source, replace(question, first=month, last=month, accounts=accounts), reading)
+            ours += [one for one in claims.of(more) if (one.account_id, one.cycle) not in have]
+        matches = match(ours, asked, tolerance=tolerance)
     left_out = len(theirs) - len(asked)
     accounts_at_odds = sorted({m.account_id for m in matches if m.status in EXPLAINED})
     if not accounts_at_odds:
@@ -106,7 +107,7 @@ def reconcile(
     found: list[Diagnosis | None] = [None] * len(matches)
     for k, diagnosis in zip(places, diagnose(subjects, census, readings=readings, progress=progress), strict=True):
         found[k] = diagnosis
-    not_tried = tuple(r for r in readings if not census.knows(way_of([r])))
+    not_tried = tuple(r for r in readings if not census.knows(way_of((r,))))
     return Reconciliation(tuple(matches), tuple(found), answered.found, left_out, not_tried)
 
 
@@ -118,7 +119,7 @@ def _asked(theirs: Theirs, question: Question) -> bool:
     )
 
 
-def _also_asked(matches: Iterable[Match], known: set[str], question: Question) -> dict[str, tuple[str, ...]]:
+def _idle(matches: Iterable[Match], known: set[str], question: Question) -> dict[str, tuple[str, ...]]:
     """The cycles that they bill and we would not list by ourselves, by month: those in which nobody was active."""
     months: dict[str, set[str]] = {}
     for m in matches:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .activity import ActivityPolicy, Walk, microseconds
+from .activity import ActivityPolicy, Intervals, Walk, microseconds
 from .cycle import CycleRule, micros, zone
 from .event import CONNECTED, DAY, DELETED, INSTANT_MAX, INSTANT_MIN, Bool, Columns, Events, Int32, Int64
 from .reading import Way
@@ -40,15 +40,20 @@ class Bill:
 
     def span(self, way: Way) -> tuple[int, int]:
         """The cycle that a way of reading takes for this one, `[start, end)` in microseconds."""
-        rule, k = self.rule, self.index
-        if way.cycle == "UTC":
-            rule = replace(rule, timezone="UTC")
-        elif way.cycle == "calendar months":
-            rule = CycleRule(months=rule.months, timezone=rule.timezone)
-            k = rule.index_until(self.rule.name(k))
-        elif way.cycle != "own":
-            k += 1 if way.cycle == "next" else -1
-        return rule.bound(k), rule.bound(k + 1)
+        return _span(self.rule, self.index, way.cycle)
+
+
+@lru_cache(maxsize=1 << 16)
+def _span(rule: CycleRule, k: int, cycle: str) -> tuple[int, int]:
+    own = rule
+    if cycle == "UTC":
+        rule = replace(own, timezone="UTC")
+    elif cycle == "calendar months":
+        rule = CycleRule(months=own.months, timezone=own.timezone)
+        k = rule.index_until(own.name(k))
+    elif cycle != "own":
+        k += 1 if cycle == "next" else -1
+    return rule.bound(k), rule.bound(k + 1)
 
 
 class Census:
@@ -59,6 +64,9 @@ class Census:
         self._events = events
         self._accounts = accounts
         self._told: dict[tuple[bool, bool], _Told] = {}
+        # What differs only in what is counted follows from the same activity.
+        self._last: tuple[list[Bill], Way] | None = None
+        self._active: list[_Active] = []
 
     def knows(self, way: Way) -> bool:
         """Whether the source tells what a way asks for: what was sent twice, when it was recorded."""
@@ -68,19 +76,26 @@ class Census:
 
     def counts(self, bills: Sequence[Bill], way: Way) -> Int64:
         """How many identities each cycle has by a way of reading."""
+        asked = [*bills], replace(way, count="peak")
+        if self._last != asked:
+            self._active, self._last = list(self._activity(*asked)), asked
+        found = np.zeros(len(bills), np.int64)
+        for active in self._active:
+            found[active.places] = active.counts(way.count)
+        return found
+
+    def _activity(self, bills: Sequence[Bill], way: Way) -> Iterator[_Active]:
+        """Who is active when in each cycle, some cycles at a time."""
         kind = way.repeats, way.known != "now"
         if kind not in self._told:
             self._told[kind] = _Told.of(self._events, self._accounts, repeats=way.repeats, voided=way.known != "now")
-        told = self._told[kind]
-        found = np.zeros(len(bills), np.int64)
         kinds: dict[tuple[ActivityPolicy, str], list[int]] = {}
         for k, bill in enumerate(bills):
             timezone = bill.rule.timezone if way.days == "calendar" else ""  # it matters to calendar days alone
             kinds.setdefault((_policy(bill.policy, way), timezone), []).append(k)
         for (policy, timezone), places in kinds.items():
-            for some in _some(told, [bills[k] for k in places], way, policy):
-                found[[places[k] for k in some.places]] = some.counts(way, policy, timezone)
-        return found
+            for laid in _laid(self._told[kind], bills, np.array(places), way, policy):
+                yield laid.active(way, policy, timezone)
 
 
 def _policy(policy: ActivityPolicy, way: Way) -> ActivityPolicy:
@@ -162,64 +177,82 @@ class _Laid:
     """Some cycles with the events that can matter to them, laid on one line of time.
 
     Cycle `k` has the part `[bounds[2k], bounds[2k + 2])` of it and begins at `bounds[2k + 1]`;
-    `shift[k]` takes its instants there. `rows` are rows of `told`, `cycles` which cycle each is for.
+    `shift[k]` takes its instants there. `rows` are rows of `told`, `cycles` which cycle each is for;
+    `places` says where each cycle stands among those asked for, `sizes` how many identities its
+    account has.
     """
 
     told: _Told
-    places: list[int]
-    accounts: Int64
+    places: NDArray[np.intp]
+    sizes: Int64
     rows: NDArray[np.intp]
     cycles: NDArray[np.intp]
     bounds: Int64
     shift: Int64
 
-    def counts(self, way: Way, policy: ActivityPolicy, timezone: str) -> Int64:
-        """How many identities each of the cycles has."""
-        told, starts, ends = self.told, self.bounds[1::2], self.bounds[2::2]
-        taken = np.ones(len(self.rows), np.bool_)
-        types = told.types[self.rows]
-        if not way.standard:
-            taken &= ~told.standard[self.rows]
-        if not way.deletions:
-            taken &= types != DELETED
-        if not way.connects:
-            taken &= types != CONNECTED
+    def active(self, way: Way, policy: ActivityPolicy, timezone: str) -> _Active:
+        """Who is active when, by the events that a way of reading looks at and the windows that it has."""
+        told, ends = self.told, self.bounds[2::2]
+        rows, cycles = self.rows, self.cycles
+        if not way.standard and told.standard.any():
+            rows, cycles = _where(~told.standard[rows], rows, cycles)
         if way.known != "now":
             assert told.since is not None and told.until is not None, "asked for only where it is known"
-            known_at = (ends - self.shift)[self.cycles]
-            taken &= (told.since[self.rows] <= known_at) & (told.until[self.rows] > known_at)
-        rows, cycles, types = self.rows[taken], self.cycles[taken], types[taken]
-        sizes = told.sizes[self.accounts]
-        base = np.cumsum(sizes) - sizes
-        instants = told.instants[rows]
-        shift = self.shift[cycles]
+            known_at = (ends - self.shift)[cycles]
+            rows, cycles = _where((told.since[rows] <= known_at) & (told.until[rows] > known_at), rows, cycles)
+        types = told.types[rows]
+        for wanted, kind in ((way.deletions, DELETED), (way.connects, CONNECTED)):
+            if not wanted:
+                rows, cycles, types = _where(types != kind, rows, cycles, types)
+        base = np.cumsum(self.sizes) - self.sizes
+        instants, shift = told.instants[rows], self.shift[cycles]
         reaches = _calendar_reaches(instants, types, policy, timezone) + shift if way.days == "calendar" else None
         columns = Columns((base[cycles] + told.local[rows]).astype(np.int32), types, instants + shift)
         walk = Walk(policy)
-        walk.feed(columns, int(sizes.sum()), reaches)
+        walk.feed(columns, int(self.sizes.sum()), reaches)
         found = walk.intervals()
-        cycle_of = np.repeat(np.arange(len(sizes)), sizes)
+        cycle_of = np.repeat(np.arange(len(self.sizes)), self.sizes)
         of = cycle_of[found.identities]
-        found = replace(found, ends=np.minimum(found.ends, ends[of]))
-        if way.count in ("peak", "ends last"):
-            if way.count == "ends last":
+        clipped = replace(found, ends=np.minimum(found.ends, ends[of]))
+        return _Active(self.places, clipped, of, cycle_of, self.bounds, self.shift)
+
+
+@dataclass(frozen=True, slots=True)
+class _Active:
+    """Who is active when in some cycles, on their line of time.
+
+    `of` says in which cycle each interval is, `cycle_of` to which each identity belongs.
+    """
+
+    places: NDArray[np.intp]
+    intervals: Intervals
+    of: NDArray[np.intp]
+    cycle_of: NDArray[np.intp]
+    bounds: Int64
+    shift: Int64
+
+    def counts(self, count: str) -> Int64:
+        """How many identities each cycle has, by what is counted."""
+        found, starts, ends = self.intervals, self.bounds[1::2], self.bounds[2::2]
+        if count in ("peak", "ends last"):
+            if count == "ends last":
                 found = replace(found, ends=found.ends + 1)
             bounds = Spans(self.bounds, np.zeros(1, np.int64), np.array([len(self.bounds) - 1]))
             return sweep(found, np.zeros(len(found), np.int32), bounds).counts[1::2]
-        if way.count == "distinct":
-            active = np.zeros(int(sizes.sum()), np.bool_)
-            active[found.identities[found.ends > starts[of]]] = True
-            return np.bincount(cycle_of[active], minlength=len(sizes))
+        if count == "distinct":
+            active = np.zeros(len(self.cycle_of), np.bool_)
+            active[found.identities[found.ends > starts[self.of]]] = True
+            return np.bincount(self.cycle_of[active], minlength=len(starts))
         ending = np.sort(found.ends)
 
         def at(instants: Int64) -> Int64:
             return np.searchsorted(found.starts, instants, "right") - np.searchsorted(ending, instants, "right")
 
-        if way.count == "start":
+        if count == "start":
             return at(starts)
-        if way.count == "end":
+        if count == "end":
             return at(ends - 1)
-        step = DAY if way.count == "daily" else _HOUR
+        step = DAY if count == "daily" else _HOUR
         first = starts + (self.shift - starts) % step  # whole days and hours are those before the shift
         samples = (ends - first + step - 1) // step
         offsets = np.cumsum(samples) - samples
@@ -227,21 +260,26 @@ class _Laid:
         return np.maximum.reduceat(at(np.repeat(first, samples) + number * step), offsets)
 
 
-def _some(told: _Told, bills: Sequence[Bill], way: Way, policy: ActivityPolicy) -> Iterator[_Laid]:
-    """The cycles with the events that can matter to them, some at a time."""
-    spans = np.array([bill.span(way) for bill in bills], np.int64).reshape(-1, 2)
-    accounts = np.array([bill.account for bill in bills], np.int64)
+def _where(mask: Bool, *columns: Any) -> Any:
+    """The rows of some columns for which a mask is true."""
+    return tuple(column[mask] for column in columns)
+
+
+def _laid(
+    told: _Told, bills: Sequence[Bill], places: NDArray[np.intp], way: Way, policy: ActivityPolicy
+) -> Iterator[_Laid]:
+    """The cycles at some places with the events that can matter to them, some at a time."""
+    spans = np.array([bills[k].span(way) for k in places], np.int64).reshape(-1, 2)
+    accounts = np.array([bills[k].account for k in places], np.int64)
     # A calendar day can end a day later than an exact one, and an hour or two where clocks change.
     reach = policy.longest_window + (2 * DAY if way.days == "calendar" else 0) if way.carried else 0
-    low, high = np.empty(len(bills), np.int64), np.empty(len(bills), np.int64)
+    low, high = np.empty(len(places), np.int64), np.empty(len(places), np.int64)
     for k, a in enumerate(accounts.tolist()):
         own = told.instants[told.first[a] : told.first[a + 1]]
         low[k], high[k] = told.first[a] + np.searchsorted(own, [spans[k, 0] - reach, spans[k, 1]])
     # Neither events nor identities nor the line of time itself may grow without bound.
     part = np.cumsum(np.maximum(high - low + told.sizes[accounts], _EVENTS >> 12)) // _EVENTS
-    for group in np.split(np.arange(len(bills)), np.flatnonzero(np.diff(part)) + 1):
-        if not len(group):
-            continue
+    for group in np.split(np.arange(len(places)), np.flatnonzero(np.diff(part)) + 1):
         lengths = high[group] - low[group]
         starts, ends = spans[group].T
         # The part of a cycle begins before its first event and before itself.
@@ -249,15 +287,14 @@ def _some(told: _Told, bills: Sequence[Bill], way: Way, policy: ActivityPolicy) 
         some = lengths > 0
         begins[some] = np.minimum(begins[some], told.instants[low[group][some]])
         begins -= 1
-        sizes = ends - begins
-        offsets = np.cumsum(sizes) - sizes
+        lengths_of_time = ends - begins
+        offsets = np.cumsum(lengths_of_time) - lengths_of_time
         bounds = np.empty(2 * len(group) + 1, np.int64)
-        bounds[0::2] = np.append(offsets, offsets[-1] + sizes[-1])
+        bounds[0::2] = np.append(offsets, offsets[-1] + lengths_of_time[-1])
         bounds[1::2] = offsets + starts - begins
         cycles = np.repeat(np.arange(len(group)), lengths)
-        within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        rows = np.repeat(low[group], lengths) + within
-        yield _Laid(told, group.tolist(), accounts[group], rows, cycles, bounds, offsets - begins)
+        rows = np.arange(int(lengths.sum())) + np.repeat(low[group] - np.cumsum(lengths) + lengths, lengths)
+        yield _Laid(told, places[group], told.sizes[accounts[group]], rows, cycles, bounds, offsets - begins)
 
 
 def _calendar_reaches(instants: Int64, types: Any, policy: ActivityPolicy, timezone: str) -> Int64:

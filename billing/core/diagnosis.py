@@ -112,8 +112,10 @@ class _Figures:
     def of(self, readings: Readings, k: int) -> Explanation:
         """The figures of one cycle."""
         way, subject = way_of(readings), self.subjects[k]
-        self.count(readings, [k])
-        quantity = self._counts[counting(way), k]
+        counted = counting(way), k
+        if counted not in self._counts:
+            self.count(readings, [k])
+        quantity = self._counts[counted]
         key = (id(subject.terms), id(subject.earlier), pricing(way), quantity)
         if key not in self._amounts:
             self._amounts[key] = amount(way, quantity, subject.terms, subject.earlier)
@@ -147,7 +149,7 @@ def diagnose(
     reading. `progress` is told how many readings, and pairs of them, were tried.
     """
     figures = _Figures(census, subjects)
-    tried = [reading for reading in readings if census.knows(way_of([reading]))]
+    tried = [reading for reading in readings if census.knows(way_of((reading,)))]
     open_ = [k for k, subject in enumerate(subjects) if subject.match.status in EXPLAINED]
     singles: list[Readings] = [(reading,) for reading in tried]
     fitting = _fitting(figures, singles, open_, progress)

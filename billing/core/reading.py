@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal, localcontext
+from functools import cache
 from itertools import combinations
 from typing import Any, Final, Literal
 
@@ -125,7 +126,8 @@ READINGS: Final = (
 )
 
 
-def way_of(readings: Sequence[Reading]) -> Way:
+@cache
+def way_of(readings: tuple[Reading, ...]) -> Way:
     """The way that readings make of the definition's."""
     return replace(Way(), **{field: value for reading in readings for field, value in reading.change})
 
@@ -136,12 +138,14 @@ def pairs(readings: Sequence[Reading]) -> list[tuple[Reading, Reading]]:
     return [(a, b) for a, b in combinations(readings, 2) if not changed[a.name] & changed[b.name]]
 
 
+@cache
 def counting(way: Way) -> Way:
     """The same way without what has to do with money: ways that share it count alike."""
     plain = Way()
     return replace(way, **{field: getattr(plain, field) for field in PRICE_FIELDS})
 
 
+@cache
 def pricing(way: Way) -> tuple[Any, ...]:
     """What a way has to do with money: ways that share it price alike."""
     return tuple(getattr(way, field.name) for field in fields(way) if field.name in PRICE_FIELDS)

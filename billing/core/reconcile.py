@@ -140,8 +140,12 @@ def match(ours: Iterable[Ours], theirs: Iterable[Theirs], *, tolerance: Decimal 
 def _of_account(ours: list[Ours], theirs: list[Theirs], tolerance: Decimal) -> list[Match]:
     claims: dict[int, list[Theirs]] = {}
     strays = []
+    spans = [(one.cycle.name, *one.span) for one in ours]
+    place_of: dict[tuple[int | None, int | None], int] = {span[1:]: k for k, span in enumerate(spans)}
     for other in theirs:
-        place = next((k for k, one in enumerate(ours) if other.of_cycle(one.cycle.name, *one.span)), None)
+        place = place_of.get((other.start, other.end))
+        if place is None:
+            place = next((k for k, span in enumerate(spans) if other.of_cycle(*span)), None)
         if place is None:
             strays.append(other)
         else:
