@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from . import engine
-from .core.census import Bill, Census
+from .core.census import Bill, Census, Counted
 from .core.cycle import micros, moment
-from .core.diagnosis import EXPLAINED, Cause, Diagnosis, Subject, causes, diagnose
-from .core.event import INSTANT_MAX, INSTANT_MIN, Events
+from .core.diagnosis import EXPLAINED, Diagnosis, Disputed, Reconciliation, Subject, diagnose
+from .core.event import INSTANT_MAX, INSTANT_MIN, TYPES, Events
 from .core.invoice import Invoice
 from .core.plan import Plan
-from .core.reading import READINGS, Reading, way_of
-from .core.reconcile import Match, Ours, Sum, Theirs, match, sums
+from .core.reading import READINGS, Reading, Way, way_of
+from .core.reconcile import Match, Ours, Theirs, match
 from .core.restatement import Billed
 from .core.sweep import Peak
 from .core.terms import AllTerms, Terms, TermsHistory
@@ -24,42 +26,7 @@ from .formats import source as sources
 from .formats.rows import Reading as HowToRead
 from .issuing import billed_by
 from .ledger.ledger import Ledger
-from .reckoning import Activity, Question
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciliation:
-    """Our claims and theirs, cycle by cycle, and why figures differ.
-
-    `diagnoses` has one place for each of `matches`. `left_out` counts claims of theirs beyond the
-    accounts and cycles that were asked for; `not_tried` are readings that the source cannot tell.
-    """
-
-    matches: tuple[Match, ...]
-    diagnoses: tuple[Diagnosis | None, ...]
-    found: Activity
-    left_out: int = 0
-    not_tried: tuple[Reading, ...] = ()
-
-    @property
-    def differing(self) -> list[tuple[Match, Diagnosis | None]]:
-        """The discrepancies, each with its diagnosis if there is one."""
-        return [(m, d) for m, d in zip(self.matches, self.diagnoses, strict=True) if m.status != "matched"]
-
-    @property
-    def sums(self) -> list[Sum]:
-        """What both sides come to, by currency and status."""
-        return sums(self.matches)
-
-    @property
-    def causes(self) -> list[Cause]:
-        """The explanations that were named, those that explain most first."""
-        return causes(self.diagnoses)
-
-    @property
-    def unexplained(self) -> int:
-        """How many discrepancies of figures no reading explains."""
-        return sum(m.status in EXPLAINED and d is None for m, d in self.differing)
+from .reckoning import Question
 
 
 def reconcile(
@@ -72,13 +39,15 @@ def reconcile(
     tolerance: Decimal = Decimal(0),
     drafts: bool = False,
     readings: Sequence[Reading] = READINGS,
+    identities: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> Reconciliation:
+) -> tuple[Reconciliation, Answer]:
     """Hold our claims for the cycles asked for against theirs, and say why they differ.
 
     Ours is what a ledger has issued where it has, and a draft elsewhere; with `drafts`, always a draft.
     `earlier` are versions of the plan before the terms, the latest first, beside those that a ledger
-    keeps. `progress` is told how many readings were tried.
+    keeps. With `identities`, those that only one side counts are named. `progress` is told how many
+    readings were tried.
     """
     reading = reading or HowToRead()
     if not isinstance(source, Ledger | Events) and not sources.streams(source):
@@ -98,8 +67,8 @@ def reconcile(
     left_out = len(theirs) - len(asked)
     accounts_at_odds = sorted({m.account_id for m in matches if m.status in EXPLAINED})
     if not accounts_at_odds:
-        return Reconciliation(tuple(matches), (None,) * len(matches), answered.found, left_out)
-    events = _history(source, accounts_at_odds, reading)
+        return Reconciliation(tuple(matches), (None,) * len(matches), left_out), answered
+    events = _history(source, accounts_at_odds, reading, ids=identities)
     codes = {name: code for code, name in enumerate(events.names.accounts.to_pylist())}
     census = Census(events, [codes[account] for account in accounts_at_odds])
     places = [k for k, m in enumerate(matches) if m.ours is not None and m.account_id in set(accounts_at_odds)]
@@ -108,7 +77,12 @@ def reconcile(
     for k, diagnosis in zip(places, diagnose(subjects, census, readings=readings, progress=progress), strict=True):
         found[k] = diagnosis
     not_tried = tuple(r for r in readings if not census.knows(way_of((r,))))
-    return Reconciliation(tuple(matches), tuple(found), answered.found, left_out, not_tried)
+    disputed: list[tuple[Disputed, ...]] = [()] * len(matches)
+    if identities:
+        for k, subject in zip(places, subjects, strict=True):
+            if (named := found[k]) is not None:
+                disputed[k] = tuple(_disputed(events, census, subject, named))
+    return Reconciliation(tuple(matches), tuple(found), left_out, not_tried, tuple(disputed)), answered
 
 
 def _asked(theirs: Theirs, question: Question) -> bool:
@@ -146,13 +120,42 @@ def _issued(source: Any) -> dict[tuple[str, int], Billed]:
     return {(billed.account_id, billed.span[0]): billed for billed in billed_by(source)}
 
 
-def _history(source: Any, accounts: Sequence[str], reading: HowToRead) -> Events:
+def _disputed(events: Events, census: Census, subject: Subject, diagnosis: Diagnosis) -> Iterator[Disputed]:
+    """The identities that only one side counts in a cycle, by name."""
+    way = way_of(diagnosis.explanation.readings)
+    ours, theirs = census.who(subject.bill, Way()), census.who(subject.bill, way)
+    ends = {"ours": subject.bill.span(Way())[1], "theirs": subject.bill.span(way)[1]}
+    found = []
+    sides: tuple[tuple[Literal["ours", "theirs"], Counted, Counted], ...] = (
+        ("theirs", theirs, ours), ("ours", ours, theirs)
+    )  # fmt: skip
+    for by, one, other in sides:
+        until = ends[by] if one.moment is None else one.moment + 1
+        for identity in one.identities - other.identities:
+            rows = np.flatnonzero((events.columns.identities == identity) & (events.columns.instants < until))
+            last = None if not len(rows) else int(rows[np.argmax(events.columns.instants[rows])])
+            found.append(
+                Disputed(
+                    identity_id=events.names.identities[identity].as_py(),
+                    by=by,
+                    moment=one.moment,
+                    event_id=None if last is None or events.event_ids is None else events.event_ids[last].as_py(),
+                    type=None if last is None else TYPES[events.columns.types[last]],
+                    occurred_at=None if last is None else int(events.columns.instants[last]),
+                )
+            )
+    yield from sorted(found, key=lambda d: (d.by != "theirs", d.identity_id))
+
+
+def _history(source: Any, accounts: Sequence[str], reading: HowToRead, *, ids: bool) -> Events:
     """The events of some accounts, with all that readings need to know of them."""
     if isinstance(source, Ledger):
         wanted = set(accounts)
         everything = INSTANT_MIN, INSTANT_MAX
         at = engine.position_of(source, reading)
-        return source.read(lambda account: everything if account in wanted else None, position=at, history=True)
+        return source.read(
+            lambda account: everything if account in wanted else None, position=at, ids=ids, history=True
+        )
     return engine.read(source, replace(reading, history=True))
 
 

@@ -7,6 +7,7 @@ count thousands of cycles by whatever way. Identities are numbered anew in every
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -41,6 +42,17 @@ class Bill:
     def span(self, way: Way) -> tuple[int, int]:
         """The cycle that a way of reading takes for this one, `[start, end)` in microseconds."""
         return _span(self.rule, self.index, way.cycle)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Who is counted in a cycle: codes of identities, each with how many times.
+
+    `moment` (microseconds) is when they were counted; none where they were, over the whole cycle.
+    """
+
+    moment: int | None
+    identities: Counter[int]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -84,17 +96,30 @@ class Census:
             found[active.places] = active.counts(way.count)
         return found
 
-    def _activity(self, bills: Sequence[Bill], way: Way) -> Iterator[_Active]:
-        """Who is active when in each cycle, some cycles at a time."""
+    def who(self, bill: Bill, way: Way) -> Counted:
+        """Who is counted in one cycle by a way of reading, and at which moment."""
+        told = self._told_by(way)
+        (active,) = self._activity([bill], replace(way, count="peak"))
+        moment, numbers = active.who(way.count)
+        own = told.identities[np.cumsum(told.sizes)[bill.account] - told.sizes[bill.account] :]
+        return Counted(moment, Counter(own[numbers].tolist()))
+
+    def _told_by(self, way: Way) -> _Told:
+        """The events that a way of reading looks at, and more."""
         kind = way.repeats, way.known != "now"
         if kind not in self._told:
             self._told[kind] = _Told.of(self._events, self._accounts, repeats=way.repeats, voided=way.known != "now")
+        return self._told[kind]
+
+    def _activity(self, bills: Sequence[Bill], way: Way) -> Iterator[_Active]:
+        """Who is active when in each cycle, some cycles at a time."""
+        told = self._told_by(way)
         kinds: dict[tuple[ActivityPolicy, str], list[int]] = {}
         for k, bill in enumerate(bills):
             timezone = bill.rule.timezone if way.days == "calendar" else ""  # it matters to calendar days alone
             kinds.setdefault((_policy(bill.policy, way), timezone), []).append(k)
         for (policy, timezone), places in kinds.items():
-            for laid in _laid(self._told[kind], bills, np.array(places), way, policy):
+            for laid in _laid(told, bills, np.array(places), way, policy):
                 yield laid.active(way, policy, timezone)
 
 
@@ -111,7 +136,8 @@ class _Told:
     """The events of some accounts, account by account and each in order of time.
 
     `first[a]` is the first row of account `a`; `local` numbers the identities of an account from 0
-    to `sizes[a]`. An event was known from `since` until `until`, where the source tells.
+    to `sizes[a]`, and `identities` are their codes in that order, account by account. An event was
+    known from `since` until `until`, where the source tells.
     """
 
     instants: Int64
@@ -122,11 +148,13 @@ class _Told:
     until: Int64 | None
     first: Int64
     sizes: Int64
+    identities: NDArray[np.intp]
 
     @classmethod
     def of(cls, events: Events, accounts: Sequence[int], *, repeats: bool, voided: bool) -> _Told:
         names, columns, history = events.names, events.columns, events.history
         standard, owners = names.standard, names.account_of
+        codes = np.arange(len(owners))
         since = until = None
         if voided:
             assert history is not None and history.recorded is not None, "asked for only where it is known"
@@ -141,7 +169,8 @@ class _Told:
             more = Columns.joined([history.repeats, gone])
             numbers = (len(owners) + np.searchsorted(twice, more.identities)).astype(np.int32)
             columns = Columns.joined([columns, replace(more, identities=numbers)])
-            standard, owners = np.append(standard, standard[twice]), np.append(owners, owners[twice])
+            codes = np.append(codes, twice)
+            standard, owners = standard[codes], owners[codes]
             if since is not None and until is not None:  # when it came again is not told
                 since = np.append(since, np.full(len(more), INSTANT_MIN))
                 until = np.append(until, np.full(len(more), INSTANT_MAX + 1))
@@ -156,8 +185,9 @@ class _Told:
         by, order = by[ordered], rows[ordered]
         identities = columns.identities[order]
         # Identities in order of their accounts, so that each has a number within its own.
+        by_account = np.argsort(owners, kind="stable")
         rank = np.empty(len(owners), np.int64)
-        rank[np.argsort(owners, kind="stable")] = np.arange(len(owners))
+        rank[by_account] = np.arange(len(owners))
         sizes = np.bincount(owners, minlength=len(wanted))
         before = np.cumsum(sizes) - sizes
         return cls(
@@ -169,6 +199,7 @@ class _Told:
             until=None if until is None else until[order],
             first=np.searchsorted(by, np.arange(len(wanted) + 1, dtype=by.dtype)),
             sizes=sizes,
+            identities=codes[by_account],
         )
 
 
@@ -233,31 +264,47 @@ class _Active:
 
     def counts(self, count: str) -> Int64:
         """How many identities each cycle has, by what is counted."""
+        if count == "distinct":
+            return np.bincount(self.cycle_of[np.unique(self._within())], minlength=len(self.shift))
+        return self._highest(count)[0]
+
+    def who(self, count: str) -> tuple[int | None, Int32]:
+        """Of the only cycle that there is, the moment at which it is counted, and the numbers of who is."""
+        if count == "distinct":
+            return None, np.unique(self._within())
+        found, at = self.intervals, int(self._highest(count)[1][0])
+        late = 1 if count == "ends last" else 0
+        active = found.identities[(found.starts <= at) & (at < found.ends + late)]
+        return at - int(self.shift[0]) if len(active) else None, active
+
+    def _within(self) -> Int32:
+        """The identities that are active at any time of their cycle."""
+        return self.intervals.identities[self.intervals.ends > self.bounds[1::2][self.of]]
+
+    def _highest(self, count: str) -> tuple[Int64, Int64]:
+        """The highest count of each cycle among the moments that are looked at, and the first such moment."""
         found, starts, ends = self.intervals, self.bounds[1::2], self.bounds[2::2]
         if count in ("peak", "ends last"):
             if count == "ends last":
                 found = replace(found, ends=found.ends + 1)
             bounds = Spans(self.bounds, np.zeros(1, np.int64), np.array([len(self.bounds) - 1]))
-            return sweep(found, np.zeros(len(found), np.int32), bounds).counts[1::2]
-        if count == "distinct":
-            active = np.zeros(len(self.cycle_of), np.bool_)
-            active[found.identities[found.ends > starts[self.of]]] = True
-            return np.bincount(self.cycle_of[active], minlength=len(starts))
-        ending = np.sort(found.ends)
-
-        def at(instants: Int64) -> Int64:
-            return np.searchsorted(found.starts, instants, "right") - np.searchsorted(ending, instants, "right")
-
-        if count == "start":
-            return at(starts)
-        if count == "end":
-            return at(ends - 1)
-        step = DAY if count == "daily" else _HOUR
-        first = starts + (self.shift - starts) % step  # whole days and hours are those before the shift
-        samples = (ends - first + step - 1) // step
-        offsets = np.cumsum(samples) - samples
-        number = np.arange(int(samples.sum())) - np.repeat(offsets, samples)
-        return np.maximum.reduceat(at(np.repeat(first, samples) + number * step), offsets)
+            peaks = sweep(found, np.zeros(len(found), np.int32), bounds)
+            return peaks.counts[1::2], peaks.instants[1::2]
+        if count in ("start", "end"):
+            moments, offsets = starts if count == "start" else ends - 1, np.arange(len(starts))
+        else:
+            step = DAY if count == "daily" else _HOUR
+            first = starts + (self.shift - starts) % step  # whole days and hours are those before the shift
+            samples = (ends - first + step - 1) // step
+            offsets = np.cumsum(samples) - samples
+            number = np.arange(int(samples.sum())) - np.repeat(offsets, samples)
+            moments = np.repeat(first, samples) + number * step
+        active = np.searchsorted(found.starts, moments, "right")
+        active -= np.searchsorted(np.sort(found.ends), moments, "right")
+        highest = np.maximum.reduceat(active, offsets)
+        cycle = np.repeat(np.arange(len(offsets)), np.diff(np.append(offsets, len(moments))))
+        reached = np.flatnonzero(active == highest[cycle])
+        return highest, moments[reached[np.searchsorted(cycle[reached], np.arange(len(offsets)))]]
 
 
 def _where(mask: Bool, *columns: Any) -> Any:

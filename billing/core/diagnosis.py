@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from .census import Bill, Census
 from .plan import Plan
 from .reading import READINGS, Reading, Way, amount, counting, pairs, pricing, way_of
-from .reconcile import Match
+from .reconcile import Match, Sum, sums
 from .terms import Terms
 
 #: The discrepancies that a reading can explain; the others say themselves what is wrong.
@@ -92,6 +92,58 @@ class Cause:
         return ", and ".join(reading.says for reading in self.readings)
 
 
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """An identity that only one side counts, and its last event up to the moment at which it was counted.
+
+    `moment` and `occurred_at` are microseconds; the moment is none where the whole cycle was counted.
+    """
+
+    identity_id: str
+    by: Literal["ours", "theirs"]
+    moment: int | None
+    event_id: str | None
+    type: str | None
+    occurred_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """Our claims and theirs, cycle by cycle, and why figures differ.
+
+    `diagnoses` has one place for each of `matches`, and so has `disputed` where it was asked for.
+    `left_out` counts claims of theirs beyond the accounts and cycles that were asked for; `not_tried`
+    are readings that the source cannot tell.
+    """
+
+    matches: tuple[Match, ...]
+    diagnoses: tuple[Diagnosis | None, ...]
+    left_out: int = 0
+    not_tried: tuple[Reading, ...] = ()
+    disputed: tuple[tuple[Disputed, ...], ...] = ()
+
+    @property
+    def differing(self) -> list[tuple[Match, Diagnosis | None]]:
+        """The discrepancies, each with its diagnosis if there is one."""
+        return [(m, d) for m, d in zip(self.matches, self.diagnoses, strict=True) if m.status != "matched"]
+
+    @property
+    def sums(self) -> list[Sum]:
+        """What both sides come to, by currency and status."""
+        return sums(self.matches)
+
+    @property
+    def causes(self) -> list[Cause]:
+        """The explanations that were named, those that explain most first."""
+        named = Counter(d.explanation.readings for d in self.diagnoses if d is not None)
+        return [Cause(readings, count) for readings, count in named.most_common()]
+
+    @property
+    def unexplained(self) -> int:
+        """How many discrepancies of figures no reading explains."""
+        return sum(m.status in EXPLAINED and d is None for m, d in self.differing)
+
+
 @dataclass(slots=True)
 class _Figures:
     """The figures of cycles by ways of reading, each computed once."""
@@ -157,12 +209,6 @@ def diagnose(
     if open_:
         fitting |= _fitting(figures, pairs([r for r in tried if r.change]), open_, progress)
     return _chosen(figures, fitting, {reading.name: k for k, reading in enumerate(readings)})
-
-
-def causes(diagnoses: Iterable[Diagnosis | None]) -> list[Cause]:
-    """The explanations that were named, those that explain most first."""
-    named = Counter(d.explanation.readings for d in diagnoses if d is not None)
-    return [Cause(readings, count) for readings, count in named.most_common()]
 
 
 def _fitting(

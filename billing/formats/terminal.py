@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.cycle import Cycle, moment
+from ..core.diagnosis import Reconciliation
 from ..core.evidence import Evidence, Witness
 from ..core.invoice import Invoice, arithmetic, lines
 from ..core.money import Money
@@ -19,12 +20,15 @@ from ..core.plan import Plan, Price
 from ..core.restatement import Restatement, StatementRow
 from ..core.sweep import Peak
 from ..core.terms import Terms
+from .acceptance import Key, key_of
+from .reconciliations import difference_of
 
 _BLOCKS: Final = (" ▁▂▃▄▅▆▇█", "▲")
 _ASCII: Final = (" .:-=+*%#", "^")
 #: How many names and events are shown of many.
 _NAMES_SHOWN: Final = 5
 _EVENTS_SHOWN: Final = 10
+_DISCREPANCIES_SHOWN: Final = 40
 #: Wide enough for every table where there is no terminal to fit into.
 _WIDTH_PIPED: Final = 200
 
@@ -141,6 +145,103 @@ def statement_table(rows: Sequence[StatementRow]) -> Table:
         )
         previous = row.account_id
     return table
+
+
+def reconciliation_tables(of: Reconciliation, accepted: Mapping[Key, str]) -> Iterator[Table | Text]:
+    """Why two sets of invoices differ: the causes, the cycles on which they do, and what it comes to."""
+    agreed = len(of.matches) - len(of.differing)
+    yield Text(f"{_many(len(of.matches), 'cycle')} compared: {agreed:,} agree, {len(of.differing):,} differ.")
+    for cause in of.causes:
+        yield Text(f"{cause.count:,} of {_many(len(of.differing), 'discrepancy')}: they billed {cause.says}.")
+    if of.unexplained:
+        yield Text(f"{_many(of.unexplained, 'discrepancy')} no reading explains, nor two together.")
+    if of.differing:
+        yield _discrepancies_table(of, accepted)
+        yield from _open_questions(of)
+        if any(of.disputed):
+            yield _disputed_table(of)
+    table = _table("Status", "Currency", "Cycles>", "Ours>", "Theirs>", "Theirs less ours>")
+    for each in of.sums:
+        figures = (each.ours, each.theirs, each.difference)
+        table.add_row(_spoken(each.status), each.currency or "–", f"{each.count:,}", *(f"{f:,f}" for f in figures))
+    for currency in sorted({each.currency for each in of.sums if each.currency}):
+        own = [each for each in of.sums if each.currency == currency]
+        ours, theirs = sum(each.ours for each in own), sum(each.theirs for each in own)
+        table.add_section()
+        cells = (
+            "Total",
+            currency,
+            f"{sum(s.count for s in own):,}",
+            f"{ours:,f}",
+            f"{theirs:,f}",
+            f"{theirs - ours:,f}",
+        )
+        table.add_row(*(Text(cell, style="bold") for cell in cells))
+    yield table
+    if of.not_tried and of.differing:
+        names = ", ".join(reading.name for reading in of.not_tried)
+        yield Text(f"Not tried, since the source does not tell what they need: {names}.")
+
+
+def _discrepancies_table(of: Reconciliation, accepted: Mapping[Key, str]) -> Table:
+    table = _table("Account", "Cycle", "Differs", "Ours>", "Theirs>", "Ours>", "Theirs>", "Theirs less ours>", "Cause")
+    for match, diagnosis in of.differing[:_DISCREPANCIES_SHOWN]:
+        ours, theirs = match.ours, match.theirs
+        less = difference_of(match)
+        reason = accepted.get(key_of(match))
+        cause = "–" if diagnosis is None else diagnosis.explanation.name + ("" if diagnosis.decided else " ?")
+        table.add_row(
+            match.account_id,
+            match.cycle or (_when(match.start) if match.start else "–"),
+            _spoken(match.status),
+            "–" if ours is None else f"{ours.quantity:,}",
+            "–" if theirs is None or theirs.quantity is None else f"{theirs.quantity:,}",
+            "–" if ours is None or ours.total is None else _money(ours.total),
+            "–" if theirs is None or theirs.amount is None else f"{theirs.amount:,f} {theirs.currency or ''}".strip(),
+            "–" if less is None else f"{less:+,f}",
+            cause if reason is None else f"accepted: {reason}",
+        )
+    if len(of.differing) > _DISCREPANCIES_SHOWN:
+        more = f"... and {len(of.differing) - _DISCREPANCIES_SHOWN:,} more"
+        table.add_row(more, *[""] * 7, "--format csv has all of them")
+    return table
+
+
+def _open_questions(of: Reconciliation) -> Iterator[Text]:
+    """Where several explanations fit alike, how many, and what would decide."""
+    asked = [(m, d) for m, d in of.differing if d is not None and not d.decided]
+    for match, diagnosis in asked[:_NAMES_SHOWN]:
+        names = ", ".join(e.name for e in (diagnosis.explanation, *diagnosis.others)[:_NAMES_SHOWN])
+        datum = diagnosis.datum or "nothing in this source, where they come to the same"
+        count = len(diagnosis.others) + 1
+        yield Text(
+            f"{match.account_id}, {match.cycle}: {count:,} explanations fit: {names}. What would decide: {datum}."
+        )
+    if len(asked) > _NAMES_SHOWN:
+        yield Text(
+            f"... and {len(asked) - _NAMES_SHOWN:,} more with several explanations; --format json has all of them."
+        )
+
+
+def _disputed_table(of: Reconciliation) -> Table:
+    table = _table("Account", "Cycle", "Only counted by", "Identity", "Counted at (UTC)", "Its last event until then")
+    for match, who in zip(of.matches, of.disputed, strict=True):
+        for each in who[:_EVENTS_SHOWN]:
+            told = "–" if each.type is None else f"{each.type} at {_when(each.occurred_at or 0)}  {each.event_id or ''}"
+            moment = "the whole cycle" if each.moment is None else _when(each.moment)
+            table.add_row(match.account_id, match.cycle, each.by, each.identity_id, moment, told)
+        if len(who) > _EVENTS_SHOWN:
+            table.add_row("", "", "", f"... and {len(who) - _EVENTS_SHOWN:,} more", "", "--format json has all of them")
+    return table
+
+
+def _spoken(code: str) -> str:
+    return code.replace("_", " ")
+
+
+def _many(count: int, what: str) -> str:
+    several = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count:,} {what if count == 1 else several}"
 
 
 def prices_table(prices: Sequence[Price], plan: Plan) -> Table:
