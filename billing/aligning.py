@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -17,12 +16,13 @@ import pyarrow as pa
 
 from . import engine
 from .core.activity import microseconds
-from .core.alignment import KINDS, Difference, Side, align
+from .core.alignment import Side, align
 from .core.cycle import Calendar, CycleRule
-from .core.effect import Billing, Effect, Together, Total, weigh
-from .core.errors import BadSource, Rejection, UnknownAccount, hint
-from .core.event import CREATED, Tally
+from .core.effect import Alignment, Origin
+from .core.errors import BadSource, UnknownAccount, hint
+from .core.event import CREATED
 from .core.terms import AllTerms, Terms, TermsHistory
+from .core.weighing import Billing, weigh
 from .formats import exports
 from .formats import source as sources
 from .formats.coding import Coder
@@ -35,48 +35,11 @@ TOLERANCE: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """What one of the two sources held: its tally and what was rejected; of a ledger, where it stands."""
+class Told:
+    """One of the two sources, read whole."""
 
-    tally: Tally
-    rejections: tuple[Rejection, ...] = ()
-    position: int | None = None
-    digest: str | None = None
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """The events on which two sources differ, and what that does to the bills.
-
-    `effects` are those of single differences, `together` those that some have only jointly, `totals`
-    what each cycle comes to that a difference can reach. `by_content` are the accounts whose events
-    could not be compared by their ids.
-    """
-
-    ours: Origin
-    theirs: Origin
-    differences: tuple[Difference, ...]
-    effects: tuple[Effect, ...]
-    together: tuple[Together, ...]
-    totals: tuple[Total, ...]
-    by_content: tuple[str, ...]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many differences there are of each kind."""
-        return {kind: sum(difference.kind == kind for difference in self.differences) for kind in KINDS}
-
-    @cached_property
-    def matters(self) -> tuple[Difference, ...]:
-        """The differences that move a bill, by themselves or with others, in order."""
-        moving = {id(effect.difference) for effect in self.effects}
-        moving |= {id(difference) for group in self.together for difference in group.differences}
-        return tuple(difference for difference in self.differences if id(difference) in moving)
-
-    @property
-    def noise(self) -> int:
-        """How many differences move no bill."""
-        return len(self.differences) - len(self.matters)
+    origin: Origin
+    side: Side
 
 
 def aligned(
@@ -86,7 +49,6 @@ def aligned(
     readings: tuple[Reading, Reading] | None = None,
     *,
     tolerance: timedelta = TOLERANCE,
-    progress: Callable[[int], None] | None = None,
 ) -> Alignment:
     """Hold the events of two sources against each other, and weigh every difference.
 
@@ -95,45 +57,53 @@ def aligned(
     that are paired as one. Raises `BadSource`, `Refused`, `UnknownAccount`, `NotPriced`.
     """
     coder = Coder()
-    read = [
-        _read(source, reading, coder)
-        for source, reading in zip((ours, theirs), readings or (Reading(), Reading()), strict=True)
-    ]
+    own, other = readings or (Reading(), Reading())
+    return held(told(ours, own, coder), told(theirs, other, coder), coder, question, tolerance=tolerance)
+
+
+def told(source: Any, reading: Reading, coder: Coder) -> Told:
+    """Read a source whole; the same `coder` reads the other one. Raises `BadSource`, `Refused`."""
+    if isinstance(source, Ledger):
+        head = source.head(position=engine.position_of(source, reading))
+        entries = source.entries(until=head.position)
+        table = pa.Table.from_batches(map(exports.batch_of, entries), exports.SCHEMA)
+        # What a ledger holds was accepted; that a later void takes away its reason is no rejection.
+        events, rows, happened = sources.read_rows(table, Reading(), coder)
+        return Told(Origin(events.tally, (), head.position, head.digest), Side(rows, happened))
+    if reading.position is not None:
+        raise BadSource("position_needs_ledger", field="position")
+    events, rows, happened = sources.read_rows(source, reading, coder)
+    return Told(Origin(events.tally, events.rejections), Side(rows, happened))
+
+
+def held(
+    ours: Told,
+    theirs: Told,
+    coder: Coder,
+    question: Question,
+    *,
+    tolerance: timedelta = TOLERANCE,
+    progress: Callable[[int], None] | None = None,
+) -> Alignment:
+    """What `aligned` says of two sources that one coder has read. `progress` is told how many were weighed."""
     names = coder.names(np.zeros(coder.identity_count, np.bool_))
     known = names.accounts.to_pylist()
-    present = {known[code] for _, side in read for code in np.unique(side.rows.accounts)}
+    present = {known[code] for each in (ours, theirs) for code in np.unique(each.side.rows.accounts)}
     for account_id in question.accounts:
         if account_id not in present:
             raise UnknownAccount("account_unknown", got=account_id, hint=hint(account_id, sorted(present)))
-    (origin_ours, side_ours), (origin_theirs, side_theirs) = (
-        (origin, _asked(side, known, question)) for origin, side in read
-    )
-    found = align(side_ours, side_theirs, names, tolerance=microseconds(tolerance))
-    weighed = weigh(side_ours, side_theirs, found, names, _billing(question), progress=progress)
+    own, other = _asked(ours.side, known, question), _asked(theirs.side, known, question)
+    found = align(own, other, names, tolerance=microseconds(tolerance))
+    weighed = weigh(own, other, found, names, _billing(question), progress=progress)
     return Alignment(
-        origin_ours,
-        origin_theirs,
+        ours.origin,
+        theirs.origin,
         found.differences,
         weighed.effects,
         weighed.together,
         weighed.totals,
         found.by_content,
     )
-
-
-def _read(source: Any, reading: Reading, coder: Coder) -> tuple[Origin, Side]:
-    """What a source holds."""
-    if isinstance(source, Ledger):
-        head = source.head(position=engine.position_of(source, reading))
-        entries = source.entries(until=head.position)
-        told = pa.Table.from_batches(map(exports.batch_of, entries), exports.SCHEMA)
-        # What a ledger holds was accepted; that a later void takes away its reason is no rejection.
-        events, rows, happened = sources.read_rows(told, Reading(), coder)
-        return Origin(events.tally, (), head.position, head.digest), Side(rows, happened)
-    if reading.position is not None:
-        raise BadSource("position_needs_ledger", field="position")
-    events, rows, happened = sources.read_rows(source, reading, coder)
-    return Origin(events.tally, events.rejections), Side(rows, happened)
 
 
 def _asked(side: Side, known: list[str], question: Question) -> Side:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing import AllTerms, Plan, Terms, Tier
-from billing.aligning import Alignment, aligned
+from billing import Alignment, AllTerms, Plan, Terms, Tier
+from billing.aligning import aligned
 from billing.core.activity import ActivityPolicy
 from billing.core.alignment import Difference, nearest
 from billing.core.alignment import Event as Aligned
@@ -23,9 +24,8 @@ from billing.verify import definition, strategies
 from billing.verify.definition import Event
 from billing.verify.told import table
 
-PLAN = Plan(
-    id="sample", currency="USD", mode="volume", tiers=[Tier(up_to=2, unit_price="10"), Tier(unit_price="9")]
-)  # fmt: skip
+TIERS = Tier(up_to=2, unit_price=Decimal(10)), Tier(unit_price=Decimal(9))
+PLAN = Plan(id="sample", currency="USD", mode="volume", tiers=TIERS)
 TYPES = {"calls": "action.called", "connects": "integration.connected", "deleted": "identity.deleted"}
 
 
