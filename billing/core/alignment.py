@@ -150,9 +150,8 @@ def align(ours: Side, theirs: Side, names: Names, *, tolerance: int = DAY) -> Al
     common, at_own, at_other = np.intersect1d(own, other, assume_unique=True, return_indices=True)
     named = common >= 0  # without ids, the same key is the same content
     pairs = _changed(ours, own_rows[at_own][named], theirs, other_rows[at_other][named], names, common[named])
-    only_own, only_other = (~np.isin(side, common) for side in (own, other))
-    missing = dict(zip(own[only_own].tolist(), ours.events(own_rows[only_own], names), strict=True))
-    extra = dict(zip(other[only_other].tolist(), theirs.events(other_rows[only_other], names), strict=True))
+    missing = _without(own, own_rows, at_own, ours, names)
+    extra = _without(other, other_rows, at_other, theirs, names)
     pairs += _renamed(missing, extra)
     pairs += _shifted(missing, extra, tolerance)
     pairs += [_Pair(Difference("missing", event, None), key, None) for key, event in missing.items()]
@@ -207,11 +206,19 @@ def _firsts(keys: Int64) -> tuple[Int64, Index]:
     return unique[compared], rows[compared]
 
 
+def _without(keys: Int64, rows: Index, common: Index, side: Side, names: Names) -> dict[int, Event]:
+    """The events of a side without those of its keys that are `common`, by their keys."""
+    alone = np.ones(len(keys), np.bool_)
+    alone[common] = False
+    return dict(zip(keys[alone].tolist(), side.events(rows[alone], names), strict=True))
+
+
 def _numbers(keys: Int64, number_of: dict[int, int]) -> Int64:
-    numbers = np.where(keys == _UNCOMPARED, APART, SAME)
-    for row in np.flatnonzero(np.isin(keys, list(number_of))).tolist():
-        numbers[row] = number_of[int(keys[row])]
-    return numbers
+    """The number of the difference that each row belongs to, given those of some keys."""
+    wanted = np.array([*sorted(number_of), np.iinfo(np.int64).max])
+    places = np.searchsorted(wanted, keys)
+    numbers = np.array([number_of[key] for key in wanted[:-1].tolist()] + [SAME])
+    return np.where(keys == _UNCOMPARED, APART, np.where(wanted[places] == keys, numbers[places], SAME))
 
 
 def _changed(ours: Side, own: Index, theirs: Side, other: Index, names: Names, keys: Int64) -> list[_Pair]:

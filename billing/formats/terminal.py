@@ -172,18 +172,29 @@ def _moves_table(priced: bool, *more: str) -> Table:
 
 def _move(of: Difference, cycle: Cycle, moves: tuple[Figure, Figure], priced: bool) -> list[str]:
     event, (before, after) = of.event, moves
-    how = {"shifted": f"shifted by {_shift(of.shift)}", "conflicting": f"conflicting {of.field}"}.get(of.kind, of.kind)
     cells = [
         event.account_id,
         event.event_id or "–",
         event.identity_id,
         event.type,
-        how,
+        _how(of),
         _when(event.occurred_at),
         cycle.name,
         f"{before.peak:,} → {after.peak:,}",
     ]
     return cells + _amounts(before, after) if priced else cells
+
+
+def _how(of: Difference) -> str:
+    """How an event differs, with what theirs says of it."""
+    if of.kind == "shifted":
+        return f"shifted by {_shift(of.shift)}"
+    if of.kind == "renamed" and of.theirs is not None:
+        return f"renamed {of.theirs.event_id}"
+    if of.kind == "conflicting" and of.field is not None:
+        theirs = getattr(of.theirs, of.field)
+        return f"conflicting: {of.field} {_when(theirs) if of.field == 'occurred_at' else theirs}"
+    return of.kind
 
 
 def _amounts(before: Figure, after: Figure) -> list[str]:
