@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Cli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing import Alignment, AllTerms, Plan, Terms, Tier
-from billing.aligning import aligned
+import billing
+from billing import Alignment, AllTerms, Plan, Terms, Tier, UnknownAccount
+from billing.aligning import aligned, told
+from billing.aligning import held as held_together
 from billing.core.activity import ActivityPolicy
 from billing.core.alignment import Difference, nearest
 from billing.core.alignment import Event as Aligned
 from billing.core.cycle import micros
 from billing.core.event import DAY
+from billing.core.shrink import smallest
+from billing.formats.coding import Coder
+from billing.formats.rows import Reading
 from billing.reckoning import Question
 from billing.verify import definition, strategies
 from billing.verify.definition import Event
@@ -246,6 +254,85 @@ def test_two_events_that_matter_only_together_are_named_together() -> None:
     (group,) = found.together
     assert (["x2", "x4"], 2, 3) == ([d.event.event_id for d in group.differences], group.before.peak, group.after.peak)
     assert (2, 2) == (len(found.matters), found.noise)
+
+
+# What is asked for.
+
+
+def test_only_the_accounts_and_the_time_that_are_asked_for_are_compared() -> None:
+    """As of a moment, what occurred then or later is left out of both, and cycles that have not begun."""
+    bolt = replace(events("e1 bo calls 1")[0], account_id="bolt")
+    theirs = [bolt, *events("e1 ada calls 1 \n e2 ada calls 40")]
+    found = held([bolt], theirs, accounts=("acme",), as_of=_day("20"))
+    assert ["e1"] == [d.event.event_id for d in found.differences]
+    assert [("e1", "extra", "2026-01", 0, 1)] == moved(found)
+    assert 2 == len(held([bolt], theirs).differences)
+    with pytest.raises(UnknownAccount):
+        held([bolt], theirs, accounts=("acne",))
+
+
+def test_a_void_concerns_its_own_account() -> None:
+    """Ids belong to their account, and another may use the same."""
+    acts = events("e1 ada calls 1")
+    bolt = [replace(acts[0], account_id="bolt"), replace(acts[0], account_id="bolt", event_id="e2")]
+    found = held([*acts, *bolt], [*acts, *bolt, *events("e3 ada voids e1")])
+    assert [("e3", "extra", "2026-01", 1, 0)] == moved(found)
+
+
+def test_what_differs_in_no_matter_is_noise_beside_what_matters() -> None:
+    """Of one identity, one action is renamed and its void too, and another is missing."""
+    ours = "e1 ada calls 1 \n e2 ada calls 2 \n v1 ada voids e2 \n e3 ada calls 70"
+    found = held(ours, "x1 ada calls 1 \n e2 ada calls 2 \n v2 ada voids e2")
+    assert [("e3", "missing", "2026-03", 1, 0), ("e3", "missing", "2026-04", 1, 0)] == moved(found)
+    assert (["e1", "v1"], 2) == (
+        [d.event.event_id for d in found.differences if d.kind == "renamed"], found.noise)  # fmt: skip
+
+
+def test_how_many_were_weighed_is_told() -> None:
+    """For a bar that shows that something happens."""
+    counts: list[int] = []
+    coder = Coder()
+    ours, theirs = (told(table(events(f"e{k} ada calls 1")), Reading(), coder) for k in (1, 2))
+    held_together(ours, theirs, coder, Question(), progress=counts.append)
+    assert [1] == counts
+
+
+def test_the_smallest_part_that_shows_it_has_no_pair_too_many() -> None:
+    """An event and the one that voids it cannot be left out one at a time."""
+    assert [1] == smallest([1, 2, 3], lambda some: 1 in some and (2 in some) == (3 in some))
+    assert list(range(13)) == smallest(list(range(13)), lambda some: len(some) == 13)
+
+
+# On the command line.
+
+
+def test_the_command_line_names_what_matters_and_counts_the_rest(cli: Cli, tmp_path: Path) -> None:
+    """The exit status is 1 where any event differs, and 0 where none does."""
+    header = "event_id,account_id,identity_id,type,occurred_at,mode\n"
+    one = header + "e1,acme,ada,action.called,2026-01-05T00:00:00Z,auto\n"
+    (tmp_path / "a.csv").write_text(one, encoding="utf-8")
+    (tmp_path / "b.csv").write_text(
+        one.replace("auto", "direct") + "e2,acme,bo,integration.connected,2026-01-06T00:00:00Z,\n", encoding="utf-8"
+    )
+    words = "reconcile", "--events", str(tmp_path / "a.csv"), str(tmp_path / "b.csv")
+    table_, json_, csv_ = (cli(*words, "--format", format) for format in ("table", "json", "csv"))
+    assert (1, 1, 1) == (table_.status, json_.status, csv_.status)
+    assert "2 events differ: 1 extra, 1 conflicting. 1 of them moves a bill; the other 1 is noise." in table_.out
+    document = json.loads(json_.out)
+    assert (["e2"], 1) == ([e["theirs"]["event_id"] for e in document["events"]], document["noise"])
+    assert "2,extra,,acme,e2,bo,integration.connected,,2026-01-06T00:00:00Z,2026-01,alone,1,2,,," in csv_.out
+    assert "1,conflicting,mode,acme,e1," in cli(*words, "--all", "--format", "csv").out
+    same = cli("reconcile", "--events", words[2], words[2])
+    assert (0, True) == (same.status, same.out.startswith("No event differs between "))
+    assert 2 == cli("reconcile", words[2], words[3]).status
+
+
+def test_in_python_it_is_align() -> None:
+    """The same, with everything as facts."""
+    one, other = table(events("e1 ada calls 1")), table(events("e2 bo calls 1 \n e1 ada calls 1"))
+    found = billing.align(one, other, terms=PLAN, first="2026-01", last="2026-01")
+    assert (["e2"], {"extra": 1}) == (
+        [d.event.event_id for d in found.matters], {kind: n for kind, n in found.counts.items() if n})  # fmt: skip
 
 
 # All of it, by the definition.

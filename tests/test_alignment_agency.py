@@ -31,7 +31,8 @@ SEVEN: list[tuple[str, str, Row, dict[str, tuple[int, int]]]] = [
      "occurred_at": "2025-07-01T00:00:00Z", "voids": "e02371"},
      {"outreach-sg 2025-06": (22, 21), "outreach-sg 2025-07": (21, 20)}),
     ("e07405", "conflicting", {"type": "integration.connected"}, {"brightline 2025-10": (71, 70)}),
-    ("tom", "conflicting", {"identity_type": "standard"}, {"kontor-nord 2025-09": (35, 34), "kontor-nord 2025-10": (37, 36)}),
+    ("tom", "conflicting", {"identity_type": "standard"},
+     {"kontor-nord 2025-09": (35, 34), "kontor-nord 2025-10": (37, 36)}),
     ("e00151", "shifted", {"occurred_at": "2025-02-14T13:03:56Z"}, {"brightline 2025-01": (16, 15)}),
 ]  # fmt: skip
 
@@ -94,9 +95,9 @@ def other_source() -> tuple[list[Row], list[tuple[Row | None, Row | None]]]:
     by_id = {row["event_id"]: row for row in rows}
     by_id["tom"] = next(r for r in rows if (r["identity_id"], r["type"]) == ("alster-tom", "identity.created"))
     for event_id, kind, said, _ in SEVEN:
-        row = by_id.get(event_id)
+        mine = by_id.get(event_id)
         blank = dict.fromkeys(rows[0], "") | {"event_id": event_id, "recorded_at": "2026-01-05T08:00:00Z"}
-        pairs.append((row, None if kind == "missing" else (row or blank) | said))
+        pairs.append((mine, None if kind == "missing" else (mine or blank) | said))
     gone = {row["event_id"] for row, _ in pairs if row is not None}
     return [row for row in rows if row["event_id"] not in gone] + [row for _, row in pairs if row is not None], pairs
 
@@ -168,7 +169,8 @@ def test_of_the_thousand_the_definition_says_that_seven_matter() -> None:
     theirs_rows, pairs = other_source()
     ours = [told(row) for row in {row["event_id"]: row for row in read()}.values()]
     theirs = [told(row) for row in theirs_rows]
-    own, other = defaultdict(list), defaultdict(list)
+    own: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    other: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for events, of in ((ours, own), (theirs, other)):
         for e in events:
             of[e.account_id, e.identity_id].append(e)
@@ -183,7 +185,7 @@ def test_of_the_thousand_the_definition_says_that_seven_matter() -> None:
     as_ours, as_theirs = peaks(ours), peaks(theirs)
     for (ours_row, theirs_row), (_, _, _, effect) in zip(pairs[-7:], SEVEN, strict=True):
         ways = (ours, ours_row, theirs_row, as_ours), (theirs, theirs_row, ours_row, as_theirs)
-        for events, out, into, figures in ways:
-            kept = [e for e in events if out is None or e.event_id != out["event_id"]]
-            changed = peaks([*kept, told(into)] if into else kept)
+        for events, without, put, figures in ways:
+            kept = [e for e in events if without is None or e.event_id != without["event_id"]]
+            changed = peaks([*kept, told(put)] if put else kept)
             assert len(effect) == sum(figures[cycle] != changed[cycle] for cycle in figures)

@@ -70,7 +70,8 @@ def summary(of: Alignment, ours: str, theirs: str) -> str:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in of.counts.items() if count)
     count, matter, noise = len(of.differences), len(of.matters), of.noise
     told = [f"{count:,} {'event differs' if count == 1 else 'events differ'}: {kinds}."]
-    told.append(f"{matter:,} of them {'moves' if matter == 1 else 'move'} a bill; the other {noise:,} are noise.")
+    moving = f"{matter:,} of them {'moves' if matter == 1 else 'move'} a bill"
+    told.append(f"{moving}; the other {noise:,} {'is' if noise == 1 else 'are'} noise." if noise else f"{moving}.")
     if of.totals:
         told.append(
             f"Taken over together, they turn the figures of {ours} into those of {theirs} in "
