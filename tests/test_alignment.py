@@ -216,6 +216,15 @@ def test_an_engagement_type_in_one_source_moves_nothing() -> None:
     assert ((), (), 1) == (found.effects, found.totals, found.noise)
 
 
+def test_of_two_types_that_of_the_source_stays() -> None:
+    """Taken over alone, neither changes anything; theirs comes of ours only by both."""
+    ours, theirs = "e1 ada calls 1 \n c1 ada is engagement", "e1 ada calls 1 \n c2 ada is standard"
+    found = held(ours, theirs)
+    assert [("c2", "extra", "2026-01", 1, 0)] == moved(found)
+    assert ["last"] == [effect.by for effect in found.effects]
+    assert [["c1"]] == [[d.event.event_id for d in group.differences] for group in found.together]
+
+
 def test_a_void_in_one_source_takes_away_what_it_voids() -> None:
     """In the cycles of the event that it names, whenever it was recorded."""
     acts = "e1 ada calls 1 \n e2 bo calls 1"
