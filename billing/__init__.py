@@ -7,10 +7,25 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import agree, append, close, draft, explain, intervals, open_ledger, peaks, read, restate, statement
+    from .api import (
+        agree,
+        align,
+        append,
+        close,
+        draft,
+        explain,
+        intervals,
+        open_ledger,
+        peaks,
+        read,
+        restate,
+        statement,
+    )
     from .closing import Closing
     from .core.activity import ActivityPolicy
+    from .core.alignment import Difference, Event
     from .core.cycle import Cycle, CycleRule
+    from .core.effect import Alignment, CycleTotal, Effect, Figure, Origin, Together
     from .core.errors import (
         BadCycle,
         BadLedger,
@@ -42,6 +57,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "api": (
         "agree",
+        "align",
         "append",
         "close",
         "draft",
@@ -55,6 +71,8 @@ _HOMES = {
     ),
     "closing": ("Closing",),
     "core.activity": ("ActivityPolicy",),
+    "core.alignment": ("Difference", "Event"),
+    "core.effect": ("Alignment", "CycleTotal", "Effect", "Figure", "Origin", "Together"),
     "core.cycle": ("Cycle", "CycleRule"),
     "core.errors": (
         "BadCycle",
@@ -87,6 +105,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "ActivityPolicy",
+    "Alignment",
     "AllTerms",
     "BadCycle",
     "BadLedger",
@@ -100,10 +119,15 @@ __all__ = [
     "Closing",
     "Cycle",
     "CycleRule",
+    "CycleTotal",
+    "Difference",
     "Document",
+    "Effect",
     "Entry",
+    "Event",
     "Events",
     "Evidence",
+    "Figure",
     "Head",
     "Invoice",
     "LateEvent",
@@ -111,6 +135,7 @@ __all__ = [
     "Line",
     "Money",
     "NotPriced",
+    "Origin",
     "Part",
     "Passerby",
     "Plan",
@@ -126,9 +151,11 @@ __all__ = [
     "Terms",
     "TermsVersion",
     "Tier",
+    "Together",
     "UnknownAccount",
     "Witness",
     "agree",
+    "align",
     "append",
     "close",
     "draft",

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from . import closing, engine, issuing, restating
+from . import aligning, closing, engine, issuing, restating
+from .aligning import TOLERANCE
 from .closing import SETTLE, Closing
 from .core.activity import ActivityPolicy
 from .core.cycle import micros
+from .core.effect import Alignment
 from .core.errors import BadCycle
 from .core.event import Events
 from .core.evidence import Evidence
@@ -149,6 +151,34 @@ def explain(
     with engine.opened(source) as opened:
         question = _question(opened, reading, terms, policy, cycle, None, [account_id], as_of)
         return engine.explain(opened, question, reading)[0]
+
+
+def align(
+    ours: Any,
+    theirs: Any,
+    *,
+    terms: GivenTerms = None,
+    first: str | None = None,
+    last: str | None = None,
+    accounts: Sequence[str] = (),
+    policy: ActivityPolicy | None = None,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    tolerance: timedelta = TOLERANCE,
+) -> Alignment:
+    """The events on which two sources differ, and which of those move a bill, and by how much.
+
+    Takes any two sources that `read` takes. `.differences` are all events that differ, `.matters`
+    those that move a peak, `.effects` what each does to a cycle, `.together` those that move one
+    only jointly, `.totals` what the cycles come to by each source. Amounts are told where `terms`, or
+    those of a ledger, name a plan. Events without ids are compared by content; two of one identity and
+    type, at most `tolerance` apart, are then one that was shifted. Raises `BadSource`, `UnknownAccount`.
+    """
+    reading = _reading(known_at=known_at)
+    with engine.opened(ours) as own, engine.opened(theirs) as other:
+        whose = other if isinstance(other, Ledger) and not isinstance(own, Ledger) else own
+        question = _question(whose, reading, terms, policy, first, last, accounts, as_of)
+        return aligning.aligned(own, other, question, (reading, reading), tolerance=tolerance)
 
 
 def open_ledger(url: str, *, create: bool = True) -> Ledger:

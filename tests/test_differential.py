@@ -20,10 +20,10 @@ from conftest import Cli
 
 from billing import BillingError, Terms
 from billing.core.event import TYPES
+from billing.core.shrink import smallest
 from billing.verify import Wrong, billers, check, expected, strategies
 from billing.verify.billers import Answer, BillerFailed, Command, Cycle
 from billing.verify.definition import DAY, Event
-from billing.verify.shrink import smallest
 from billing.verify.wording import told
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "billers"

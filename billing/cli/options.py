@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..reckoning import Question
 
 
-def _target(path: Path | None) -> Path | None:
+def target(path: Path | None) -> Path | None:
     """A file to write to, refused before any work is done if that cannot be."""
     from ..core.errors import BillingError
 
@@ -60,11 +60,11 @@ IssuedAt = Annotated[str | None, typer.Option(help="Date of the documents; now, 
 Expected = Annotated[int | None, typer.Option("--position", help="Only if the ledger is still at this position.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Issue the documents; else they are only shown.")]
 As = Annotated[Format, typer.Option("--format", help="table for people, json or csv for programs.")]
-Output = Annotated[Path | None, typer.Option(help="Write the result to this file.", callback=_target)]
+Output = Annotated[Path | None, typer.Option(help="Write the result to this file.", callback=target)]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse the source at its first rejection.")]
 IgnoreExtra = Annotated[bool, typer.Option("--ignore-extra", help="Pass over unknown columns.")]
 Rejections = Annotated[
-    Path | None, typer.Option(help="Keep what was rejected in this file, as JSON Lines.", callback=_target)
+    Path | None, typer.Option(help="Keep what was rejected in this file, as JSON Lines.", callback=target)
 ]
 
 

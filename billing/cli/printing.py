@@ -41,15 +41,20 @@ def finish(found: Activity, kept: Path | None, *, status: int = 0) -> None:
 
 def finish_rows(rejections: Sequence[Rejection], tally: Tally, kept: Path | None) -> None:
     """Say what became of rows, keep the rejections, and end with the status that tells."""
+    keep(rejections, kept)
+    say_some([f"{r.code}: {r}" for r in rejections], "--rejections FILE keeps all of them")
+    say(str(tally))
+    if rejections:
+        raise typer.Exit(FOUND)
+
+
+def keep(rejections: Sequence[Rejection], kept: Path | None) -> None:
+    """Write rejections into a file, if one was asked for."""
     import json
 
     if kept is not None:
         lines = (json.dumps(r.as_json(), ensure_ascii=False) + "\n" for r in rejections)
         kept.write_text("".join(lines), encoding="utf-8")
-    say_some([f"{r.code}: {r}" for r in rejections], "--rejections FILE keeps all of them")
-    say(str(tally))
-    if rejections:
-        raise typer.Exit(FOUND)
 
 
 def say_idle(account_id: str, cycle: str, before: int) -> None:

@@ -7,6 +7,7 @@ events in order of time, with a few numbers kept per identity.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -184,6 +185,40 @@ class Walk:
         self._starts = _grown(self._starts, intervals, NEVER)
         self._ends = _grown(self._ends, intervals, NEVER)
         self._revived = _grown(self._revived, intervals, False)
+
+
+def spans_of(history: Sequence[tuple[int, int]], policy: ActivityPolicy) -> list[tuple[int, int]]:
+    """The maximal spans `[start, end)` for which its events keep one identity active.
+
+    `history` are the instant and the type of each event, in order of time.
+
+    >>> spans_of([(0, 0), (1, 2), (7, 0)], ActivityPolicy(connect_window=timedelta(microseconds=5)))
+    [(0, 1), (7, 12)]
+    """
+    n = len(history)
+    until, starts, ends = [NEVER], [NEVER] * n, [NEVER] * n
+    count = _walk(
+        [instant for instant, _ in history],
+        [kind for _, kind in history],
+        [0] * n,
+        [],
+        microseconds(policy.connect_window),
+        microseconds(policy.action_window),
+        policy.reconnect == "restarts",
+        0,
+        NEVER,
+        until,
+        [NEVER],
+        [NEVER],
+        [NONE],
+        [NONE] * n,
+        starts,
+        ends,
+        [False] * n,
+    )
+    assert count != NONE, "in order of time"
+    ends[count - 1 : count] = until * (count > 0)
+    return [(start, end) for start, end in zip(starts[:count], ends, strict=False) if end > start]
 
 
 def _grown(column: Any, size: int, filler: int) -> Any:

@@ -44,6 +44,10 @@ class Coder:
         self._account_of = np.empty(0, np.int32)  # per identity
         self._pairs: pa.Array | None = None  # of account and name, once two accounts share a name
 
+    def begin(self, *, known_at: int | None = None) -> None:
+        """Turn to another source, whose names get the codes that they have already."""
+        self.rejections, self.received, self._known_at = [], 0, known_at
+
     @property
     def identity_count(self) -> int:
         """How many identities are known by now."""

@@ -45,7 +45,24 @@ Index = NDArray[np.intp]
 
 def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False, with_history: bool = False) -> Events:
     """The events of a whole source, without repeats, conflicts, mistakes and what they made up."""
-    rows = _Rows(batches)
+    return _settle(_Rows(batches), coder, with_digest=with_digest, with_history=with_history)[0]
+
+
+def settled_rows(batches: Sequence[Batch], coder: Coder) -> tuple[Events, Batch, Bool]:
+    """The events of a whole source, the rows of it that were accepted, and which of those happened.
+
+    What never happened is a void, or was voided.
+    """
+    events, taken, happened = _settle(_Rows(batches), coder)
+    kept = np.flatnonzero(taken)
+    accepted = Batch.joined(batches).take(kept)
+    return events, accepted, happened[kept] & (accepted.types != VOIDED)
+
+
+def _settle(
+    rows: _Rows, coder: Coder, *, with_digest: bool = False, with_history: bool = False
+) -> tuple[Events, Bool, Bool]:
+    """The events of some rows, and which rows were accepted, and which happened."""
     taken = np.ones(len(rows), np.bool_)
     happened = taken.copy()
     rejections = []
@@ -72,7 +89,7 @@ def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False,
     accepted = np.bincount(rows.accounts[taken], minlength=len(coder.accounts)).astype(np.int64)
     active = happened & (rows.types < CREATED)
     names = coder.names(types.standard(coder.identity_count))
-    return Events(
+    events = Events(
         names=names,
         columns=rows.columns(active),
         accepted=accepted,
@@ -82,6 +99,7 @@ def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False,
         digest=digest(rows.contents(taken, names)) if with_digest else None,
         history=rows.history(taken, happened, again) if with_history else None,
     )
+    return events, taken, happened
 
 
 def type_conflict(places: Places, row: int, first: int, identity: str, standard: int) -> Rejection:

@@ -18,13 +18,13 @@ import numpy as np
 import pyarrow as pa
 
 from ..core.errors import BadSource, Refused, Rejection, hint
-from ..core.event import CREATED, Batch, Columns, Events, Int64, Names, Places, Tally
+from ..core.event import CREATED, Batch, Bool, Columns, Events, Int64, Names, Places, Tally
 from . import arrow, csv, jsonl, parquet
 from .ahead import ahead
 from .bytes import TextBytes
 from .coding import Coder
 from .rows import Reading, Rows
-from .settle import IdentityTypes, settle, type_conflict
+from .settle import IdentityTypes, settle, settled_rows, type_conflict
 
 _COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 _KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -56,6 +56,17 @@ def read_batches(source: Any, reading: Reading) -> tuple[Coder, list[Batch]]:
     """All rows of a source that can be accepted, and whoever coded them. Raises as `read` does."""
     coder = Coder(known_at=reading.known_at)
     return coder, list(_batches(source, coder, reading))
+
+
+def read_rows(source: Any, reading: Reading, coder: Coder) -> tuple[Events, Batch, Bool]:
+    """All events of a source, its accepted rows, and which of those happened; in codes that other sources share.
+
+    Raises as `read` does.
+    """
+    coder.begin(known_at=reading.known_at)
+    events, rows, happened = settled_rows(list(_batches(source, coder, reading)), coder)
+    _refuse(events.rejections, reading)
+    return events, rows, happened
 
 
 def streams(source: Any) -> bool:

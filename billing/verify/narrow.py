@@ -7,12 +7,12 @@ from typing import Any
 
 from .. import engine, reckoning
 from ..core.cycle import Cycle, moment
+from ..core.shrink import smallest
 from ..core.terms import AllTerms
 from ..reckoning import Question
 from . import definition, expected
 from .claims import Claim, Discrepancy, moment_text
 from .definition import Event
-from .shrink import smallest
 from .told import table
 
 

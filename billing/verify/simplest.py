@@ -10,11 +10,11 @@ from typing import Any, Final
 from ..core.activity import ActivityPolicy
 from ..core.cycle import CycleRule
 from ..core.plan import Plan
+from ..core.shrink import smallest
 from ..core.terms import Terms
 from . import expected
 from .cases import Case
 from .definition import DAY
-from .shrink import smallest
 from .strategies import ACCOUNTS, IDENTITIES, JANUARY
 
 #: What of the terms is left out, if the mistake shows without it.
