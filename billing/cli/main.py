@@ -7,7 +7,7 @@ from importlib.abc import MetaPathFinder
 
 import typer
 
-from . import bills, books, proofs
+from . import bills, books, papers, proofs
 from .printing import UNUSABLE, say
 from .verify import verify
 
@@ -33,6 +33,7 @@ app.command("import")(books.import_)
 app.command()(books.close)
 app.command()(books.restate)
 app.command()(books.statement)
+app.command()(papers.document)
 app.add_typer(ledgers, name="ledger")
 ledgers.command()(books.head)
 ledgers.command()(books.verify)

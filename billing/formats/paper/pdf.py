@@ -1,0 +1,71 @@
+"""Sheets as a PDF: tagged for screen readers (PDF/UA-1), and the same bytes each time.
+
+What a sheet says goes into Typst as data and never as source, so nothing in it can act as markup.
+Typst's own fonts are used. What they cannot show is looked for in the fonts of the machine, and a
+character that is in none of them is written by its code, as `\\u{4e2d}`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from typing import Any, Final
+
+from ..chart import spec, svg
+from .sheet import Drawing, Sheet
+
+_FONT: Final = "Libertinus Serif"
+#: What Typst says of a character that no font has.
+_MISSING: Final = re.compile(r'the text `"(.+?)"` could not be displayed')
+
+
+def pdf(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> bytes:
+    """All sheets in one file, each beginning a new page with a count of its own.
+
+    Needs Typst and Altair: `pip install 'peak-billing[pdf]'`.
+    """
+    made: bytes = typeset(sheets, title=title, letter=letter, format="pdf")
+    return made
+
+
+def typeset(sheets: Sequence[Sheet], *, title: str, letter: bool = False, format: str = "pdf") -> Any:
+    """The same as PDF, or as pictures of its pages (`png`)."""
+    import typst
+
+    data = {
+        "title": title,
+        "paper": "us-letter" if letter else "a4",
+        "font": _FONT,
+        "sheets": [asdict(sheet) for sheet in sheets],
+        "drawings": [_drawn(drawing) for sheet in sheets for drawing in _drawings(sheet)],
+    }
+    source = files(__package__).joinpath("sheet.typ").read_bytes()
+    text = json.dumps(data, ensure_ascii=False)
+    dated = max((sheet.dated for sheet in sheets), default=0) // 1_000_000
+    only_own = True
+    while True:
+        try:
+            return typst.compile(
+                source, format=format, sys_inputs={"data": text}, ignore_system_fonts=only_own,
+                pdf_standards=["ua-1"] if format == "pdf" else [], timestamp=dated,
+            )  # fmt: skip
+        except typst.TypstError as error:
+            missing = set(_MISSING.findall(f"{error.message}\n{error.diagnostic}"))
+            if not missing:
+                raise
+            if only_own:
+                only_own = False
+                continue
+            for character in "".join(sorted(missing)):
+                text = text.replace(character, f"\\\\u{{{ord(character):x}}}")
+
+
+def _drawings(sheet: Sheet) -> list[Drawing]:
+    return [section.drawing for section in sheet.sections if section.drawing is not None]
+
+
+def _drawn(drawing: Drawing) -> str:
+    return svg(spec(drawing.curve, width=640, height=200, font=_FONT))
