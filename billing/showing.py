@@ -50,9 +50,7 @@ def find(ledger: Ledger, numbers: Sequence[str]) -> list[Document]:
     return [issued[number] for number in numbers]
 
 
-def issued(
-    ledger: Ledger, documents: Sequence[Document], locale: Locale, *, with_evidence: bool = True
-) -> list[Sheet]:
+def issued(ledger: Ledger, documents: Sequence[Document], locale: Locale, *, with_evidence: bool = True) -> list[Sheet]:
     """A sheet for each issued document. Raises `BadLedger` (`ledger_damaged`) where the entries say otherwise."""
     history = engine.terms_in(ledger)
     sheets = []

@@ -85,9 +85,12 @@ AsDocument = Annotated[
     DocumentFormat, typer.Option("--format", help="json as it is kept, to the byte; html or pdf as documents.")
 ]
 Locale = Annotated[
-    str | None, typer.Option(help="How html and pdf write numbers, money and dates: de_DE; else en_US. Texts are English.")
+    str | None,
+    typer.Option(help="How html and pdf write numbers, money and dates: de_DE; else en_US. Texts are English."),
 ]
-NoEvidence = Annotated[bool, typer.Option("--no-evidence", help="Leave out of html and pdf who was active at the peak.")]
+NoEvidence = Annotated[
+    bool, typer.Option("--no-evidence", help="Leave out of html and pdf who was active at the peak.")
+]
 Output = Annotated[Path | None, typer.Option(help="Write the result to this file.", callback=_target)]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse the source at its first rejection.")]
 IgnoreExtra = Annotated[bool, typer.Option("--ignore-extra", help="Pass over unknown columns.")]

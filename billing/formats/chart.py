@@ -110,8 +110,13 @@ def spec(curve: Curve, *, width: int = 680, height: int = 220, font: str = "sans
     for tier in tiers:
         row = alt.Chart(_rows([(curve.start, tier.at)]))
         layers.append(row.mark_rule(color=_QUIET, strokeDash=[4, 3]).encode(y=count))
-        words = row.mark_text(text=tier.words, align="left", baseline="bottom", dx=4, dy=-2, color=_INK, fontSize=11, font=font)
-        layers.append(words.encode(x=time, y=count))
+        said: dict[str, Any] = {"text": tier.words, "align": "left", "baseline": "bottom", "dx": 4, "dy": -2}
+        looks: tuple[dict[str, Any], ...] = (
+            {"stroke": "white", "strokeWidth": 3, "strokeOpacity": 0.85},
+            {"color": _INK},
+        )
+        for look in looks:  # first as a pale edge: the curve may run through the words
+            layers.append(row.mark_text(**said, **look, fontSize=11, font=font).encode(x=time, y=count))
     if curve.peak_at is not None:
         point = alt.Chart(_rows([(curve.peak_at, curve.peak.at)])).encode(x=time, y=count)
         late = curve.peak_at - curve.start > (curve.end - curve.start) * 3 // 4

@@ -94,7 +94,5 @@ class Display:
         own = copy.copy(pattern)
         digits = max(0, -int(number.as_tuple().exponent))
         own.frac_prec = (digits, digits)
-        written = own.apply(
-            number, self._locale, currency=currency, currency_digits=False, decimal_quantization=False
-        )
+        written = own.apply(number, self._locale, currency=currency, currency_digits=False, decimal_quantization=False)
         return Cell(written, "number", f"{number:f}")

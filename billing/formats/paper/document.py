@@ -28,6 +28,7 @@ from .sheet import Cell, Drawing, Fact, Section, Sheet, Table
 TITLES: Final = {"invoice": "Invoice", "supplementary_invoice": "Supplementary invoice", "credit_note": "Credit note"}
 _DRAFT: Final = "This is a draft. It was not issued, has no number, and nothing is owed because of it."
 _KEPT_BY: Final = {TYPES[0]: "a connect", TYPES[1]: "an action"}
+_AGAIN: Final = "active again after a deletion"
 #: How many dates the time axis names at most.
 _DATES_MAX: Final = 7
 
@@ -107,7 +108,7 @@ def _lines(content: Mapping[str, Any], show: Display) -> Section:
         lower = 0
         for part in line.get("parts", ()):
             indented.append(len(rows))
-            flat = f", {part['flat_price']} flat" if Decimal(part["flat_price"]) else ""
+            flat = f", {show.number(part['flat_price']).text} flat" if Decimal(part["flat_price"]) else ""
             reach = f"above {lower:,}" if part["up_to"] is None else f"up to {part['up_to']:,}"
             words = Cell(f"of which tier {reach}{flat}")
             rows.append((words, *(show.number(part[key]) for key in ("units", "unit_price", "amount"))))
@@ -181,7 +182,7 @@ def _curve(of: Written, show: Display) -> Section:
     reached = "" if evidence.peak_at is None else f", first reached at {_plainly(show.instant(evidence.peak_at))}"
     words = (
         f"{show.number(first).text} active when the cycle began, {show.number(last).text} when it ended. "
-        f"The most at the same moment were {show.number(evidence.peak).text}{reached}; that is the peak, which is billed."
+        f"The most at the same moment were {show.number(evidence.peak).text}{reached}; that is the peak."
     )
     curve = Curve(
         start=start,
@@ -226,11 +227,11 @@ def _midnight(day: date, show: Display) -> int:
 
 def _basis(content: Mapping[str, Any], show: Display) -> Section:
     policy, basis = content["policy"], content["basis"]
-    windows = {key: _span(policy[key], key) for key in ("action_window", "connect_window")}
+    action, connect = (_span(policy[key], key) for key in ("action_window", "connect_window"))
+    active = f"{action} after an action, {connect} after a connect, reconnect {policy['reconnect']}"
     facts = [
         Fact("Plan", Cell(content["plan_id"], "name")),
-        Fact("Activity", Cell(f"{windows['action_window']} after an action, {windows['connect_window']} after a connect, "
-                              f"reconnect {policy['reconnect']}")),
+        Fact("Activity", Cell(active)),
         Fact("Events of the account", show.number(basis["events"])),
     ]  # fmt: skip
     if basis["position"] is not None:
@@ -238,7 +239,8 @@ def _basis(content: Mapping[str, Any], show: Display) -> Section:
     if basis.get("terms_version") is not None:
         facts.append(Fact("Version of the terms", show.number(basis["terms_version"])))
     facts.append(Fact("Time zone rules", Cell(f"tzdata {basis['tzdata']}")))
-    facts.append(Fact("Digest of the events", Cell(basis["digest"], "code") if basis["digest"] else Cell("not asked for")))
+    digest = Cell(basis["digest"], "code") if basis["digest"] else Cell("not asked for")
+    facts.append(Fact("Digest of the events", digest))
     return Section(
         "How it was computed",
         words=("An engagement identity is active for a time after each action and each connect, until it is deleted. "
@@ -256,7 +258,7 @@ def _evidence(of: Evidence, show: Display) -> Section:
     rows = tuple(
         (
             Cell(witness.identity_id, "name"),
-            Cell(_KEPT_BY[witness.type], beside="active again after a deletion" if witness.active_after_deletion else ""),
+            Cell(_KEPT_BY[witness.type], beside=_AGAIN if witness.active_after_deletion else ""),
             Cell(witness.event_id or "–", "name"),
             show.instant(witness.occurred_at),
             show.instant(witness.covers_until),
@@ -268,8 +270,8 @@ def _evidence(of: Evidence, show: Display) -> Section:
     return Section(
         "Appendix: evidence",
         words=(f"Active at the peak, {_plainly(show.instant(of.peak_at))}: {count} engagement "
-               f"{'identity' if of.peak == 1 else 'identities'}, each with the event that kept it active and until when "
-               f"that event does.",),
+               f"{'identity' if of.peak == 1 else 'identities'}, each with the event that kept it active and "
+               f"until when that event does.",),
         tables=(Table("Identities active at the peak",
                       ("Identity", "Kept active by", "Event", "Which occurred", "And covers until"), rows),),
         appendix=True,

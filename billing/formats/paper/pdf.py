@@ -2,7 +2,7 @@
 
 What a sheet says goes into Typst as data and never as source, so nothing in it can act as markup.
 Typst's own fonts are used. What they cannot show is looked for in the fonts of the machine, and a
-character that is in none of them is written by its code, as `\\u{4e2d}`.
+character that is in none of them is shown as its code in a box, which the document explains.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 from ..chart import spec, svg
 from .sheet import Drawing, Sheet
@@ -25,14 +25,8 @@ _MISSING: Final = re.compile(r'the text `"(.+?)"` could not be displayed')
 def pdf(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> bytes:
     """All sheets in one file, each beginning a new page with a count of its own.
 
-    Needs Typst and Altair: `pip install 'peak-billing[pdf]'`.
+    It is dated as the latest of them. Needs Typst and Altair: `pip install 'peak-billing[pdf]'`.
     """
-    made: bytes = typeset(sheets, title=title, letter=letter, format="pdf")
-    return made
-
-
-def typeset(sheets: Sequence[Sheet], *, title: str, letter: bool = False, format: str = "pdf") -> Any:
-    """The same as PDF, or as pictures of its pages (`png`)."""
     import typst
 
     data = {
@@ -43,24 +37,27 @@ def typeset(sheets: Sequence[Sheet], *, title: str, letter: bool = False, format
         "drawings": [_drawn(drawing) for sheet in sheets for drawing in _drawings(sheet)],
     }
     source = files(__package__).joinpath("sheet.typ").read_bytes()
-    text = json.dumps(data, ensure_ascii=False)
     dated = max((sheet.dated for sheet in sheets), default=0) // 1_000_000
-    only_own = True
+    only_own, missing = True, ""
     while True:
+        text = json.dumps({**data, "missing": missing}, ensure_ascii=False)
         try:
             return typst.compile(
-                source, format=format, sys_inputs={"data": text}, ignore_system_fonts=only_own,
-                pdf_standards=["ua-1"] if format == "pdf" else [], timestamp=dated,
-            )  # fmt: skip
+                source,
+                format="pdf",
+                sys_inputs={"data": text},
+                ignore_system_fonts=only_own,
+                pdf_standards=["ua-1"],
+                timestamp=dated,
+            )
         except typst.TypstError as error:
-            missing = set(_MISSING.findall(f"{error.message}\n{error.diagnostic}"))
-            if not missing:
+            more = set("".join(_MISSING.findall(f"{error.message}\n{error.diagnostic}"))) - set(missing)
+            if not more:
                 raise
             if only_own:
                 only_own = False
-                continue
-            for character in "".join(sorted(missing)):
-                text = text.replace(character, f"\\\\u{{{ord(character):x}}}")
+            else:
+                missing = "".join(sorted({*missing, *more}))
 
 
 def _drawings(sheet: Sheet) -> list[Drawing]:
