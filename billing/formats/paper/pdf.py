@@ -20,6 +20,7 @@ from .sheet import Drawing, Sheet
 _FONT: Final = "Libertinus Serif"
 #: What Typst says of a character that no font has.
 _MISSING: Final = re.compile(r'the text `"(.+?)"` could not be displayed')
+_NUMBER: Final = re.compile(r"\\u\{([0-9a-f]+)\}")
 
 
 def pdf(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> bytes:
@@ -51,13 +52,19 @@ def pdf(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> bytes:
                 timestamp=dated,
             )
         except typst.TypstError as error:
-            more = set("".join(_MISSING.findall(f"{error.message}\n{error.diagnostic}"))) - set(missing)
+            more = _without_font(f"{error.message}\n{error.diagnostic}") - set(missing)
             if not more:
                 raise
             if only_own:
                 only_own = False
             else:
                 missing = "".join(sorted({*missing, *more}))
+
+
+def _without_font(diagnosis: str) -> set[str]:
+    """The characters that, as Typst says, no font has; those that do not print are told by their number."""
+    told = "".join(_MISSING.findall(diagnosis))
+    return {*_NUMBER.sub(lambda number: chr(int(number[1], 16)), told)}
 
 
 def _drawings(sheet: Sheet) -> list[Drawing]:
