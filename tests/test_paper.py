@@ -187,7 +187,7 @@ def test_a_document_whose_entries_say_another_peak_is_not_shown(
     ledger: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Evidence for another figure than the one above it would be no evidence."""
-    of_then = engine.explain_cycle
+    of_then: Callable[..., Any] = engine.explain_cycle
     monkeypatch.setattr(engine, "explain_cycle", lambda kept, *rest: of_then(kept, *rest[:-1], 9_541))
 
     outcome = cli("document", "INV-000003", "--ledger", ledger, "--format", "html")
