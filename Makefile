@@ -50,7 +50,8 @@ lock: $(DEV)  ## pin what is installed, with hashes and without addresses
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate pyproject.toml requirements/build.in -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--no-annotate pyproject.toml --extra verify --extra postgres requirements/build.in requirements/dev.in -o requirements/dev.txt
+		--no-annotate pyproject.toml --extra verify --extra postgres --extra documents --extra pdf \
+		requirements/build.in requirements/dev.in -o requirements/dev.txt
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage mutants

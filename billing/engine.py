@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from .core.activity import OutOfOrder
+from .core.activity import ActivityPolicy, OutOfOrder
 from .core.cycle import Cycle, micros, moment, zone_rules_version
 from .core.errors import BadCycle, BadLedger, BadSource, Rejection, UnknownAccount, quoted
 from .core.event import INSTANT_MAX, Batch, Columns, Events, Names, Tally
@@ -221,6 +221,10 @@ class Answer:
         """The invoice of every account and cycle asked for, by account and cycle, as a draft."""
         return [drafted for drafted, _ in self._rows(lambda p: draft(p.found, p.question, p.version))]
 
+    def evidence(self) -> list[Evidence]:
+        """The evidence for every peak, as `drafts` has them; only where the question asked for `ids`."""
+        return [_evidence(part, row) for row, part in self._rows(lambda p: peaks(p.found, p.question))]
+
     def part_of(self, row: Peak | Invoice | Evidence) -> Part:
         """What was computed under the terms that a cycle is billed by."""
         return next(part for part in self.parts if self._in_force(part, row))
@@ -350,6 +354,17 @@ def explain(source: Any, question: Question, reading: Reading | None = None) -> 
         raise BadCycle("cycle_none", got=question.first, account=quoted(account))
     row = max(rows, key=lambda r: r.peak)  # the first of the highest
     return _evidence(answered.part_of(row), row), answered
+
+
+def explain_cycle(ledger: Ledger, account_id: str, cycle: Cycle, policy: ActivityPolicy, position: int) -> Evidence:
+    """The evidence for one cycle of an account, wherever its bounds lie, as known at a position."""
+    question = Question(accounts=(account_id,), policy=policy, ids=True)
+    events = ledger.read(Wanted(question), position=position, ids=True)
+    found = run(events, [events.columns.in_order_of_time()], question)
+    names = found.names.accounts.to_pylist()
+    start, end = micros(cycle.start), micros(cycle.end)
+    rows = swept(found, names, billed(found, names, question), [([start - 1, start, end], [cycle])])
+    return _evidence(Part(found, question, events), next(iter(rows)))
 
 
 def _evidence(part: Part, row: Peak) -> Evidence:

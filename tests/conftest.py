@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pytest
+from browser import browser as browser
 from hypothesis import settings
 from postgres import postgres as postgres
 

@@ -12,14 +12,18 @@ from .options import (
     Anchor,
     As,
     AsOf,
+    AsPaper,
     Cycle,
     First,
     Format,
     IgnoreExtra,
     KnownAt,
     Last,
+    Locale,
     Months,
+    NoEvidence,
     Output,
+    PaperFormat,
     PlanFile,
     Position,
     Reconnect,
@@ -32,6 +36,7 @@ from .options import (
     reading_of,
     terms_of,
 )
+from .papers import paper_of, write_paper
 from .printing import finish, print_tables, say_idle, terminal, write
 
 
@@ -93,29 +98,37 @@ def invoice(
     as_of: AsOf = None,
     known_at: KnownAt = None,
     position: Position = None,
-    format: As = Format.table,
+    format: AsPaper = PaperFormat.table,
     output: Output = None,
     strict: Strict = False,
     ignore_extra: IgnoreExtra = False,
     rejections: Rejections = None,
     digest: Annotated[bool, typer.Option("--digest", help="State the SHA-256 of the events in each invoice.")] = False,
+    locale: Locale = None,
+    no_evidence: NoEvidence = False,
 ) -> None:
-    """The invoice of each account and billing cycle, as a draft."""
+    """The invoice of each account and billing cycle, as a draft; as html or pdf, a document for people."""
     from .. import engine
     from ..formats import documents
 
+    paper = paper_of(format, output, locale, no_evidence)
     with (
         engine.opened(source) as opened,
         reading_of(opened, strict, ignore_extra, known_at, digest, position) as reading,
     ):
         given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
-        question = question_of(given, cycle, first, last, account, as_of)
+        question = question_of(given, cycle, first, last, account, as_of, ids=paper is not None)
         answered = engine.answer(opened, question, reading)
         idle = list(engine.idle(answered, opened, question, reading))
     drafted = answered.drafts()
-    if format is Format.table:
+    if paper is not None:
+        from .. import showing
+
+        sheets = showing.drafts(answered, paper.locale, with_evidence=not no_evidence)
+        write_paper(paper, sheets, "Draft invoices")
+    elif format is PaperFormat.table:
         print_tables(output, lambda to: terminal().invoice_tables(drafted))
-    elif format is Format.json:
+    elif format is PaperFormat.json:
         write(output, documents.to_json(map(documents.invoice, drafted)) + "\n")
     else:
         rows = [row for one in drafted for row in documents.invoice_lines(one)]

@@ -12,6 +12,7 @@ from .options import (
     Account,
     Anchor,
     As,
+    AsPaper,
     Expected,
     First,
     Format,
@@ -21,8 +22,10 @@ from .options import (
     Last,
     Ledger,
     LedgerUrl,
+    Locale,
     Months,
     Output,
+    PaperFormat,
     PlanFile,
     Position,
     Reconnect,
@@ -36,6 +39,7 @@ from .options import (
     reading_of,
     terms_given,
 )
+from .papers import paper_of, write_paper
 from .printing import FOUND, counting, finish_rows, print_tables, say, say_idle, say_some, terminal, write
 
 if TYPE_CHECKING:
@@ -163,22 +167,29 @@ def statement(
     account: Annotated[str | None, typer.Option(help="Only this account.")] = None,
     known_at: KnownAt = None,
     position: Position = None,
-    format: As = Format.table,
+    format: AsPaper = PaperFormat.table,
     output: Output = None,
+    locale: Locale = None,
 ) -> None:
     """The documents of each account, and what it owes after each."""
     from .. import engine, issuing
     from ..formats import documents
     from ..formats.rows import Reading
 
+    paper = paper_of(format, output, locale)
     with engine.opened(ledger) as opened:
         at = engine.position_of(opened, Reading(known_at=instant_of(known_at, "--known-at"), position=position))
         rows = issuing.statement(opened, account_id=account, position=at)
-    if format is Format.table:
+        if paper is not None:
+            from .. import showing
+
+            write_paper(paper, showing.statement(opened, rows, paper.locale, position=at), "Statements of account")
+            return
+    if format is PaperFormat.table:
         print_tables(output, lambda to: [terminal().statement_table(rows)])
         return
     told = [documents.statement_row(row) for row in rows]
-    if format is Format.json:
+    if format is PaperFormat.json:
         write(output, documents.to_json(told) + "\n")
     else:
         write(output, documents.to_csv(told, documents.STATEMENT_COLUMNS))

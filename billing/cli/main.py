@@ -7,7 +7,7 @@ from importlib.abc import MetaPathFinder
 
 import typer
 
-from . import bills, books, proofs, reconcile
+from . import bills, books, papers, proofs, reconcile
 from .printing import UNUSABLE, say
 from .verify import verify
 
@@ -34,6 +34,7 @@ app.command()(books.close)
 app.command()(books.restate)
 app.command()(books.statement)
 app.command()(reconcile.reconcile)
+app.command()(papers.document)
 app.add_typer(ledgers, name="ledger")
 ledgers.command()(books.head)
 ledgers.command()(books.verify)

@@ -38,6 +38,24 @@ class Format(StrEnum):
     csv = "csv"
 
 
+class PaperFormat(StrEnum):
+    """How results are written that are also documents."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    html = "html"
+    pdf = "pdf"
+
+
+class DocumentFormat(StrEnum):
+    """How issued documents are shown again."""
+
+    json = "json"
+    html = "html"
+    pdf = "pdf"
+
+
 Source = Annotated[
     str, typer.Argument(help="A .csv, .jsonl, .parquet, a folder or glob of them, - for stdin, or the URL of a ledger.")
 ]
@@ -61,6 +79,19 @@ Expected = Annotated[int | None, typer.Option("--position", help="Only if the le
 Yes = Annotated[bool, typer.Option("--yes", help="Issue the documents; else they are only shown.")]
 As = Annotated[Format, typer.Option("--format", help="table for people, json or csv for programs.")]
 Output = Annotated[Path | None, typer.Option(help="Write the result to this file.", callback=target)]
+AsPaper = Annotated[
+    PaperFormat, typer.Option("--format", help="table for people, json or csv for programs, html or pdf as documents.")
+]
+AsDocument = Annotated[
+    DocumentFormat, typer.Option("--format", help="json as it is kept, to the byte; html or pdf as documents.")
+]
+Locale = Annotated[
+    str | None,
+    typer.Option(help="How html and pdf write numbers, money and dates: de_DE; else en_US. Texts are English."),
+]
+NoEvidence = Annotated[
+    bool, typer.Option("--no-evidence", help="Leave out of html and pdf who was active at the peak.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse the source at its first rejection.")]
 IgnoreExtra = Annotated[bool, typer.Option("--ignore-extra", help="Pass over unknown columns.")]
 Rejections = Annotated[
@@ -125,8 +156,10 @@ def question_of(
     last: str | None,
     accounts: list[str] | None,
     as_of: str | None,
+    *,
+    ids: bool = False,
 ) -> Question:
-    """Which bills are asked for."""
+    """Which bills are asked for; with `ids`, also what shows them."""
     from ..core.cycle import month_of
     from ..core.errors import BillingError
     from ..formats.instants import instant
@@ -142,6 +175,7 @@ def question_of(
         last=last if cycle is None else cycle,
         accounts=tuple(accounts or ()),
         as_of=None if as_of is None else instant(as_of, field="--as-of"),
+        ids=ids,
     )
 
 

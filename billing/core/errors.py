@@ -161,6 +161,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "ledger_damaged": ("it is damaged: {detail}", "Restore a backup, and import again what came after it."),
     "ledger_needs_extra": ("{detail} is not installed", "Install it with: pip install 'peak-billing[{extra}]'."),
+    "number_unknown": ("there is no document {got}", "Numbers are listed by: billing statement --ledger URL."),
     "event_id_missing": (
         "event_id is missing, by which a ledger knows what it has already",
         "Make an id at the source, and keep it when sending again.",
@@ -404,6 +405,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Each line is written by billing reconcile --accept.",
     ),
     "usage": ("{detail}", "See billing --help."),
+    "locale_unknown": ("{field} is {got}, which is no locale", "Write, for example, de_DE or en_US."),
+    "extra_missing": ("{detail} is not installed", "Install it with: pip install 'peak-billing[{extra}]'."),
 }
 
 GOT_CHARACTERS_MAX: Final = 64
