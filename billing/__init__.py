@@ -7,9 +7,25 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import agree, append, close, draft, explain, intervals, open_ledger, peaks, read, restate, statement
+    from .api import (
+        agree,
+        append,
+        close,
+        compare,
+        draft,
+        explain,
+        intervals,
+        open_ledger,
+        peaks,
+        read,
+        restate,
+        statement,
+    )
     from .closing import Closing
+    from .comparing import Comparing
     from .core.activity import ActivityPolicy
+    from .core.breakeven import BreakEven, Stretch, break_even
+    from .core.comparison import AccountRow, Comparison, CycleRow, Difference, Overall
     from .core.cycle import Cycle, CycleRule
     from .core.errors import (
         BadCycle,
@@ -28,7 +44,9 @@ if TYPE_CHECKING:
     from .core.event import Events, Tally
     from .core.evidence import Evidence, Passerby, Witness
     from .core.invoice import Basis, Invoice, Line
+    from .core.meeting import Meeting
     from .core.money import Money
+    from .core.nearby import Nearby
     from .core.plan import Part, Plan, PlanWarning, Price, Tier
     from .core.restatement import Billed, LateEvent, Restatement
     from .core.terms import AllTerms, Terms, TermsVersion
@@ -44,6 +62,7 @@ _HOMES = {
         "agree",
         "append",
         "close",
+        "compare",
         "draft",
         "explain",
         "intervals",
@@ -54,6 +73,11 @@ _HOMES = {
         "statement",
     ),
     "closing": ("Closing",),
+    "comparing": ("Comparing",),
+    "core.breakeven": ("BreakEven", "Stretch", "break_even"),
+    "core.comparison": ("AccountRow", "Comparison", "CycleRow", "Difference", "Overall"),
+    "core.meeting": ("Meeting",),
+    "core.nearby": ("Nearby",),
     "core.activity": ("ActivityPolicy",),
     "core.cycle": ("Cycle", "CycleRule"),
     "core.errors": (
@@ -86,6 +110,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AccountRow",
     "ActivityPolicy",
     "AllTerms",
     "BadCycle",
@@ -97,9 +122,14 @@ __all__ = [
     "Basis",
     "Billed",
     "BillingError",
+    "BreakEven",
     "Closing",
+    "Comparing",
+    "Comparison",
     "Cycle",
+    "CycleRow",
     "CycleRule",
+    "Difference",
     "Document",
     "Entry",
     "Events",
@@ -109,8 +139,11 @@ __all__ = [
     "LateEvent",
     "Ledger",
     "Line",
+    "Meeting",
     "Money",
+    "Nearby",
     "NotPriced",
+    "Overall",
     "Part",
     "Passerby",
     "Plan",
@@ -122,6 +155,7 @@ __all__ = [
     "Restatement",
     "Restating",
     "StaleLedger",
+    "Stretch",
     "Tally",
     "Terms",
     "TermsVersion",
@@ -130,7 +164,9 @@ __all__ = [
     "Witness",
     "agree",
     "append",
+    "break_even",
     "close",
+    "compare",
     "draft",
     "explain",
     "intervals",
