@@ -8,6 +8,7 @@ from typing import Any
 
 from . import engine
 from .core.comparison import Comparison, Under, compare, under
+from .core.cycle import CycleRule
 from .core.terms import AllTerms, TermsHistory
 from .formats.changes import Change
 from .formats.rows import Reading
@@ -46,7 +47,18 @@ def compare_terms(
         answers.append(engine.answer(events, each, known=[part for answered in answers for part in answered.parts]))
     names = [name for name, _ in asked]
     bills = [under(name, a.drafts(), a.terms_of) for name, a in zip(names, answers, strict=True)]
-    return Comparing(tuple(bills), tuple(compare(bills[0], other) for other in bills[1:]), answers[0].found)
+    rules = [_rules(answered) for answered in answers]
+
+    def compared(k: int) -> Comparison:
+        return compare(bills[0], bills[k], lambda account: rules[0](account) == rules[k](account))
+
+    return Comparing(tuple(bills), tuple(map(compared, range(1, len(bills)))), answers[0].found)
+
+
+def _rules(answered: engine.Answer) -> Callable[[str], CycleRule]:
+    """The cycle rule of each account, which is that of the newest terms."""
+    terms = answered.parts[-1].question.all_terms
+    return lambda account: terms.of(account).cycles
 
 
 def _changed(terms: AllTerms | TermsHistory, change: Callable[[AllTerms], AllTerms]) -> AllTerms | TermsHistory:

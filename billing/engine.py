@@ -81,7 +81,8 @@ def _plain(question: Question) -> list[Question]:
     history = question.terms
     if isinstance(history, AllTerms):
         return [question]
-    return [replace(question, terms=history.with_cycles_of_the_newest(version)) for version in history.versions]
+    versions = [history.with_cycles_of_the_newest(version) for version in history.versions]
+    return [replace(question, terms=terms) for terms in versions or [AllTerms()]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,12 +144,15 @@ def under(name: str, drafts: Iterable[Invoice], terms_of: Callable[[Invoice], Te
     return Under(name, tuple(map(bill, drafts)))
 
 
-def compare(now: Under, other: Under) -> Comparison:
-    """What bills come to under other terms, in place of those of now."""
+def compare(now: Under, other: Under, same_cycles: Callable[[str], bool]) -> Comparison:
+    """What bills come to under other terms, in place of those of now.
+
+    `same_cycles` says whether an account has the same cycles under both.
+    """
     mine, theirs = _by_account(now.bills), _by_account(other.bills)
     names = sorted({*mine, *theirs})
     rows = tuple(_account_row(name, mine.get(name, []), theirs.get(name, [])) for name in names)
-    aligned = {name: _aligned(mine.get(name, []), theirs.get(name, [])) for name in names}
+    aligned = {name: same_cycles(name) for name in names}
     cycles = tuple(
         row for name in names if aligned[name] for row in _cycle_rows(name, mine.get(name, []), theirs.get(name, []))
     )
@@ -183,12 +186,6 @@ def _account_row(name: str, mine: Sequence[Bill], theirs: Sequence[Bill]) -> Acc
     alike = [total.currency for total in now] == [total.currency for total in other]
     differences = tuple(Difference(*pair) for pair in zip(now, other, strict=True)) if alike else ()
     return AccountRow(name, now, other, differences, len(mine), len(theirs))
-
-
-def _aligned(mine: Sequence[Bill], theirs: Sequence[Bill]) -> bool:
-    """Whether an account has the same cycles under both terms, as far as it has any."""
-    rules = {bill.terms.cycles for bill in (*mine, *theirs)}
-    return len(rules) == 1
 
 
 def _cycle_rows(name: str, mine: Sequence[Bill], theirs: Sequence[Bill]) -> list[CycleRow]:
