@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         align,
         append,
         close,
+        compare,
         draft,
         explain,
         intervals,
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
         statement,
     )
     from .closing import Closing
+    from .comparing import Comparing
     from .core.activity import ActivityPolicy
     from .core.alignment import Difference, Event
+    from .core.breakeven import BreakEven, Stretch, break_even
+    from .core.comparison import AccountRow, Comparison, CycleRow, Overall
     from .core.cycle import Cycle, CycleRule
     from .core.effect import Alignment, CycleTotal, Effect, Figure, Origin, Together
     from .core.errors import (
@@ -43,7 +47,9 @@ if TYPE_CHECKING:
     from .core.event import Events, Tally
     from .core.evidence import Evidence, Passerby, Witness
     from .core.invoice import Basis, Invoice, Line
+    from .core.meeting import Meeting
     from .core.money import Money
+    from .core.nearby import Nearby
     from .core.plan import Part, Plan, PlanWarning, Price, Tier
     from .core.restatement import Billed, LateEvent, Restatement
     from .core.terms import AllTerms, Terms, TermsVersion
@@ -60,6 +66,7 @@ _HOMES = {
         "align",
         "append",
         "close",
+        "compare",
         "draft",
         "explain",
         "intervals",
@@ -70,6 +77,11 @@ _HOMES = {
         "statement",
     ),
     "closing": ("Closing",),
+    "comparing": ("Comparing",),
+    "core.breakeven": ("BreakEven", "Stretch", "break_even"),
+    "core.comparison": ("AccountRow", "Comparison", "CycleRow", "Overall"),
+    "core.meeting": ("Meeting",),
+    "core.nearby": ("Nearby",),
     "core.activity": ("ActivityPolicy",),
     "core.alignment": ("Difference", "Event"),
     "core.effect": ("Alignment", "CycleTotal", "Effect", "Figure", "Origin", "Together"),
@@ -104,6 +116,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AccountRow",
     "ActivityPolicy",
     "Alignment",
     "AllTerms",
@@ -116,8 +129,12 @@ __all__ = [
     "Basis",
     "Billed",
     "BillingError",
+    "BreakEven",
     "Closing",
+    "Comparing",
+    "Comparison",
     "Cycle",
+    "CycleRow",
     "CycleRule",
     "CycleTotal",
     "Difference",
@@ -133,9 +150,12 @@ __all__ = [
     "LateEvent",
     "Ledger",
     "Line",
+    "Meeting",
     "Money",
+    "Nearby",
     "NotPriced",
     "Origin",
+    "Overall",
     "Part",
     "Passerby",
     "Plan",
@@ -147,6 +167,7 @@ __all__ = [
     "Restatement",
     "Restating",
     "StaleLedger",
+    "Stretch",
     "Tally",
     "Terms",
     "TermsVersion",
@@ -157,7 +178,9 @@ __all__ = [
     "agree",
     "align",
     "append",
+    "break_even",
     "close",
+    "compare",
     "draft",
     "explain",
     "intervals",

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from . import aligning, closing, engine, issuing, restating
+from . import aligning, closing, comparing, engine, issuing, restating
 from .aligning import TOLERANCE
 from .closing import SETTLE, Closing
+from .comparing import Comparing
 from .core.activity import ActivityPolicy
 from .core.cycle import micros
 from .core.effect import Alignment
@@ -22,6 +23,7 @@ from .core.invoice import Invoice
 from .core.money import Money
 from .core.plan import Plan
 from .core.terms import AllTerms, Terms, TermsVersion
+from .formats.changes import change_of
 from .formats.rows import Reading
 from .formats.terms import load_terms
 from .ledger import address as addresses
@@ -129,6 +131,34 @@ def draft(
     with engine.opened(source) as opened:
         question = _question(opened, reading, terms, policy, first, last, accounts, as_of)
         return engine.answer(opened, question, reading).drafts()
+
+
+def compare(
+    source: Any,
+    *,
+    others: Sequence[str | PathLike[str] | AllTerms | Terms | Plan],
+    terms: GivenTerms = None,
+    first: str | None = None,
+    last: str | None = None,
+    accounts: Sequence[str] = (),
+    policy: ActivityPolicy | None = None,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    position: int | None = None,
+) -> Comparing:
+    """What the same history would have cost under other terms, and who gains and who pays.
+
+    Takes what `draft` takes, and `others`: a terms file or value each, a plan (then only the plan
+    changes), or settings such as `"reconnect=restarts,discount=5%"`. `.comparisons` has one
+    `Comparison` for each, with `.overall` per currency, `.accounts` and `.cycles`; `.under` has the
+    bills under each of the terms, those of now first, and where a few identities more or fewer
+    would have changed them. Raises what `draft` raises, and `BadTerms` for a change that cannot be.
+    """
+    changes = [change_of(other) for other in others]
+    reading = _reading(known_at=known_at, position=position)
+    with engine.opened(source) as opened:
+        question = _question(opened, reading, terms, policy, first, last, accounts, as_of)
+        return comparing.compare_terms(opened, question, changes, reading)
 
 
 def explain(

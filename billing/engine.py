@@ -63,6 +63,28 @@ def read(source: Any, reading: Reading | None = None) -> Events:
     return source if isinstance(source, Events) else sources.read(source, reading)
 
 
+def read_for(source: Any, questions: Sequence[Question], reading: Reading | None = None) -> Events:
+    """The events of a source that can matter to some questions, read once for all of them."""
+    if not isinstance(source, Ledger):
+        return read(source, reading)
+    wanted = [Wanted(plain) for question in questions for plain in _plain(question)]
+
+    def span_of(account_id: str) -> tuple[int, int] | None:
+        spans = [span for each in wanted if (span := each(account_id)) is not None]
+        return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+
+    return source.read(span_of, position=position_of(source, reading or Reading()))
+
+
+def _plain(question: Question) -> list[Question]:
+    """The question under each version of its terms."""
+    history = question.terms
+    if isinstance(history, AllTerms):
+        return [question]
+    versions = [history.with_cycles_of_the_newest(version) for version in history.versions]
+    return [replace(question, terms=terms) for terms in versions or [AllTerms()]]
+
+
 @dataclass(frozen=True, slots=True)
 class Arrivals:
     """All events of a source, read and ready to be added to a ledger, in the order in which they go in.
@@ -249,17 +271,22 @@ class Answer:
         return self.history is None or self.history.in_force(micros(row.cycle.start)) is part.version
 
 
-def answer(source: Any, question: Question, reading: Reading | None = None) -> Answer:
-    """What a source answers to a question."""
+def answer(source: Any, question: Question, reading: Reading | None = None, *, known: Sequence[Part] = ()) -> Answer:
+    """What a source answers to a question.
+
+    `known` are parts of answers of the same events to the same question under other terms, whose
+    activity may be the same.
+    """
     history = question.terms if isinstance(question.terms, TermsHistory) else None
     if history is None or not history.versions:
         plain = question if history is None else replace(question, terms=AllTerms())
-        found, events = _activity_of(source, plain, reading)
+        same = next((p for p in known if p.question.all_terms.same_activity(plain.all_terms)), None)
+        found, events = (same.found, same.events) if same else _activity_of(source, plain, reading)
         return Answer((Part(found, plain, events),))
     parts: list[Part] = []
     for version in history.versions:
         terms = history.with_cycles_of_the_newest(version)
-        same = next((p for p in parts if p.question.all_terms.same_activity(terms)), None)
+        same = next((p for p in (*known, *parts) if p.question.all_terms.same_activity(terms)), None)
         asked = replace(question, terms=terms)
         found, events = (same.found, same.events) if same else _activity_of(source, asked, reading)
         parts.append(Part(found, asked, events, version))

@@ -7,7 +7,7 @@ from importlib.abc import MetaPathFinder
 
 import typer
 
-from . import bills, books, papers, proofs, reconcile
+from . import bills, books, compare, papers, proofs, reconcile
 from .printing import UNUSABLE, say
 from .verify import verify
 
@@ -26,9 +26,11 @@ app.command()(bills.peaks)
 app.command()(bills.invoice)
 app.command()(bills.explain)
 app.command()(bills.price)
+app.command()(compare.compare)
 app.command()(verify)
 app.add_typer(plans, name="plan")
 plans.command()(bills.check)
+plans.command("compare")(compare.compare_plans)
 app.command("import")(books.import_)
 app.command()(books.close)
 app.command()(books.restate)

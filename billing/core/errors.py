@@ -344,6 +344,10 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{field} is {got}, which cannot be a bound",
         "There is at least one tier, and bounds are whole numbers from 1 to 10^12.",
     ),
+    "currencies_differ": (
+        "{field} of plan {plan} is {got}, and that of {first} is {currency}",
+        "Amounts of two currencies cannot be held against each other; compare plans of one.",
+    ),
     "maximum_below_minimum": ("maximum is {got}, below the minimum of {minimum}", "Raise the one or lower the other."),
     "percent_range": ("{field} is {got}, which is not a percentage from 0% to 100%", 'Write, for example, "10%".'),
     "quantity_range": ("{field} is {got}, which cannot be priced", "A quantity is a number from 0 to 10^12."),

@@ -90,10 +90,15 @@ def lines(price: Price, plan: Plan, discount: Decimal) -> tuple[tuple[Line, ...]
     )
     if not discount:
         return (usage,), price.total
-    with localcontext(EXACT):
-        taken_off = rounded(-price.total.amount * discount.scaleb(-2), plan.currency)
+    taken_off = taken_off_by(discount, price.total)
     less = Line("discount", f"Discount of {_short(discount)}% on {price.total}", None, None, taken_off.amount)
     return (usage, less), price.total + taken_off
+
+
+def taken_off_by(discount: Decimal, usage: Money) -> Money:
+    """What a discount, a percentage, adds to a usage line: nothing, or less."""
+    with localcontext(EXACT):
+        return rounded(-usage.amount * discount.scaleb(-2), usage.currency)
 
 
 def arithmetic(price: Price, plan: Plan) -> str:

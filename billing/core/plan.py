@@ -159,6 +159,14 @@ class Plan(_Document):
         """The largest quantity that makes this many units."""
         return self.included + units * (self.package_size or 1)
 
+    def spans(self) -> list[tuple[int, int]]:
+        """The first and last quantity of each tier, as far as quantities go; that of the first begins at 0.
+
+        Within one the total never falls.
+        """
+        ends = [QUANTITY_MAX if t.up_to is None else min(self.quantity_of(t.up_to), QUANTITY_MAX) for t in self.tiers]
+        return [(before + 1, end) for before, end in pairwise([-1, *ends]) if before < end]
+
     def to_next_tier(self, quantity: int) -> int | None:
         """How many identities more reach the next tier; none after the last."""
         units = self.units(Decimal(quantity))

@@ -317,5 +317,5 @@ def _text(number: Decimal | None) -> str | None:
 
 def _cell(value: Any, column: str) -> Any:
     # Amounts may begin with a minus; only text that came from elsewhere can be a formula.
-    foreign = column in ("account_id", "plan_id", "description", "identity_id", "event_id")
+    foreign = column in ("account_id", "plan_id", "description", "identity_id", "event_id", "terms", "cheapest")
     return f"'{value}" if foreign and str(value).startswith(_FORMULA) else value

@@ -61,8 +61,12 @@ class TermsDocument(BaseModel):
 def load_plan(path: str | os.PathLike[str]) -> Plan:
     """A plan from a TOML or JSON file. Raises `BadPlan`, which names the file and the tier."""
     name = os.fspath(path)
+    return _plan_of(document_of(name, BadPlan), name)
+
+
+def _plan_of(document: dict[str, Any], name: str) -> Plan:
     try:
-        return Plan(**document_of(name, BadPlan))
+        return Plan(**document)
     except BadPlan as error:
         raise error if error.where else BadPlan(error.code, name, **error.details) from None
 
@@ -73,8 +77,20 @@ Plan.load = load_plan
 def load_terms(path: str | os.PathLike[str]) -> AllTerms:
     """The terms of all accounts from a TOML or JSON file. Raises `BadTerms` or `BadPlan`."""
     name = os.fspath(path)
+    return _terms_in(document_of(name, BadTerms), name)
+
+
+def load_either(path: str | os.PathLike[str]) -> AllTerms | Plan:
+    """Terms or a plan, whichever a TOML or JSON file holds. Raises `BadTerms` or `BadPlan`."""
+    name = os.fspath(path)
+    document = document_of(name, BadTerms)
+    only_a_plan = document.keys() & Plan.model_fields.keys() and not document.keys() & TermsDocument.model_fields.keys()
+    return _plan_of(document, name) if only_a_plan else _terms_in(document, name)
+
+
+def _terms_in(content: dict[str, Any], name: str) -> AllTerms:
     try:
-        document = TermsDocument(**document_of(name, BadTerms))
+        document = TermsDocument(**content)
     except ValidationError as error:
         raise _bad_terms(error, name) from None
     plans: dict[str, Plan] = {}
@@ -212,15 +228,21 @@ def overridden(terms: AllTerms, settings: Settings, *, plan: Plan | None = None)
     Raises `BillingError` for settings that are impossible.
     """
     given = terms_of(settings)
-    cycle = {
-        field: getattr(given.cycles, field)
-        for field in ("anchor", "months", "timezone")
-        if getattr(settings, field) is not None
-    }
+
+    def said(of: CycleRule | ActivityPolicy, *fields: str) -> dict[str, Any]:
+        return {field: getattr(of, field) for field in fields if getattr(settings, field) is not None}
+
+    cycle = said(given.cycles, "anchor", "months", "timezone")
+    policy = said(given.policy, "reconnect", "action_window", "connect_window")
 
     def over(old: Terms) -> Terms:
-        policy = old.policy if settings.reconnect is None else replace(old.policy, reconnect=given.policy.reconnect)
-        return replace(old, plan=plan or old.plan, cycles=replace(old.cycles, **cycle), policy=policy)
+        return replace(
+            old,
+            plan=plan or old.plan,
+            cycles=replace(old.cycles, **cycle),
+            policy=replace(old.policy, **policy),
+            discount=old.discount if settings.discount is None else given.discount,
+        )
 
     return AllTerms(over(terms.default), {account: over(own) for account, own in terms.accounts.items()})
 

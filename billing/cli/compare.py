@@ -1,0 +1,125 @@
+"""What-if verbs: compare, and plan compare."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from .options import (
+    Account,
+    Anchor,
+    As,
+    AsOf,
+    Cycle,
+    First,
+    Format,
+    IgnoreExtra,
+    KnownAt,
+    Last,
+    Months,
+    Output,
+    PlanFile,
+    Position,
+    Reconnect,
+    Rejections,
+    Source,
+    Strict,
+    TermsFile,
+    Timezone,
+    question_of,
+    reading_of,
+    terms_of,
+)
+from .printing import finish, print_tables, write
+
+
+def compare(
+    source: Source,
+    others: Annotated[
+        list[str],
+        typer.Option(
+            "--with", help='Other terms: a terms or plan file, or settings such as "reconnect=restarts,discount=5%".'
+        ),
+    ],
+    cycle: Cycle = None,
+    first: First = None,
+    last: Last = None,
+    account: Account = None,
+    plan: PlanFile = None,
+    terms: TermsFile = None,
+    anchor: Anchor = None,
+    timezone: Timezone = None,
+    months: Months = None,
+    reconnect: Reconnect = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: Position = None,
+    bills: Annotated[
+        bool, typer.Option("--bills", help="Each bill too, and which change of its peak changes it.")
+    ] = False,
+    format: As = Format.table,
+    output: Output = None,
+    strict: Strict = False,
+    ignore_extra: IgnoreExtra = False,
+    rejections: Rejections = None,
+) -> None:
+    """What the same history would have cost under other terms, and who gains and who pays."""
+    from .. import comparing, engine
+    from ..formats import comparison_tables, comparisons, documents
+    from ..formats.changes import change_of
+
+    changes = [change_of(other) for other in others]
+    with (
+        engine.opened(source) as opened,
+        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+    ):
+        now = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
+        question = question_of(now, cycle, first, last, account, as_of)
+        compared = comparing.compare_terms(opened, question, changes, reading)
+    if format is Format.table:
+        print_tables(
+            output, lambda to: comparison_tables.comparison_tables(compared.under, compared.comparisons, bills)
+        )
+    elif format is Format.json:
+        document = comparisons.comparing(compared.under, compared.comparisons)
+        write(output, json.dumps(document, ensure_ascii=False) + "\n")
+    elif bills:
+        rows = [comparisons.bill_row(of.name, bill) for of in compared.under for bill in of.bills]
+        write(output, documents.to_csv(rows, comparisons.BILL_COLUMNS))
+    else:
+        rows = [
+            row
+            for of in compared.comparisons
+            for each in of.accounts
+            for row in comparisons.account_rows(of.name, each)
+        ]
+        write(output, documents.to_csv(rows, comparisons.ACCOUNT_COLUMNS))
+    finish(compared.found, rejections)
+
+
+def compare_plans(
+    plans: Annotated[list[str], typer.Argument(metavar="PLAN PLAN...", help="Plan files, two or more.")],
+    format: As = Format.table,
+    output: Output = None,
+) -> None:
+    """Which plan is the cheapest for how many identities, and where they break even."""
+    from ..core.breakeven import break_even
+    from ..core.errors import BillingError
+    from ..formats import comparison_tables, comparisons, documents
+    from ..formats.terms import load_plan
+
+    if len(set(plans)) < 2:
+        raise BillingError("usage", detail="plan compare takes two plans or more")
+    loaded = {path: load_plan(path) for path in plans}
+    by_id = {plan.id: plan for plan in loaded.values()}
+    # Plans go by their ids, as on invoices; where two have the same, by their files.
+    of = break_even(by_id if len(by_id) == len(loaded) else loaded)
+    if format is Format.table:
+        print_tables(output, lambda to: comparison_tables.break_even_tables(of))
+    elif format is Format.json:
+        write(output, json.dumps(comparisons.break_even(of), ensure_ascii=False) + "\n")
+    else:
+        rows = [comparisons.stretch_row(stretch, of) for stretch in of.stretches]
+        write(output, documents.to_csv(rows, comparisons.STRETCH_COLUMNS))

@@ -1,0 +1,101 @@
+"""What a few identities fewer or more would have cost: where a bill changes, and where more costs less.
+
+Within a tier no total falls, so what is looked for in it is found by halving, however far it goes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from .invoice import taken_off_by
+from .money import Money
+from .plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """What a quantity comes to."""
+
+    quantity: int
+    total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """What is owed for a quantity, and near it.
+
+    `lower` and `higher` are the nearest quantities with another total, `cheaper` the nearest higher
+    one with a smaller total; none where there is none.
+    """
+
+    at: At
+    lower: At | None
+    higher: At | None
+    cheaper: At | None
+
+    @property
+    def change(self) -> int | None:
+        """The smallest change of the quantity that changes the total; upwards, of two as small."""
+        ways = [way.quantity - self.at.quantity for way in (self.higher, self.lower) if way is not None]
+        return min(ways, key=abs, default=None)
+
+
+class Totals:
+    """The total of an invoice for each quantity, by a plan and a discount (a percentage)."""
+
+    def __init__(self, plan: Plan, discount: Decimal = Decimal(0)) -> None:
+        self._plan = plan
+        self._discount = discount
+        self._spans = plan.spans()
+        self._known: dict[int, Nearby] = {}
+
+    def of(self, quantity: int) -> Money:
+        """What a quantity comes to. Raises `NotPriced`."""
+        usage = self._plan.price(quantity).total
+        return usage + taken_off_by(self._discount, usage) if self._discount else usage
+
+    def near(self, quantity: int) -> Nearby:
+        """What is owed for a quantity, and where that changes. Raises `NotPriced`."""
+        if quantity not in self._known:
+            here = At(quantity, self.of(quantity))
+            self._known[quantity] = Nearby(here, self._lower(here), self._higher(here), self._cheaper(here))
+        return self._known[quantity]
+
+    def _higher(self, here: At) -> At | None:
+        for first, last in self._after(here.quantity):
+            if self._amount(first) != here.total.amount:
+                return self._at(first)
+            if self._amount(last) > here.total.amount:
+                return self._at(self._first(first, last, lambda amount: amount > here.total.amount))
+        return None
+
+    def _lower(self, here: At) -> At | None:
+        for first, last in reversed(self._spans):
+            last = min(last, here.quantity - 1)
+            if last < first:
+                continue
+            if self._amount(last) != here.total.amount:
+                return self._at(last)
+            if self._amount(first) < here.total.amount:
+                return self._at(self._first(first, last, lambda amount: amount >= here.total.amount) - 1)
+        return None
+
+    def _cheaper(self, here: At) -> At | None:
+        starts = (first for first, _ in self._after(here.quantity))
+        return next((self._at(first) for first in starts if self._amount(first) < here.total.amount), None)
+
+    def _after(self, quantity: int) -> Iterator[tuple[int, int]]:
+        return ((max(first, quantity + 1), last) for first, last in self._spans if last > quantity)
+
+    def _first(self, first: int, last: int, holds: Callable[[Decimal], bool]) -> int:
+        """The first quantity of a part of a tier whose amount is so, if those after it are as well."""
+        return first + bisect_left(range(first, last + 1), True, key=lambda quantity: holds(self._amount(quantity)))
+
+    def _amount(self, quantity: int) -> Decimal:
+        return self.of(quantity).amount
+
+    def _at(self, quantity: int) -> At:
+        return At(quantity, self.of(quantity))
