@@ -73,11 +73,11 @@ def _settle(
         differing = rows.differing_fields(repeats, first)
         taken[repeats] = False
         duplicates = int(np.count_nonzero(differing == ""))
-        again = repeats[differing == ""]
         rejections += [
             rows.conflict(int(repeats[k]), int(first[k]), str(differing[k])) for k in np.flatnonzero(differing != "")
         ]
         happened, of_voids = rows.without_voided(taken)
+        again = repeats[(differing == "") & happened[first]]  # what never happened did not happen twice
         taken[of_voids] = False
         rejections += [rows.rejection(int(k), "void_of_void", "voids") for k in of_voids]
     types = IdentityTypes()

@@ -214,7 +214,7 @@ def _open_questions(of: Reconciliation) -> Iterator[Text]:
     asked = [(m, d) for m, d in of.differing if d is not None and not d.decided]
     for match, diagnosis in asked[:_NAMES_SHOWN]:
         names = ", ".join(e.name for e in (diagnosis.explanation, *diagnosis.others)[:_NAMES_SHOWN])
-        datum = diagnosis.datum or "nothing in this source, where they come to the same"
+        datum = diagnosis.datum or "more cycles of the account; on those compared here they come to the same"
         count = len(diagnosis.others) + 1
         yield Text(
             f"{match.account_id}, {match.cycle}: {count:,} explanations fit: {names}. What would decide: {datum}."
