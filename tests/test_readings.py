@@ -132,13 +132,16 @@ def test_a_source_without_times_of_recording_and_ids_cannot_tell_what_two_readin
     assert ["repeats_counted", "late_events_missing"] == unknown
 
 
-PLAN = billing.Plan(
-    id="sample",
-    currency="USD",
-    mode="volume",
-    tiers=[billing.Tier(up_to=10, unit_price="7.995"), billing.Tier(unit_price="6.50", flat_price="1.005")],
-)
-EARLIER = billing.Plan(id="old", currency="USD", mode="volume", tiers=[billing.Tier(unit_price="5")])
+def tier(unit_price: str, up_to: int | None = None, flat_price: str = "0") -> billing.Tier:
+    return billing.Tier(up_to=up_to, unit_price=Decimal(unit_price), flat_price=Decimal(flat_price))
+
+
+def plan(*tiers: billing.Tier) -> billing.Plan:
+    return billing.Plan(id="sample", currency="USD", mode="volume", tiers=tiers)
+
+
+PLAN = plan(tier("7.995", up_to=10), tier("6.50", flat_price="1.005"))
+EARLIER = plan(tier("5"))
 TERMS = Terms(plan=PLAN, discount=Decimal(10))
 
 
@@ -160,13 +163,13 @@ def test_a_reading_of_the_price_makes_its_amount(name: str, expected: str | None
 
 
 def test_a_minimum_is_no_units_amount() -> None:
-    plan = PLAN.model_copy(update={"minimum": Decimal("100.005")})
+    least = PLAN.model_copy(update={"minimum": Decimal("100.005")})
     way = way_of((BY_NAME["rounded_per_unit"],))
-    assert Decimal("100.01") == amount(way, 1, Terms(plan=plan))
+    assert Decimal("100.01") == amount(way, 1, Terms(plan=least))
 
 
 def test_what_has_no_price_and_no_plan_has_no_amount() -> None:
-    bounded = billing.Plan(id="b", currency="USD", mode="volume", tiers=[billing.Tier(up_to=1, unit_price="1")])
+    bounded = plan(tier("1", up_to=1))
     assert amount(Way(), 2, Terms(plan=bounded)) is None
     assert amount(Way(), 2, Terms()) is None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
-from .cycle import Cycle, micros
+from .cycle import Cycle, micros, moment
 from .event import DAY
 from .money import EXACT, Money
 
@@ -102,15 +102,11 @@ class Match:
 
     @property
     def cycle(self) -> str:
-        """The name of the cycle that they are about, ours where there is one; the start where theirs has no name."""
+        """The name of the cycle that they are about: ours where there is one, else theirs or the month it starts in."""
         if self.ours:
             return self.ours.cycle.name
-        return self._theirs.cycle or ""
-
-    @property
-    def start(self) -> int:
-        """Where it stands in order of time, in microseconds; 0 where only a name is known."""
-        return self.ours.span[0] if self.ours else self._theirs.start or 0
+        theirs = self._theirs
+        return theirs.cycle or ("" if theirs.start is None else f"{moment(theirs.start):%Y-%m}")
 
     @property
     def currency(self) -> str | None:
@@ -166,7 +162,7 @@ def _of_account(ours: list[Ours], theirs: list[Theirs], tolerance: Decimal) -> l
         meant = next((other for other in several if _status(one, other, tolerance) == "matched"), several[0])
         found.append(Match(_status(one, meant, tolerance), one, meant))
         found += [Match("duplicate", None, other) for other in several if other is not meant]
-    return sorted(found, key=lambda m: (m.start, m.cycle))
+    return sorted(found, key=lambda m: (m.cycle, STATUSES.index(m.status)))
 
 
 def _nearest(other: Theirs, free: Sequence[tuple[int, Ours]]) -> int | None:

@@ -194,7 +194,7 @@ def _discrepancies_table(of: Reconciliation, accepted: Mapping[Key, str]) -> Tab
         cause = "–" if diagnosis is None else diagnosis.explanation.name + ("" if diagnosis.decided else " ?")
         table.add_row(
             match.account_id,
-            match.cycle or (_when(match.start) if match.start else "–"),
+            match.cycle,
             _spoken(match.status),
             "–" if ours is None else f"{ours.quantity:,}",
             "–" if theirs is None or theirs.quantity is None else f"{theirs.quantity:,}",
