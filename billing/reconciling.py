@@ -87,7 +87,7 @@ def reconcile(
 
 def _asked(theirs: Theirs, question: Question) -> bool:
     """Whether a claim is about the accounts and cycles asked for."""
-    month = theirs.cycle or ("" if theirs.start is None else f"{moment(theirs.start):%Y-%m}")
+    month = _month(theirs, question)
     return (not question.accounts or theirs.account_id in question.accounts) and (
         (question.first or month) <= month <= (question.last or month)
     )
@@ -98,13 +98,16 @@ def _idle(matches: Iterable[Match], known: set[str], question: Question) -> dict
     months: dict[str, set[str]] = {}
     for m in matches:
         if m.status == "missing_ours" and m.theirs is not None and m.account_id in known:
-            month = m.theirs.cycle
-            if month is None and m.theirs.start is not None:
-                rule = _terms_now(question).of(m.account_id).cycles
-                month = rule.at(moment(m.theirs.start)).name
-            if month is not None:
-                months.setdefault(month, set()).add(m.account_id)
+            months.setdefault(_month(m.theirs, question), set()).add(m.account_id)
     return {month: tuple(sorted(accounts)) for month, accounts in sorted(months.items())}
+
+
+def _month(theirs: Theirs, question: Question) -> str:
+    """The name of the account's own cycle that a claim is about, or most of it."""
+    if theirs.cycle is not None or theirs.start is None:
+        return theirs.cycle or ""
+    middle = theirs.start if theirs.end is None else (theirs.start + theirs.end) // 2
+    return _terms_now(question).of(theirs.account_id).cycles.at(moment(middle)).name
 
 
 def _terms_now(question: Question) -> AllTerms:

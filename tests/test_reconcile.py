@@ -297,3 +297,13 @@ def test_what_a_ledger_issued_is_held_against_theirs_and_late_events_explain(cli
         rows["brightline"][key] for key in ("number", "quantity_ours", "cause")
     )
     assert ("matched", "missing_theirs") == (rows["kontor-nord"]["status"], rows["outreach-sg"]["status"])
+
+
+def test_a_month_asked_for_is_that_of_the_accounts_clock(cli: Cli) -> None:
+    """In Singapore June began on 31 May in UTC; the invoice for it is not beyond what was asked for."""
+    theirs = str(FIXTURES / "foreign" / "stripe.csv")
+    outcome = cli("reconcile", str(AGENCY), theirs, "--terms", str(TERMS), "--cycle", "2025-06", "--format", "json")
+    rows = {row["account_id"]: row for row in json.loads(outcome.out)["matches"]}
+    assert ("count_at_end", None, "discount_left_out") == tuple(
+        rows[account]["cause"] for account in ("brightline", "kontor-nord", "outreach-sg")
+    )
