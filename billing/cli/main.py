@@ -7,7 +7,7 @@ from importlib.abc import MetaPathFinder
 
 import typer
 
-from . import bills, books, proofs
+from . import bills, books, export, proofs
 from .printing import UNUSABLE, say
 from .verify import verify
 
@@ -39,6 +39,7 @@ ledgers.command()(books.verify)
 ledgers.command()(books.terms)
 ledgers.command()(books.export)
 ledgers.command()(books.backup)
+app.add_typer(export.exports, name="export")
 app.add_typer(proofs.certificates, name="certificate")
 
 
