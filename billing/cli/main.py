@@ -7,7 +7,7 @@ from importlib.abc import MetaPathFinder
 
 import typer
 
-from . import bills, books, compare, papers, proofs, reconcile
+from . import bills, books, compare, export, papers, proofs, reconcile
 from .printing import UNUSABLE, say
 from .verify import verify
 
@@ -43,6 +43,7 @@ ledgers.command()(books.verify)
 ledgers.command()(books.terms)
 ledgers.command()(books.export)
 ledgers.command()(books.backup)
+app.add_typer(export.exports, name="export")
 app.add_typer(proofs.certificates, name="certificate")
 
 

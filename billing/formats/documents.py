@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -20,7 +21,11 @@ from ..core.restatement import Restatement, StatementRow
 from ..core.sweep import Peak
 from .terms import duration
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+#: What a spreadsheet takes for the beginning of a formula: OWASP's list, and its characters as
+#: full-width ones, which Excel in Japanese and Chinese reads alike.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+#: Text that is a number is one in a spreadsheet too, whoever wrote it; amounts begin with a minus.
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def to_json(documents: Iterable[dict[str, Any]]) -> str:
@@ -33,8 +38,22 @@ def to_csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(row[column], column) for column in columns] for row in rows)
+    writer.writerows([cell(row[column]) for column in columns] for row in rows)
     return out.getvalue()
+
+
+def cell(value: Any) -> Any:
+    """A value as a cell of a table for people: text that could be a formula begins with an apostrophe.
+
+    It holds for every text in whatever column, so that no column can be forgotten.
+
+    >>> cell("=1+1"), cell("-8.00"), cell("acme")
+    ("'=1+1", '-8.00', 'acme')
+    """
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    # Spaces before it are no protection: many an import takes them off.
+    return f"'{value}" if value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA) else value
 
 
 PEAK_COLUMNS: Final = ("account_id", "cycle_start", "cycle_end", "peak", "peak_at")
@@ -313,9 +332,3 @@ def _line(line: Line) -> dict[str, Any]:
 
 def _text(number: Decimal | None) -> str | None:
     return None if number is None else f"{number:f}"
-
-
-def _cell(value: Any, column: str) -> Any:
-    # Amounts may begin with a minus; only text that came from elsewhere can be a formula.
-    foreign = column in ("account_id", "plan_id", "description", "identity_id", "event_id", "terms", "cheapest")
-    return f"'{value}" if foreign and str(value).startswith(_FORMULA) else value
