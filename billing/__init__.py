@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         open_ledger,
         peaks,
         read,
+        reconcile,
         restate,
         statement,
     )
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from .core.breakeven import BreakEven, Stretch, break_even
     from .core.comparison import AccountRow, Comparison, CycleRow, Overall
     from .core.cycle import Cycle, CycleRule
+    from .core.diagnosis import Cause, Diagnosis, Disputed, Explanation, Reconciliation
     from .core.effect import Alignment, CycleTotal, Effect, Figure, Origin, Together
     from .core.errors import (
         BadCycle,
+        BadForeign,
         BadLedger,
         BadPlan,
         BadPolicy,
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from .core.money import Money
     from .core.nearby import Nearby
     from .core.plan import Part, Plan, PlanWarning, Price, Tier
+    from .core.reconcile import Match, Theirs
     from .core.restatement import Billed, LateEvent, Restatement
     from .core.terms import AllTerms, Terms, TermsVersion
     from .formats.terms import load_terms
@@ -73,6 +77,7 @@ _HOMES = {
         "open_ledger",
         "peaks",
         "read",
+        "reconcile",
         "restate",
         "statement",
     ),
@@ -88,6 +93,7 @@ _HOMES = {
     "core.cycle": ("Cycle", "CycleRule"),
     "core.errors": (
         "BadCycle",
+        "BadForeign",
         "BadLedger",
         "BadPlan",
         "BadPolicy",
@@ -101,6 +107,8 @@ _HOMES = {
         "UnknownAccount",
     ),
     "core.event": ("Events", "Tally"),
+    "core.diagnosis": ("Cause", "Diagnosis", "Disputed", "Explanation", "Reconciliation"),
+    "core.reconcile": ("Match", "Theirs"),
     "core.evidence": ("Evidence", "Passerby", "Witness"),
     "core.invoice": ("Basis", "Invoice", "Line"),
     "core.terms": ("AllTerms", "Terms", "TermsVersion"),
@@ -121,6 +129,7 @@ __all__ = [
     "Alignment",
     "AllTerms",
     "BadCycle",
+    "BadForeign",
     "BadLedger",
     "BadPlan",
     "BadPolicy",
@@ -130,6 +139,7 @@ __all__ = [
     "Billed",
     "BillingError",
     "BreakEven",
+    "Cause",
     "Closing",
     "Comparing",
     "Comparison",
@@ -137,19 +147,23 @@ __all__ = [
     "CycleRow",
     "CycleRule",
     "CycleTotal",
+    "Diagnosis",
     "Difference",
+    "Disputed",
     "Document",
     "Effect",
     "Entry",
     "Event",
     "Events",
     "Evidence",
+    "Explanation",
     "Figure",
     "Head",
     "Invoice",
     "LateEvent",
     "Ledger",
     "Line",
+    "Match",
     "Meeting",
     "Money",
     "Nearby",
@@ -162,6 +176,7 @@ __all__ = [
     "PlanWarning",
     "Price",
     "Receipt",
+    "Reconciliation",
     "Refused",
     "Rejection",
     "Restatement",
@@ -171,6 +186,7 @@ __all__ = [
     "Tally",
     "Terms",
     "TermsVersion",
+    "Theirs",
     "Tier",
     "Together",
     "UnknownAccount",
@@ -188,6 +204,7 @@ __all__ = [
     "open_ledger",
     "peaks",
     "read",
+    "reconcile",
     "restate",
     "statement",
 ]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from os import PathLike
+from decimal import Decimal
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from . import aligning, closing, comparing, engine, issuing, restating
+from . import aligning, closing, comparing, engine, issuing, reconciling, restating
 from .aligning import TOLERANCE
 from .closing import SETTLE, Closing
 from .comparing import Comparing
 from .core.activity import ActivityPolicy
 from .core.cycle import micros
+from .core.diagnosis import Reconciliation
 from .core.effect import Alignment
 from .core.errors import BadCycle
 from .core.event import Events
@@ -22,8 +24,10 @@ from .core.evidence import Evidence
 from .core.invoice import Invoice
 from .core.money import Money
 from .core.plan import Plan
+from .core.reconcile import Theirs
 from .core.terms import AllTerms, Terms, TermsVersion
 from .formats.changes import change_of
+from .formats.foreign import load_mapping, read_foreign
 from .formats.rows import Reading
 from .formats.terms import load_terms
 from .ledger import address as addresses
@@ -209,6 +213,42 @@ def align(
         whose = other if isinstance(other, Ledger) and not isinstance(own, Ledger) else own
         question = _question(whose, reading, terms, policy, first, last, accounts, as_of)
         return aligning.aligned(own, other, question, (reading, reading), tolerance=tolerance)
+
+
+def reconcile(
+    source: Any,
+    foreign: str | PathLike[str] | Sequence[Theirs],
+    *,
+    terms: GivenTerms = None,
+    first: str | None = None,
+    last: str | None = None,
+    accounts: Sequence[str] = (),
+    mapping: str | None = None,
+    earlier: Sequence[Plan] = (),
+    tolerance: Decimal = Decimal(0),
+    drafts: bool = False,
+    identities: bool = False,
+    known_at: datetime | None = None,
+    position: int | None = None,
+) -> Reconciliation:
+    """Our invoices held against somebody else's, and why they differ.
+
+    `foreign` is the path of a `.csv` or `.json` file, read with the file `mapping` where columns are
+    named otherwise, or claims. Each discrepancy has the reading of peak billing that makes their
+    figure, if there is one. `earlier` are plans before the terms, the latest first; amounts may differ
+    by `tolerance`; of a ledger, what it issued counts unless `drafts`. Raises `BadForeign`, and what
+    `draft` does.
+    """
+    if isinstance(foreign, str | PathLike):
+        read_as = None if mapping is None else load_mapping(mapping)
+        foreign = read_foreign(fspath(foreign), read_as).claims
+    reading = _reading(known_at=known_at, position=position)
+    with engine.opened(source) as opened:
+        question = _question(opened, reading, terms, None, first, last, accounts)
+        return reconciling.reconcile(
+            opened, foreign, question, reading, earlier=earlier, tolerance=tolerance, drafts=drafts,
+            identities=identities,
+        )[0]  # fmt: skip
 
 
 def open_ledger(url: str, *, create: bool = True) -> Ledger:

@@ -21,9 +21,22 @@ from typing import Final
 from . import books
 from .figures import Figure, machine, table
 from .measure import Differs, Files, disorder, first_run, job, kernel, memory, say, text
+from .reconciling import reconciled
 
 RESULTS: Final = Path(__file__).with_name("results.md")
-PARTS: Final = ("job", "kernel", "memory", "disorder", "text", "first_run", "embedded", "history", "billed", "server")
+PARTS: Final = (
+    "job",
+    "kernel",
+    "memory",
+    "disorder",
+    "text",
+    "reconciled",
+    "first_run",
+    "embedded",
+    "history",
+    "billed",
+    "server",
+)
 #: How much of it a quick run measures.
 QUICK: Final = 0.05
 _PREFACE: Final = """# Figures
@@ -72,6 +85,7 @@ def _parts(given: argparse.Namespace) -> dict[str, Callable[[Files], Iterator[Fi
         "memory": partial(memory, sizes=(events, most)),
         "disorder": partial(disorder, events=events, events_with_ids=events // 5),
         "text": partial(text, events=events // 10),
+        "reconciled": partial(reconciled, events=events),
         "first_run": first_run,
         "embedded": partial(books.embedded, events=events // 20),
         "history": partial(books.history, events=events // 20),
