@@ -307,3 +307,71 @@ def test_a_month_asked_for_is_that_of_the_accounts_clock(cli: Cli) -> None:
     assert ("count_at_end", None, "discount_left_out") == tuple(
         rows[account]["cause"] for account in ("brightline", "kontor-nord", "outreach-sg")
     )
+
+
+def acme(*rows: tuple[str, str, str]) -> pa.Table:
+    """Events of acme: identity, type and day."""
+    types = {"acts": "action.called", "goes": "identity.deleted"}
+    return pa.table(
+        {
+            "account_id": ["acme"] * len(rows),
+            "identity_id": [name for name, _, _ in rows],
+            "type": [types[what] for _, what, _ in rows],
+            "occurred_at": [f"{day}T00:00:00Z" for _, _, day in rows],
+        }
+    )
+
+
+def test_a_cycle_on_which_both_agree_decides_between_two_that_fit() -> None:
+    ledger = acme(("ada", "acts", "2026-01-10"), ("bob", "acts", "2026-01-20"), ("ada", "goes", "2026-01-25"))
+    theirs = [Theirs("t", "acme", cycle="2026-01", quantity=0), Theirs("t", "acme", cycle="2026-02", quantity=1)]
+    tried: list[int] = []
+    found, _ = reconcile(ledger, theirs, Question(), progress=tried.append)
+    diagnosis = found.diagnoses[0]
+    assert diagnosis is not None and diagnosis.decided
+    assert ("count_at_start", ["previous_cycle"]) == (
+        diagnosis.explanation.name, [other.name for other in diagnosis.others]
+    )  # fmt: skip
+    assert sum(tried) >= len(READINGS) - len(found.not_tried)
+
+
+def test_where_amounts_alone_do_not_tell_the_quantity_would() -> None:
+    ledger = acme(("ada", "acts", "2025-12-20"), ("bob", "acts", "2025-12-20"), ("cy", "acts", "2026-01-05"),
+                  ("ada", "goes", "2026-01-10"), ("bob", "goes", "2026-01-10"))  # fmt: skip
+    plan = plan_at("1").model_copy(update={"package_size": 2})
+    theirs = [Theirs("t", "acme", cycle="2026-01", amount=Decimal(1))]
+    found, _ = reconcile(ledger, theirs, Question(terms=AllTerms(Terms(plan=plan)), first="2026-01", last="2026-01"))
+    diagnosis = found.diagnoses[0]
+    assert diagnosis is not None and not diagnosis.decided
+    assert diagnosis.datum is not None
+    assert diagnosis.datum.startswith("the quantity billed: 1 by count_at_end, 2 by count_at_start")
+
+
+def test_where_quantities_do_not_tell_the_amount_of_another_cycle_would() -> None:
+    ledger = acme(("ada", "acts", "2026-01-10"), ("bob", "acts", "2026-02-05"))
+    lower = (billing.Tier(up_to=1, unit_price=Decimal(5)), billing.Tier(unit_price=Decimal(4)))
+    older = billing.Plan(id="older", currency="USD", mode="volume", tiers=lower)
+    question = Question(terms=AllTerms(Terms(plan=plan_at("7"))))
+    theirs = [Theirs("t", "acme", cycle="2026-01", quantity=1, amount=Decimal(5))]
+    found, _ = reconcile(ledger, theirs, question, earlier=(plan_at("5"), older))
+    diagnosis = found.diagnoses[0]
+    assert diagnosis is not None
+    assert "the amount of 2026-02: 10.00 by earlier_plan, 8.00 by second_earlier_plan" == diagnosis.datum
+
+
+def test_whoever_counts_over_the_whole_cycle_counts_at_no_moment() -> None:
+    ledger = acme(("ada", "acts", "2026-01-01"), ("ada", "goes", "2026-01-03"), ("bob", "acts", "2026-01-05"))
+    found, _ = reconcile(ledger, [Theirs("t", "acme", cycle="2026-01", quantity=2)], Question(), identities=True)
+    assert "distinct" == found.causes[0].name
+    (only,) = found.disputed[0]
+    assert ("bob", "theirs", None, "action.called") == (only.identity_id, only.by, only.moment, only.type)
+
+
+def test_a_shifted_cycle_is_matched_with_the_one_that_it_is_most_of() -> None:
+    ours = [OURS, replace(OURS, cycle=FEBRUARY)]
+    start, end = FEBRUARY.start, FEBRUARY.end
+    near = replace(THEIRS, cycle=None, start=micros(start) + 1, end=micros(end) + 1)
+    far = replace(near, start=micros(end) + 10**13, end=micros(end) + 2 * 10**13)
+    assert [("2026-01", "missing_theirs"), ("2026-02", "cycle_shifted"), ("2026-06", "missing_ours")] == [
+        (m.cycle, m.status) for m in match(ours, [near, far])
+    ]

@@ -64,11 +64,6 @@ class Reading:
     says: str
     change: tuple[tuple[str, Any], ...]
 
-    @property
-    def prices_only(self) -> bool:
-        """Whether it leaves every quantity as it is."""
-        return all(field in PRICE_FIELDS for field, _ in self.change)
-
 
 #: Rates of VAT and GST that are common enough to be tried, in percent.
 TAX_RATES: Final = tuple(
