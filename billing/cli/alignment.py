@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from .options import Format, question_of, reading_of, terms_of
-from .printing import FOUND, counting, keep, print_tables, say, say_some, terminal, write
+from .printing import FOUND, counting, keep, print_tables, say, say_some, write
 
 if TYPE_CHECKING:
     from ..core.effect import Alignment, Origin
@@ -62,7 +62,9 @@ def reconcile_events(
         rows = list(alignments.rows(found, everything=everything))
         write(output, documents.to_csv(rows, alignments.COLUMNS))
     else:
-        print_tables(output, lambda to: [alignments.summary(found, *named), *terminal().alignment_tables(found)])
+        from ..formats.terminal import alignment as tables
+
+        print_tables(output, lambda to: [alignments.summary(found, *named), *tables.alignment_tables(found)])
     _finish(found, named, rejections)
 
 

@@ -37,7 +37,7 @@ from .options import (
     terms_of,
 )
 from .papers import paper_of, write_paper
-from .printing import finish, print_tables, say_idle, terminal, write
+from .printing import finish, print_tables, say_idle, write
 
 
 def peaks(
@@ -75,7 +75,9 @@ def peaks(
     if format is Format.table:
         plans_of = [answered.terms_of(row).plan for row in rows]
         drafted = answered.drafts() if all(plans_of) else []
-        print_tables(output, lambda to: [terminal().peaks_table(rows, plans_of, drafted, to)])
+        from ..formats.terminal import bills as tables
+
+        print_tables(output, lambda to: [tables.peaks_table(rows, plans_of, drafted, to)])
     elif format is Format.json:
         write(output, documents.to_json(map(documents.peak, rows)) + "\n")
     else:
@@ -127,7 +129,9 @@ def invoice(
         sheets = showing.drafts(answered, paper.locale, with_evidence=not no_evidence)
         write_paper(paper, sheets, "Draft invoices")
     elif format is PaperFormat.table:
-        print_tables(output, lambda to: terminal().invoice_tables(drafted))
+        from ..formats.terminal import bills as tables
+
+        print_tables(output, lambda to: tables.invoice_tables(drafted))
     elif format is PaperFormat.json:
         write(output, documents.to_json(map(documents.invoice, drafted)) + "\n")
     else:
@@ -183,8 +187,10 @@ def explain(
         rows = documents.evidence(of)["identities"]
         write(output, documents.to_csv(rows, documents.WITNESS_COLUMNS))
     else:
-        told = terminal().story(of, answered.terms_of(of))
-        print_tables(output, lambda to: [*told, terminal().evidence_table(of)])
+        from ..formats.terminal import bills as tables
+
+        told = tables.story(of, answered.terms_of(of))
+        print_tables(output, lambda to: [*told, tables.evidence_table(of)])
     finish(answered.found, rejections)
 
 
@@ -222,7 +228,9 @@ def price(
         except InvalidOperation:
             raise NotPriced("quantity_range", field="quantity", got=text) from None
     if format is Format.table:
-        print_tables(output, lambda to: [terminal().prices_table(prices, by)])
+        from ..formats.terminal import bills as tables
+
+        print_tables(output, lambda to: [tables.prices_table(prices, by)])
     elif format is Format.json:
         write(output, documents.to_json(documents.price(p, by) for p in prices) + "\n")
     else:

@@ -40,7 +40,7 @@ from .options import (
     terms_given,
 )
 from .papers import paper_of, write_paper
-from .printing import FOUND, counting, finish_rows, print_tables, say, say_idle, say_some, terminal, write
+from .printing import FOUND, counting, finish_rows, print_tables, say, say_idle, say_some, write
 
 if TYPE_CHECKING:
     from ..core.invoice import Invoice
@@ -115,7 +115,9 @@ def close(
         rows = [documents.closed(*pair) for pair in _numbered(closed.drafts, numbers)]
         write(output, documents.to_csv(rows, documents.CLOSED_COLUMNS))
     else:
-        print_tables(output, lambda to: [terminal().closing_table(closed.drafts, numbers)] if closed.drafts else [])
+        from ..formats.terminal import books as tables
+
+        print_tables(output, lambda to: [tables.closing_table(closed.drafts, numbers)] if closed.drafts else [])
     for drafted, before in closed.idle:
         say_idle(drafted.account_id, drafted.cycle.name, before)
     said = {"cycle": cycle, "settle": settle}
@@ -154,7 +156,9 @@ def restate(
         rows = [documents.restated(*pair) for pair in _numbered(restated.restatements, numbers)]
         write(output, documents.to_csv(rows, documents.RESTATED_COLUMNS))
     else:
-        print_tables(output, lambda to: terminal().restatement_tables(restated.restatements, numbers))
+        from ..formats.terminal import books as tables
+
+        print_tables(output, lambda to: tables.restatement_tables(restated.restatements, numbers))
     cycles = "1 issued cycle" if restated.looked_at == 1 else f"{restated.looked_at:,} issued cycles"
     say(f"{cycles} could have been touched by late events.")
     say(_done(len(restated.restatements), "note", yes, restated.head))
@@ -186,7 +190,9 @@ def statement(
             write_paper(paper, showing.statement(opened, rows, paper.locale, position=at), "Statements of account")
             return
     if format is PaperFormat.table:
-        print_tables(output, lambda to: [terminal().statement_table(rows)])
+        from ..formats.terminal import books as tables
+
+        print_tables(output, lambda to: [tables.statement_table(rows)])
         return
     told = [documents.statement_row(row) for row in rows]
     if format is PaperFormat.json:

@@ -67,7 +67,7 @@ def compare(
 ) -> None:
     """What the same history would have cost under other terms, and who gains and who pays."""
     from .. import comparing, engine
-    from ..formats import comparison_tables, comparisons, documents
+    from ..formats import comparisons, documents
     from ..formats.changes import change_of
 
     changes = [change_of(other) for other in others]
@@ -79,9 +79,9 @@ def compare(
         question = question_of(now, cycle, first, last, account, as_of)
         compared = comparing.compare_terms(opened, question, changes, reading)
     if format is Format.table:
-        print_tables(
-            output, lambda to: comparison_tables.comparison_tables(compared.under, compared.comparisons, bills)
-        )
+        from ..formats.terminal import comparison as tables
+
+        print_tables(output, lambda to: tables.comparison_tables(compared.under, compared.comparisons, bills))
     elif format is Format.json:
         document = comparisons.comparing(compared.under, compared.comparisons)
         write(output, json.dumps(document, ensure_ascii=False) + "\n")
@@ -107,7 +107,7 @@ def compare_plans(
     """Which plan is the cheapest for how many identities, and where they break even."""
     from ..core.breakeven import break_even
     from ..core.errors import BillingError
-    from ..formats import comparison_tables, comparisons, documents
+    from ..formats import comparisons, documents
     from ..formats.terms import load_plan
 
     if len(set(plans)) < 2:
@@ -117,7 +117,9 @@ def compare_plans(
     # Plans go by their ids, as on invoices; where two have the same, by their files.
     of = break_even(by_id if len(by_id) == len(loaded) else loaded)
     if format is Format.table:
-        print_tables(output, lambda to: comparison_tables.break_even_tables(of))
+        from ..formats.terminal import comparison as tables
+
+        print_tables(output, lambda to: tables.break_even_tables(of))
     elif format is Format.json:
         write(output, json.dumps(comparisons.break_even(of), ensure_ascii=False) + "\n")
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .options import Format, question_of, reading_of, terms_of
-from .printing import FOUND, counting, finish, print_tables, say, terminal, write
+from .printing import FOUND, counting, finish, print_tables, say, write
 
 if TYPE_CHECKING:
     from ..core.plan import Plan
@@ -69,7 +69,9 @@ def reconcile_invoices(
     elif format is Format.csv:
         write(output, documents.to_csv(reconciliations.rows(found, settled), reconciliations.COLUMNS))
     else:
-        print_tables(output, lambda to: terminal().reconciliation_tables(found, settled))
+        from ..formats.terminal import reconciliation as tables
+
+        print_tables(output, lambda to: tables.reconciliation_tables(found, settled))
     for rejection in theirs.rejections:
         say(f"{rejection.code}: {rejection}")
     say(f"{foreign}: {theirs.received:,} rows = {theirs.used:,} used + {len(theirs.rejections):,} rejected"

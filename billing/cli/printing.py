@@ -72,20 +72,15 @@ def say_some(lines: Sequence[str], rest: str = "") -> None:
         say(f"... and {len(lines) - _SHOWN:,} more{'; ' + rest if rest else ''}.")
 
 
-def terminal() -> Any:
-    """The module that draws, imported when there is something to draw."""
-    from ..formats import terminal
-
-    return terminal
-
-
 def print_tables(output: Path | None, draw: Any) -> None:
     """Draw for the terminal, or as plain text into a file."""
+    from ..formats.terminal.table import console
+
     if output is None:
-        _draw(terminal().console(), draw)
+        _draw(console(), draw)
         return
     with output.open("w", encoding="utf-8") as file:
-        _draw(terminal().console(file=file), draw)
+        _draw(console(file=file), draw)
 
 
 def _draw(to: Console, draw: Any) -> None:

@@ -39,7 +39,8 @@ def load_accepted(path: str) -> dict[Key, str]:
                 key = tuple(json.dumps(said[field]) for field in ("account_id", "cycle", "status", "ours", "theirs"))
                 accepted[key] = str(said["reason"])
             except (ValueError, KeyError, TypeError) as error:
-                raise BadForeign("accepted_invalid", f"{path}:{number}", detail=str(error)) from None
+                detail = f"it has no field {error}" if isinstance(error, KeyError) else str(error)
+                raise BadForeign("accepted_invalid", f"{path}:{number}", detail=detail) from None
     return accepted
 
 

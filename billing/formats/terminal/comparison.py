@@ -8,13 +8,13 @@ from decimal import Decimal
 from rich.table import Table
 from rich.text import Text
 
-from ..core.breakeven import BreakEven, Stretch
-from ..core.comparison import AccountRow, Comparison, Overall, Under
-from ..core.money import Money
-from ..core.nearby import At, Nearby
-from ..core.plan import QUANTITY_MAX
-from .comparisons import ratio
-from .terminal import _money, _span_of, _table
+from ...core.breakeven import BreakEven, Stretch
+from ...core.comparison import AccountRow, Comparison, Overall, Under
+from ...core.money import Money
+from ...core.nearby import At, Nearby
+from ...core.plan import QUANTITY_MAX
+from ..comparisons import ratio
+from .table import columns, money, signed, span_of
 
 #: How many rows are shown of what may be many.
 _SHOWN = 20
@@ -32,12 +32,12 @@ def comparison_tables(under: Sequence[Under], comparisons: Sequence[Comparison],
 
 
 def _overall_table(comparisons: Sequence[Comparison]) -> Table:
-    table = _table("Under", "Now>", "Then>", "Difference>", "%>", "Gain>", "Pay more>", "Same>")
+    table = columns("Under", "Now>", "Then>", "Difference>", "%>", "Gain>", "Pay more>", "Same>")
     for of in comparisons:
         for each in of.overall:
             d = each.difference
             counts = [f"{count:,}" for count in (each.gain, each.pay, each.same)]
-            table.add_row(of.name, _money(d.now), _money(d.other), _signed(d.amount), _percent(d.percent), *counts)
+            table.add_row(of.name, money(d.now), money(d.other), signed(d.amount), _percent(d.percent), *counts)
     return table
 
 
@@ -60,14 +60,14 @@ def _gains(of: Overall) -> str:
         return "nobody's total changes."
     said = []
     if of.most_gained is not None:
-        said.append(f"{of.most_gained[0]} gains most, {_money(-of.most_gained[1])}")
+        said.append(f"{of.most_gained[0]} gains most, {money(-of.most_gained[1])}")
     if of.most_paid is not None:
-        said.append(f"{of.most_paid[0]} pays most, {_money(of.most_paid[1])} more")
+        said.append(f"{of.most_paid[0]} pays most, {money(of.most_paid[1])} more")
     return f"{'; '.join(said)}."
 
 
 def _accounts_table(comparisons: Sequence[Comparison]) -> Table:
-    table = _table("Account", "Under", "Now>", "Then>", "Difference>", "%>", "Cycles>")
+    table = columns("Account", "Under", "Now>", "Then>", "Difference>", "%>", "Cycles>")
     rows = sorted(
         ((row.account_id, k, of.name, row) for k, of in enumerate(comparisons) for row in of.accounts),
         key=lambda each: each[:2],
@@ -85,30 +85,30 @@ def _accounts_table(comparisons: Sequence[Comparison]) -> Table:
 
 def _amounts(row: AccountRow) -> Iterator[list[str]]:
     for d in row.differences:
-        yield [_money(d.now), _money(d.other), _signed(d.amount), _percent(d.percent)]
+        yield [money(d.now), money(d.other), signed(d.amount), _percent(d.percent)]
     if not row.differences:
-        yield [" + ".join(map(_money, row.now)), " + ".join(map(_money, row.other)), "–", "–"]
+        yield [" + ".join(map(money, row.now)), " + ".join(map(money, row.other)), "–", "–"]
 
 
 def _bills_table(under: Sequence[Under]) -> Table:
     """Every bill, and the nearest peaks that change it."""
-    table = _table("Account", "Cycle", "Under", "Peak>", "Total>", "With fewer", "With more")
+    table = columns("Account", "Cycle", "Under", "Peak>", "Total>", "With fewer", "With more")
     rows = sorted(
         ((bill.drafted.account_id, bill.drafted.cycle, k, bill) for k, of in enumerate(under) for bill in of.bills),
         key=lambda each: each[:3],
     )
     previous: object = None
     for account_id, cycle, k, bill in rows:
-        named = ["", ""] if previous == (account_id, cycle) else [account_id, _span_of(cycle)]
+        named = ["", ""] if previous == (account_id, cycle) else [account_id, span_of(cycle)]
         near = bill.near
-        cells = [f"{bill.drafted.peak:,}", _money(bill.drafted.total), _at(near.lower, near), _at(near.higher, near)]
+        cells = [f"{bill.drafted.peak:,}", money(bill.drafted.total), _at(near.lower, near), _at(near.higher, near)]
         table.add_row(*named, under[k].name, *cells)
         previous = (account_id, cycle)
     return table
 
 
 def _at(at: At | None, near: Nearby) -> str:
-    return "–" if at is None else f"{at.quantity - near.at.quantity:+,}: {_money(at.total)}"
+    return "–" if at is None else f"{at.quantity - near.at.quantity:+,}: {money(at.total)}"
 
 
 def _cheaper(under: Sequence[Under]) -> Iterator[Table | Text]:
@@ -117,13 +117,13 @@ def _cheaper(under: Sequence[Under]) -> Iterator[Table | Text]:
     if not rows:
         yield Text("Under none of the terms would a higher peak have cost less.")
         return
-    table = _table("A higher peak costs less", "Cycle", "Under", "Peak>", "Total>", "With more>", "Saves>")
+    table = columns("A higher peak costs less", "Cycle", "Under", "Peak>", "Total>", "With more>", "Saves>")
     for name, bill in rows[:_SHOWN]:
         drafted, near = bill.drafted, bill.near
         assert near.cheaper is not None, "only such bills are listed"
         table.add_row(
-            drafted.account_id, _span_of(drafted.cycle), name, f"{drafted.peak:,}", _money(drafted.total),
-            _at(near.cheaper, near), _money(drafted.total + -near.cheaper.total),
+            drafted.account_id, span_of(drafted.cycle), name, f"{drafted.peak:,}", money(drafted.total),
+            _at(near.cheaper, near), money(drafted.total + -near.cheaper.total),
         )  # fmt: skip
     yield table
     if len(rows) > _SHOWN:
@@ -132,9 +132,9 @@ def _cheaper(under: Sequence[Under]) -> Iterator[Table | Text]:
 
 def break_even_tables(of: BreakEven) -> Iterator[Table | Text]:
     """Which plan is the cheapest for how many, and what all of them cost from there on."""
-    table = _table("Quantities", "Cheapest", *(f"{name}, from there>" for name in of.plans))
+    table = columns("Quantities", "Cheapest", *(f"{name}, from there>" for name in of.plans))
     for stretch in of.stretches[:_SHOWN]:
-        totals = ["–" if total is None else _money(total) for total in stretch.totals]
+        totals = ["–" if total is None else money(total) for total in stretch.totals]
         table.add_row(_range(stretch), _cheapest(stretch), *totals)
     yield table
     if len(of.stretches) > _SHOWN:
@@ -157,10 +157,6 @@ def _cheapest(of: Stretch) -> str:
         return " = ".join(of.cheapest)
     turns = f"in turn, again every {of.every:,}" if of.every else "in turn"
     return f"{' or '.join(of.cheapest)}, {turns}"
-
-
-def _signed(of: Money) -> str:
-    return f"{of.amount:+,f} {of.currency}" if of.amount else _money(of)
 
 
 def _percent(of: Decimal | None) -> str:
