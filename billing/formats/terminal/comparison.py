@@ -10,7 +10,6 @@ from rich.text import Text
 
 from ...core.breakeven import BreakEven, Stretch
 from ...core.comparison import AccountRow, Comparison, Overall, Under
-from ...core.money import Money
 from ...core.nearby import At, Nearby
 from ...core.plan import QUANTITY_MAX
 from ..comparisons import ratio
