@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         append,
         close,
         compare,
+        credits,
         draft,
         explain,
         intervals,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .core.alignment import Difference, Event
     from .core.breakeven import BreakEven, Stretch, break_even
     from .core.comparison import AccountRow, Comparison, CycleRow, Overall
+    from .core.credits import Catalogue, CatalogueVersion
     from .core.cycle import Cycle, CycleRule
     from .core.diagnosis import Cause, Diagnosis, Disputed, Explanation, Reconciliation
     from .core.effect import Alignment, CycleTotal, Effect, Figure, Origin, Together
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from .core.reconcile import Match, Theirs
     from .core.restatement import Billed, LateEvent, Restatement
     from .core.terms import AllTerms, Terms, TermsVersion
+    from .formats.catalogues import load_catalogue
     from .formats.terms import load_terms
     from .ledger.entry import Document, Entry, Head, Receipt
     from .ledger.ledger import Ledger
@@ -71,6 +74,7 @@ _HOMES = {
         "append",
         "close",
         "compare",
+        "credits",
         "draft",
         "explain",
         "intervals",
@@ -90,6 +94,7 @@ _HOMES = {
     "core.activity": ("ActivityPolicy",),
     "core.alignment": ("Difference", "Event"),
     "core.effect": ("Alignment", "CycleTotal", "Effect", "Figure", "Origin", "Together"),
+    "core.credits": ("Catalogue", "CatalogueVersion"),
     "core.cycle": ("Cycle", "CycleRule"),
     "core.errors": (
         "BadCycle",
@@ -118,6 +123,7 @@ _HOMES = {
     "core.money": ("Money",),
     "core.restatement": ("Billed", "LateEvent", "Restatement"),
     # Plans come by way of the module that can load them from files.
+    "formats.catalogues": ("load_catalogue",),
     "formats.terms": ("Plan", "load_terms"),
     "core.plan": ("Part", "PlanWarning", "Price", "Tier"),
 }
@@ -139,6 +145,8 @@ __all__ = [
     "Billed",
     "BillingError",
     "BreakEven",
+    "Catalogue",
+    "CatalogueVersion",
     "Cause",
     "Closing",
     "Comparing",
@@ -197,9 +205,11 @@ __all__ = [
     "break_even",
     "close",
     "compare",
+    "credits",
     "draft",
     "explain",
     "intervals",
+    "load_catalogue",
     "load_terms",
     "open_ledger",
     "peaks",

@@ -103,6 +103,7 @@ def held(
         weighed.together,
         weighed.totals,
         found.by_content,
+        question.terms.prices_credits,
     )
 
 

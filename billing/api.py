@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
-from . import aligning, closing, comparing, engine, issuing, reconciling, restating
+from . import aligning, closing, comparing, crediting, engine, issuing, reconciling, restating
 from .aligning import TOLERANCE
 from .closing import SETTLE, Closing
 from .comparing import Comparing
 from .core.activity import ActivityPolicy
+from .core.credits import WIDE, Catalogue
 from .core.cycle import micros
 from .core.diagnosis import Reconciliation
 from .core.effect import Alignment
@@ -26,6 +29,7 @@ from .core.money import Money
 from .core.plan import Plan
 from .core.reconcile import Theirs
 from .core.terms import AllTerms, Terms, TermsVersion
+from .formats.catalogues import load_catalogue
 from .formats.changes import change_of
 from .formats.foreign import load_mapping, read_foreign
 from .formats.rows import Reading
@@ -53,7 +57,9 @@ def read(source: Any, *, strict: bool = False, ignore_extra: bool = False, known
     (aware) leaves out what was recorded later. Raises `BadSource` for a source that cannot be used.
     """
     with engine.opened(source) as opened:
-        return engine.read(opened, _reading(strict=strict, ignore_extra=ignore_extra, known_at=known_at))
+        # What calls did is kept, since nobody knows yet what will be asked of them.
+        reading = _reading(strict=strict, ignore_extra=ignore_extra, known_at=known_at)
+        return engine.read(opened, replace(reading, details=True))
 
 
 def intervals(source: Any, *, terms: GivenTerms = None, policy: ActivityPolicy | None = None) -> pd.DataFrame:
@@ -163,6 +169,53 @@ def compare(
     with engine.opened(source) as opened:
         question = _question(opened, reading, terms, policy, first, last, accounts, as_of)
         return comparing.compare_terms(opened, question, changes, reading)
+
+
+def credits(
+    source: Any,
+    *,
+    catalogue: str | PathLike[str] | Catalogue | None = None,
+    terms: GivenTerms = None,
+    first: str | None = None,
+    last: str | None = None,
+    accounts: Sequence[str] = (),
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    position: int | None = None,
+) -> pd.DataFrame:
+    """The credits that calls of actions cost, and what engagement identities saved.
+
+    A row for each account, billing cycle, action and type of identity. Columns `account_id` (str),
+    `cycle_start`, `cycle_end` (datetime64[us, UTC]), `action` (str, none for calls that name none),
+    `identity_type` (str), `calls` and `results` (int64), `credits`, `on_standard` (what the same calls
+    cost on standard identities) and `saved` (Decimal), ordered by account, cycle, action and type.
+    Takes what `peaks` takes; without `first` and `last`, all cycles in which an action was called.
+    `catalogue` is a file or a value, and comes before that of the terms. A call without results is one
+    with one result; one without a mode is direct, one without an action costs nothing. Raises
+    `BadTerms` for a catalogue that cannot be used, and what `peaks` raises.
+    """
+    given = load_catalogue(catalogue) if isinstance(catalogue, str | PathLike) else catalogue
+    reading = _reading(known_at=known_at, position=position)
+    with engine.opened(source) as opened:
+        question = _question(opened, reading, terms, None, first, last, accounts, as_of)
+        rows = crediting.credits(opened, question, reading, catalogue=given).rows
+    frame = _frame(
+        pa.table(
+            {
+                "account_id": pa.array([r.account_id for r in rows], pa.string()),
+                "cycle_start": _instants([micros(r.cycle.start) for r in rows]),
+                "cycle_end": _instants([micros(r.cycle.end) for r in rows]),
+                "action": pa.array([r.action for r in rows], pa.string()),
+                "identity_type": pa.array([r.identity_type for r in rows], pa.string()),
+                "calls": pa.array([r.calls for r in rows], pa.int64()),
+            }
+        )
+    )
+    frame["results"] = [r.results for r in rows]
+    # As they are: a column of decimals of Arrow gives all of them as many digits as one needs.
+    for name in ("credits", "on_standard", "saved"):
+        frame[name] = np.array([Decimal(f"{getattr(r, name).normalize(WIDE):f}") for r in rows], object)
+    return frame if rows else frame.astype({"results": "int64"})
 
 
 def explain(

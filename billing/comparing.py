@@ -41,6 +41,8 @@ def compare_terms(
     """
     asked = [("now", question)]
     asked += [(other.name, replace(question, terms=_changed(question.terms, other.apply))) for other in others]
+    details = any(each.details for _, each in asked)
+    asked = [(name, replace(each, calls=details)) for name, each in asked]
     events = engine.read_for(source, [each for _, each in asked], reading)
     answers: list[engine.Answer] = []
     for _, each in asked:

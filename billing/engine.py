@@ -14,12 +14,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import reduce
 from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from .core.activity import ActivityPolicy, OutOfOrder
+from .core.credits import WIDE
 from .core.cycle import Cycle, micros, moment, zone_rules_version
 from .core.errors import BadCycle, BadLedger, BadSource, Rejection, UnknownAccount, quoted
 from .core.event import INSTANT_MAX, Batch, Columns, Events, Names, Tally
@@ -27,16 +30,18 @@ from .core.evidence import Evidence, evidence
 from .core.invoice import Basis, Invoice
 from .core.sweep import Peak
 from .core.terms import AllTerms, Terms, TermsHistory, TermsVersion
+from .core.usage import Credits
 from .formats import exports
 from .formats import source as sources
+from .formats.catalogues import in_force
 from .formats.rows import Reading
 from .formats.terms import version_of
 from .ledger.address import is_address, open_ledger
 from .ledger.entry import Head, Receipt
 from .ledger.ledger import Ledger
-from .reckoning import Activity, Question, Wanted, billed, draft, peaks, priced, run, swept
+from .reckoning import Activity, Question, Wanted, billed, credits, draft, metered, peaks, priced, run, swept
 
-Bill = TypeVar("Bill", Peak, Invoice)
+Bill = TypeVar("Bill", Peak, Invoice, Credits)
 #: How many events are added to a ledger in one step.
 APPEND_ROWS: Final = 100_000
 
@@ -57,7 +62,8 @@ def opened(source: Any) -> Iterator[Any]:
 def read(source: Any, reading: Reading | None = None) -> Events:
     """All events of a source, settled: repeats, conflicts and voided ones taken out."""
     if isinstance(source, Ledger):
-        return source.read(position=position_of(source, reading or Reading()), ids=True)
+        reading = reading or Reading()
+        return source.read(position=position_of(source, reading), ids=True, details=reading.details)
     if reading is not None and reading.position is not None:
         raise BadSource("position_needs_ledger", field="position")
     return source if isinstance(source, Events) else sources.read(source, reading)
@@ -65,15 +71,17 @@ def read(source: Any, reading: Reading | None = None) -> Events:
 
 def read_for(source: Any, questions: Sequence[Question], reading: Reading | None = None) -> Events:
     """The events of a source that can matter to some questions, read once for all of them."""
+    reading = reading or Reading()
+    details = any(question.details for question in questions)
     if not isinstance(source, Ledger):
-        return read(source, reading)
+        return read(source, replace(reading, details=details))
     wanted = [Wanted(plain) for question in questions for plain in _plain(question)]
 
     def span_of(account_id: str) -> tuple[int, int] | None:
         spans = [span for each in wanted if (span := each(account_id)) is not None]
         return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
 
-    return source.read(span_of, position=position_of(source, reading or Reading()))
+    return source.read(span_of, position=position_of(source, reading), details=details)
 
 
 def _plain(question: Question) -> list[Question]:
@@ -203,7 +211,7 @@ def terms_in(ledger: Ledger, reading: Reading | None = None) -> TermsHistory:
     for document in documents:
         try:
             versions.append(version_of(json.loads(document.content)))
-        except (ValueError, KeyError, TypeError, AttributeError):  # somebody changed it
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):  # somebody changed it
             detail = f"the terms at position {document.position} cannot be read"
             raise BadLedger("ledger_damaged", ledger.name, detail=detail) from None
     return TermsHistory(tuple(versions))
@@ -243,6 +251,10 @@ class Answer:
         """The invoice of every account and cycle asked for, by account and cycle, as a draft."""
         return [drafted for drafted, _ in self._rows(lambda p: draft(p.found, p.question, p.version))]
 
+    def credits(self) -> list[Credits]:
+        """Calls and the credits they cost, by account, cycle and action; only where the question asked for `calls`."""
+        return [row for row, _ in self._rows(lambda p: credits(p.found, p.question))]
+
     def evidence(self) -> list[Evidence]:
         """The evidence for every peak, as `drafts` has them; only where the question asked for `ids`."""
         return [_evidence(part, row) for row, part in self._rows(lambda p: peaks(p.found, p.question))]
@@ -254,6 +266,16 @@ class Answer:
     def terms_of(self, row: Peak | Invoice | Evidence) -> Terms:
         """The terms that a cycle is billed by."""
         return self.part_of(row).question.all_terms.of(row.account_id)
+
+    def credits_in(self, row: Peak | Invoice | Evidence) -> Decimal | None:
+        """The credits used in a cycle; none where the account does not pay for them."""
+        part, terms = self.part_of(row), self.terms_of(row)
+        if not terms.prices_credits:
+            return None
+        code = part.found.names.accounts.to_pylist().index(row.account_id)
+        bounds = {code: (micros(row.cycle.start), micros(row.cycle.end))}
+        usage = (each for _, _, each in metered(part.found, bounds, {code: in_force(terms)}))
+        return reduce(WIDE.add, (each.credits for each in usage), Decimal(0))
 
     def basis_of(self, row: Peak | Invoice | Evidence) -> Basis:
         """What a cycle was computed from, as its invoice names it."""
@@ -267,7 +289,7 @@ class Answer:
         found = [(row, part) for part in self.parts for row in rows_of(part) if self._in_force(part, row)]
         return sorted(found, key=lambda r: (r[0].account_id, r[0].cycle)) if len(self.parts) > 1 else found
 
-    def _in_force(self, part: Part, row: Peak | Invoice | Evidence) -> bool:
+    def _in_force(self, part: Part, row: Peak | Invoice | Evidence | Credits) -> bool:
         return self.history is None or self.history.in_force(micros(row.cycle.start)) is part.version
 
 
@@ -278,6 +300,8 @@ def answer(source: Any, question: Question, reading: Reading | None = None, *, k
     activity may be the same.
     """
     history = question.terms if isinstance(question.terms, TermsHistory) else None
+    # What one version needs to know is there for all, so that they can share what was computed.
+    question = replace(question, calls=question.details)
     if history is None or not history.versions:
         plain = question if history is None else replace(question, terms=AllTerms())
         same = next((p for p in known if p.question.all_terms.same_activity(plain.all_terms)), None)
@@ -301,12 +325,18 @@ def activity(source: Any, question: Question, reading: Reading | None = None) ->
 def _activity_of(source: Any, question: Question, reading: Reading | None) -> tuple[Activity, Events | None]:
     reading = reading or Reading()
     if isinstance(source, Ledger):
-        events = source.read(Wanted(question), position=position_of(source, reading), ids=question.ids)
-    elif not isinstance(source, Events) and not reading.digest and sources.streams(source) and not question.ids:
+        position = position_of(source, reading)
+        events = source.read(Wanted(question), position=position, ids=question.ids, details=question.details)
+    elif _can_stream(source, question, reading):
         return _streamed(source, question, reading), None
     else:
-        events = read(source, reading)
+        events = read(source, replace(reading, details=question.details))
     return run(events, [events.columns.in_order_of_time()], question), events
+
+
+def _can_stream(source: Any, question: Question, reading: Reading) -> bool:
+    kept = reading.digest or question.ids or question.details
+    return not kept and not isinstance(source, Events) and sources.streams(source)
 
 
 def _streamed(source: Any, question: Question, reading: Reading) -> Activity:
@@ -330,7 +360,7 @@ def draft_cycle(ledger: Ledger, accounts: Sequence[str], cycle: Cycle, terms: Al
         asked = account_id in question.accounts
         return (start - question.policy_of(account_id).longest_window, end) if asked else None
 
-    events = ledger.read(wanted, position=position)
+    events = ledger.read(wanted, position=position, details=question.details)
     found = run(events, [events.columns.in_order_of_time()], question)
     names = found.names.accounts.to_pylist()
     codes = billed(found, names, question)

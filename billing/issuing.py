@@ -95,6 +95,7 @@ def billed_by(ledger: Ledger, *, since: int | None = None) -> list[Billed]:
             total=total if earlier is None else earlier.total + total,
             position=said["basis"]["position"],
             terms_version=said["basis"]["terms_version"],
+            credits=next((Decimal(line["quantity"]) for line in said["lines"] if line["kind"] == "credits"), None),
         )
     return [found[key] for key in sorted(found)]
 

@@ -6,20 +6,24 @@ walks of the state machine, intervals, the sweep, prices.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 
 from .core.activity import ActivityPolicy, Intervals, Walk
-from .core.cycle import Calendar, Cycle, CycleRule, moment, month_of, zone_rules_version
+from .core.credits import WIDE, Catalogue
+from .core.cycle import Calendar, Cycle, CycleRule, micros, moment, month_of, zone_rules_version
 from .core.errors import BadCycle, BadTerms, Rejection, UnknownAccount, hint
 from .core.event import INSTANT_MAX, INSTANT_MIN, Columns, Events, Int32, Int64, Names, Tally
 from .core.invoice import Basis, Invoice, lines
 from .core.kernel import SMALL
 from .core.sweep import Peak, Spans, sweep
 from .core.terms import AllTerms, Terms, TermsHistory, TermsVersion
+from .core.usage import Calls, Credits, Usage, used
+from .formats.catalogues import in_force
 from .formats.source import Stream
 
 #: How many slices the curve of a cycle has.
@@ -42,6 +46,7 @@ class Activity:
     rejections: tuple[Rejection, ...]
     digest: str | None
     position: int | None = None
+    calls: Calls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Question:
 
     `first` and `last` are months (`2026-01`), `accounts` limits to these, `as_of` (microseconds)
     leaves out what occurred then or later, `policy` overrides that of the terms, `ids` asks for
-    those of the events.
+    those of the events, `calls` for what calls did also where nobody pays for credits.
     """
 
     terms: AllTerms | TermsHistory = field(default_factory=AllTerms)
@@ -60,6 +65,7 @@ class Question:
     as_of: int | None = None
     policy: ActivityPolicy | None = None
     ids: bool = False
+    calls: bool = False
 
     def __post_init__(self) -> None:
         months = [
@@ -71,6 +77,11 @@ class Question:
     def policy_of(self, account_id: str) -> ActivityPolicy:
         """The activity policy that an account is billed by."""
         return self.policy or self.all_terms.of(account_id).policy
+
+    @property
+    def details(self) -> bool:
+        """Whether what calls did matters to the answer; few bills need it, and the others are not slowed by it."""
+        return self.calls or self.terms.prices_credits
 
     @property
     def all_terms(self) -> AllTerms:
@@ -96,7 +107,15 @@ def run(found: Events | Stream, parts: Iterable[Columns], question: Question) ->
         rejections=found.rejections,
         digest=found.digest if isinstance(found, Events) else None,
         position=found.position if isinstance(found, Events) else None,
+        calls=_calls(found, question),
     )
+
+
+def _calls(found: Events | Stream, question: Question) -> Calls | None:
+    if not isinstance(found, Events) or found.details is None:
+        assert not question.details, "what calls did was read, since it matters"
+        return None
+    return Calls.of(found, as_of=question.as_of) if question.details else None
 
 
 class _Walks:
@@ -148,7 +167,8 @@ def peaks(found: Activity, question: Question, *, curves: bool = False) -> list[
     """The peak of every account and cycle asked for, by account and cycle.
 
     Without `first` and `last`, the cycles of an account are those from its first active one to its
-    last. Raises `UnknownAccount`.
+    last; where it pays for credits, also those before and after in which it called an action. Raises
+    `UnknownAccount`.
     """
     rows = list(_peaks(found, question))
     return _with_curves(found, rows) if curves else rows
@@ -214,7 +234,10 @@ def priced(
     rows: Iterable[Peak], found: Activity, question: Question, version: TermsVersion | None
 ) -> Iterator[Invoice]:
     """Peaks, priced by the terms of their accounts. Raises `BadTerms` for an account without a plan."""
-    known: dict[tuple[int, int], tuple[Any, Any]] = {}
+    if question.all_terms.prices_credits:
+        rows = list(rows)
+    credits = _Meter(found, question, rows) if question.all_terms.prices_credits else None
+    known: dict[tuple[int, int, Decimal | None], tuple[Any, Any]] = {}
     accepted = dict(zip(found.names.accounts.to_pylist(), found.accepted.tolist(), strict=True))
     tzdata = zone_rules_version()
     account_id, basis, terms, policy = None, Basis(0, None, None, ""), Terms(), ActivityPolicy()
@@ -226,9 +249,10 @@ def priced(
             basis = Basis(accepted[account_id], found.position, found.digest, tzdata, number)
         if terms.plan is None:
             raise BadTerms("plan_missing", got=row.account_id)
-        key = (id(terms), row.peak)
+        used = None if credits is None else credits.of(row)
+        key = (id(terms), row.peak, used)
         if key not in known:
-            known[key] = lines(terms.plan.price(row.peak), terms.plan, terms.discount)
+            known[key] = lines(terms.plan.price(row.peak), terms.plan, terms.discount, used)
         drafted, total = known[key]
         yield Invoice(
             account_id=row.account_id,
@@ -243,6 +267,65 @@ def priced(
         )
 
 
+class _Meter:
+    """The credits used in the cycles of accounts that pay for them, all counted at once."""
+
+    def __init__(self, found: Activity, question: Question, rows: Iterable[Peak]) -> None:
+        code_of = {name: code for code, name in enumerate(found.names.accounts.to_pylist())}
+        cycles: dict[str, list[Peak]] = {}
+        for row in rows:
+            if question.all_terms.of(row.account_id).prices_credits:
+                cycles.setdefault(row.account_id, []).append(row)
+        bounds = {code_of[name]: [own[0].start, *(row.end for row in own)] for name, own in cycles.items()}
+        rules = {code_of[name]: in_force(question.all_terms.of(name)) for name in cycles}
+        self._used = {(name, row.start): Decimal(0) for name, own in cycles.items() for row in own}
+        name_of = {code_of[name]: name for name in cycles}
+        for code, start, usage in metered(found, bounds, rules):
+            key = name_of[code], start
+            self._used[key] = WIDE.add(self._used[key], usage.credits)
+
+    def of(self, row: Peak) -> Decimal | None:
+        """The credits used in a cycle; none where nobody pays for them."""
+        return self._used.get((row.account_id, row.start))
+
+
+def metered(
+    found: Activity, bounds: Mapping[int, Sequence[int]], catalogues: Mapping[int, Catalogue]
+) -> Iterator[tuple[int, int, Usage]]:
+    """What was used in some cycles: the code of the account, the start of the cycle, and the usage.
+
+    `bounds` are those of the cycles of each account, which adjoin, `catalogues` what its actions cost.
+    """
+    assert found.calls is not None, "what calls did was read, since it is asked for"
+    several: list[tuple[Catalogue, list[int]]] = []
+    for code in bounds:  # almost always there is one catalogue for all
+        of = next((codes for known, codes in several if known is catalogues[code]), None)
+        if of is None:
+            several.append((catalogues[code], [code]))
+        else:
+            of.append(code)
+    for catalogue, codes in several:
+        places = [(code, start) for code in codes for start in bounds[code][:-1]]
+        for usage in used(found.calls, [(code, bounds[code]) for code in codes], catalogue):
+            yield (*places[usage.place], usage)
+
+
+def credits(found: Activity, question: Question) -> Iterator[Credits]:
+    """The calls of every account and cycle asked for, by account, cycle, action and type of identity.
+
+    Without `first` and `last`, all cycles in which an action was called. Raises `UnknownAccount`.
+    """
+    names = found.names.accounts.to_pylist()
+    asked = _Asked(found, question, calls=True)
+    spans = {code: asked.of(names[code], code) for code in billed(found, names, question)}
+    # The first bound is that of the cycle before those asked for.
+    bounds = {code: bounds[1:] for code, (bounds, _) in spans.items() if bounds}
+    cycle_of = {(code, micros(cycle.start)): cycle for code, (_, cycles) in spans.items() for cycle in cycles}
+    catalogues = {code: in_force(question.all_terms.of(names[code])) for code in bounds}
+    rows = [Credits.of(names[c], cycle_of[c, start], usage) for c, start, usage in metered(found, bounds, catalogues)]
+    yield from sorted(rows, key=lambda row: (row.account_id, row.cycle))
+
+
 def billed(found: Activity, names: list[str], question: Question) -> list[int]:
     """The codes of the accounts asked for, in order of their names."""
     present = {name: code for code, name in enumerate(names) if found.accepted[code]}
@@ -253,16 +336,23 @@ def billed(found: Activity, names: list[str], question: Question) -> list[int]:
 
 
 class _Asked:
-    """Which cycles of an account are asked for."""
+    """Which cycles of an account are asked for; with `calls`, those in which it called an action, active or not."""
 
-    def __init__(self, found: Activity, question: Question) -> None:
+    def __init__(self, found: Activity, question: Question, *, calls: bool = False) -> None:
         self._question = question
         self._calendars: dict[CycleRule, Calendar] = {}
         count = len(found.accepted)
         self._since = np.full(count, np.iinfo(np.int64).max)
         self._until = np.full(count, np.iinfo(np.int64).min)
-        np.minimum.at(self._since, found.accounts, found.intervals.starts)
-        np.maximum.at(self._until, found.accounts, found.intervals.ends)
+        if not calls:
+            np.minimum.at(self._since, found.accounts, found.intervals.starts)
+            np.maximum.at(self._until, found.accounts, found.intervals.ends)
+        if found.calls is not None:
+            names = found.names.accounts.to_pylist()
+            paying = np.array([calls or question.all_terms.of(name).prices_credits for name in names], np.bool_)
+            first, last = found.calls.spans(count)
+            self._since[paying] = np.minimum(self._since, first)[paying]
+            self._until[paying] = np.maximum(self._until, last + (last >= first))[paying]
 
     def of(self, account_id: str, code: int) -> tuple[list[int], list[Cycle]]:
         """The cycles of an account, and their bounds from the start of the cycle before the first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -51,7 +51,8 @@ def reconcile(
     """
     reading = reading or HowToRead()
     if not isinstance(source, Ledger | Events) and not sources.streams(source):
-        source = engine.read(source, replace(reading, history=True))  # once, with all that readings need
+        # Once, with all that readings need.
+        source = engine.read(source, replace(reading, history=True, details=question.details))
     answered = engine.answer(source, question, reading)
     claims = _Claims(answered, {} if drafts else _issued(source))
     known = set(answered.found.names.accounts.to_pylist())
@@ -168,12 +169,16 @@ class _Claims:
 
     answered: Answer
     issued: dict[tuple[str, int], Billed]
+    credits: dict[tuple[str, int], Decimal] = field(default_factory=dict)  # what is owed for them, as far as asked for
 
     def of(self, answered: Answer) -> list[Ours]:
         """Our claims for the cycles that were asked for."""
         rows = answered.peaks()
         priced = all(answered.terms_of(row).plan for row in rows)
         bills: Sequence[Peak | Invoice] = answered.drafts() if priced else rows
+        for bill in bills:
+            if isinstance(bill, Invoice) and (line := bill.credits) is not None:
+                self.credits[bill.account_id, micros(bill.cycle.start)] = line.amount
         return [self._claim(bill) for bill in bills]
 
     def _claim(self, bill: Peak | Invoice) -> Ours:
@@ -192,7 +197,7 @@ class _Claims:
         rule = terms.cycles
         bill = Bill(codes[of.account_id], rule, rule.index_at(start), part.question.policy_of(of.account_id))
         plans = [old.plan for old in before(of.account_id) if old.plan is not None and old.plan != terms.plan]
-        return Subject(of, bill, terms, (*plans, *earlier))
+        return Subject(of, bill, terms, (*plans, *earlier), self.credits.get((of.account_id, start), Decimal(0)))
 
 
 def _in_force(answered: Answer, start: int) -> tuple[Part, Callable[[str], list[Terms]]]:

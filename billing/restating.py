@@ -16,11 +16,12 @@ from . import engine
 from .core.activity import Intervals
 from .core.cycle import Cycle
 from .core.errors import UnknownAccount, hint
-from .core.event import CREATED, TYPES, VOIDED, Events
+from .core.event import CALLED, CREATED, TYPES, VOIDED, Events
 from .core.invoice import Invoice
-from .core.restatement import Billed, LateEvent, Restatement, changed, reach
+from .core.restatement import Billed, LateEvent, Restatement, changed, credits_changed, reach
 from .core.terms import AllTerms, TermsHistory
 from .formats import documents
+from .formats.catalogues import in_force
 from .issuing import billed_by, expected, issued
 from .ledger.entry import Document, Entry, Head, Paper
 from .ledger.ledger import Ledger
@@ -171,22 +172,40 @@ def _restated(ledger: Ledger, billed: Billed, fresh: Invoice, head: Head) -> Res
         return restatement
     start, end = billed.span
 
+    terms = _terms_of(engine.terms_in(ledger), billed).of(billed.account_id)
+
     def at(position: int) -> tuple[Intervals, Events]:
         wanted = start - fresh.policy.longest_window, end
-        events = ledger.read(lambda account: wanted if account == billed.account_id else None, position=position)
+        events = ledger.read(
+            lambda account: wanted if account == billed.account_id else None,
+            position=position,
+            details=terms.prices_credits,
+        )
         return engine.activity(events, Question(policy=fresh.policy)).intervals, events
 
-    grew, shrank = changed(at(billed.position), at(head.position), start, end)
+    then, now = at(billed.position), at(head.position)
+    grew, shrank = changed(then, now, start, end)
+    cost: set[str] = set()
+    if terms.prices_credits:
+        cost = credits_changed(then[1], now[1], billed.span, in_force(terms))
     late = (
         LateEvent(
             entry.position, entry.event_id, entry.identity_id, entry.type, entry.occurred_at, entry.recorded_at,
             entry.voids,
         )
         for entry, told in _late(ledger, billed.position, head.position, billed.account_id)
-        if told.identity_id in grew | shrank
-        and _overlap(reach(told.type, told.occurred_at, fresh.policy), billed.span)
+        if (
+            told.identity_id in grew | shrank
+            and _overlap(reach(told.type, told.occurred_at, fresh.policy), billed.span)
+        )
+        or (told.identity_id in cost and _costs(told, billed.span))
     )  # fmt: skip
-    return Restatement(billed, fresh, tuple(sorted(grew)), tuple(sorted(shrank)), tuple(late))
+    return Restatement(billed, fresh, tuple(sorted(grew)), tuple(sorted(shrank)), tuple(late), tuple(sorted(cost)))
+
+
+def _costs(told: Entry, span: tuple[int, int]) -> bool:
+    """Whether an event can change what calls of its identity in a cycle cost: a call in it, or the type."""
+    return told.type == TYPES[CREATED] or (told.type == TYPES[CALLED] and span[0] <= told.occurred_at < span[1])
 
 
 def _note_paper(restatement: Restatement) -> Paper:

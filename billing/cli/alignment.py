@@ -70,9 +70,13 @@ def reconcile_events(
 
 def _finish(found: Alignment, named: list[str], kept: Path | None) -> None:
     """Say what the sources held, keep the rejections of both, and end with the status that tells."""
+    from ..core.errors import sentence
+
     rejections = [*found.ours.rejections, *found.theirs.rejections]
     keep(rejections, kept)
     say_some([f"{r.code}: {r}" for r in rejections], "--rejections FILE keeps all of them")
+    if found.credits_left_out:
+        say(f"credits_not_weighed: {sentence('credits_not_weighed')}")
     for name, origin in zip(named, (found.ours, found.theirs), strict=True):
         say(f"{name}: {_held(origin)}")
     if found.differences or rejections:

@@ -189,7 +189,7 @@ def explain(
     else:
         from ..formats.terminal import bills as tables
 
-        told = tables.story(of, answered.terms_of(of))
+        told = tables.story(of, answered.terms_of(of), answered.credits_in(of))
         print_tables(output, lambda to: [*told, tables.evidence_table(of)])
     finish(answered.found, rejections)
 

@@ -22,7 +22,7 @@ from .terms import Terms
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A draft under some terms, and what a few identities fewer or more would have cost."""
+    """A draft under some terms, and what a few identities fewer or more would have cost, with the same credits."""
 
     drafted: Invoice
     terms: Terms
@@ -139,7 +139,10 @@ def under(name: str, drafts: Iterable[Invoice], terms_of: Callable[[Invoice], Te
         terms = terms_of(drafted)
         assert terms.plan is not None, "what was drafted has a plan"
         priced = totals.setdefault(id(terms), Totals(terms.plan, terms.discount))
-        return Bill(drafted, terms, priced.near(drafted.peak))
+        near = priced.near(drafted.peak)
+        if (credits := drafted.credits) is not None:
+            near = near.with_besides(Money(credits.amount, drafted.currency))
+        return Bill(drafted, terms, near)
 
     return Under(name, tuple(map(bill, drafts)))
 

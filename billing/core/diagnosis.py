@@ -29,13 +29,15 @@ Readings = tuple[Reading, ...]
 class Subject:
     """A cycle on which both sides have a figure, or only we, with all that readings need to know of it.
 
-    `earlier` are the versions of the account's plan before the one in force, the latest first.
+    `earlier` are the versions of the account's plan before the one in force, the latest first;
+    `credits` is what is owed for credits in the cycle.
     """
 
     match: Match
     bill: Bill
     terms: Terms
     earlier: tuple[Plan, ...] = ()
+    credits: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +170,9 @@ class _Figures:
         if counted not in self._counts:
             self.count(readings, [k])
         quantity = self._counts[counted]
-        key = (id(subject.terms), id(subject.earlier), pricing(way), quantity)
+        key = (id(subject.terms), id(subject.earlier), pricing(way), quantity, subject.credits)
         if key not in self._amounts:
-            self._amounts[key] = amount(way, quantity, subject.terms, subject.earlier)
+            self._amounts[key] = amount(way, quantity, subject.terms, subject.earlier, subject.credits)
         return Explanation(readings, quantity, self._amounts[key])
 
     def make(self, readings: Readings, k: int) -> bool:

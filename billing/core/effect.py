@@ -88,7 +88,8 @@ class Alignment:
 
     `effects` are those of single differences, `together` those that some have only jointly, `totals`
     what each cycle comes to that a difference can reach. `by_content` are the accounts whose events
-    could not be compared by their ids.
+    could not be compared by their ids. Amounts are those of identities; `credits_left_out` tells that
+    the terms price credits besides, whose differences are not weighed.
     """
 
     ours: Origin
@@ -98,6 +99,7 @@ class Alignment:
     together: tuple[Together, ...]
     totals: tuple[CycleTotal, ...]
     by_content: tuple[str, ...]
+    credits_left_out: bool = False
 
     @property
     def counts(self) -> dict[str, int]:

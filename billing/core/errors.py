@@ -386,6 +386,24 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{field} ends at {bound}: the total falls from {high} at {bound} to {low} at {next}; {dearer} more than {next}",
         "Nothing is wrong with that; customers pay less for more there.",
     ),
+    # Credits
+    "catalogue_order": (
+        "{field} are not in order of date: the first has no applies_from, each later one a later date",
+        "Put them in that order, so that every call has one version.",
+    ),
+    "ratio_range": (
+        "{field} is {got}, which is no ratio",
+        'Write digits in quotes, such as "0.05": at most 1000000, and 12 decimals.',
+    ),
+    "calls_unnamed": (
+        "{count} of {total} calls name no action, so no credits are claimed for them",
+        "Send the action with each action.called.",
+    ),
+    "credits_not_weighed": (
+        "amounts are those of identities alone: what differences in actions, results and modes do to credits is not "
+        "weighed",
+        "Hold billing credits of both sources against each other.",
+    ),
     # Invoices of others
     "foreign_empty": ("it has no invoices", "Check the export that made it."),
     "foreign_columns": (

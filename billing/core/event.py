@@ -43,6 +43,9 @@ TYPES: Final = (
 #: The types an identity can have. Only engagement identities are counted.
 IDENTITY_TYPES: Final = ("engagement", "standard")
 
+#: The mode of a call that none of the account's own identities runs.
+MANAGED: Final = "managed"
+
 #: What an event may carry besides: its details.
 DETAILS: Final = ("identity_type", "action", "results", "mode", "voids")
 #: What an event says, in the order in which it is sealed. When it was recorded is not part of it.
@@ -54,6 +57,8 @@ _TYPE_BITS: Final = 2
 _SLICE: Final = 1 << 20
 
 _TEXT: Final = pa.string()
+#: In place of an action or a number of results that an event does not tell.
+UNSAID: Final = -1
 #: Text columns hold at most so many bytes.
 _OFFSET_MAX: Final = 2**31 - 1
 
@@ -290,6 +295,21 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Details:
+    """What calls say besides that they happened, a row for each of `Events.columns`.
+
+    `actions` (int32) are codes into `names`, an Arrow string array, and `results` (int64) how many
+    results a call had; both are `UNSAID` where nothing is told. `managed` marks the mode of that name.
+    What stands in rows that are no calls means nothing.
+    """
+
+    names: pa.Array
+    actions: Int32
+    results: Int64
+    managed: Bool
+
+
+@dataclass(frozen=True, slots=True)
 class Events:
     """The events of a source: what happened, and what could not be accepted.
 
@@ -297,7 +317,8 @@ class Events:
     conflicts and voided ones; `event_ids` (an Arrow string array or none) belongs to its rows.
     `accepted` counts the accepted events of each account, of every type (int64). `digest` is the
     SHA-256 over all accepted events, where it was asked for; `position` and digest are those of a
-    ledger, if they come from one. `history`, where it was asked for, is what the source told besides.
+    ledger, if they come from one. `history`, where it was asked for, is what the source told besides,
+    `details` what its calls did.
     """
 
     names: Names
@@ -309,6 +330,7 @@ class Events:
     digest: str | None = None
     position: int | None = None
     history: History | None = None
+    details: Details | None = None
 
     def __len__(self) -> int:
         return self.tally.accepted

@@ -11,6 +11,7 @@ from decimal import Decimal, localcontext
 from typing import Literal
 
 from .activity import ActivityPolicy
+from .credits import WIDE
 from .cycle import Cycle
 from .money import EXACT, Money, rounded
 from .plan import Part, Plan, Price
@@ -20,13 +21,14 @@ from .plan import Part, Plan, Price
 class Line:
     """One amount on an invoice, and how it came about.
 
-    `kind` is `usage`, `discount`, or `billed` for what earlier documents claimed. `unit_price` is none
-    where several prices apply; then `parts` lists what each tier adds, before rounding.
+    `kind` is `usage`, `discount`, `credits` where the plan prices a credit (then `quantity` may be a
+    fraction), or `billed` for what earlier documents claimed. `unit_price` is none where several
+    prices apply; then `parts` lists what each tier adds, before rounding.
     """
 
-    kind: Literal["usage", "discount", "billed"]
+    kind: Literal["usage", "discount", "credits", "billed"]
     description: str
-    quantity: int | None
+    quantity: int | Decimal | None
     unit_price: Decimal | None
     amount: Decimal
     parts: tuple[Part, ...] = ()
@@ -73,12 +75,37 @@ class Invoice:
         """The currency of every amount on it."""
         return self.total.currency
 
+    @property
+    def credits(self) -> Line | None:
+        """The line for the credits used; none where they are not paid for."""
+        return next((line for line in self.lines if line.kind == "credits"), None)
 
-def lines(price: Price, plan: Plan, discount: Decimal) -> tuple[tuple[Line, ...], Money]:
-    """The lines for a priced peak, and their sum.
 
-    The discount is a percentage of the rounded usage line, and is rounded alike.
+def lines(
+    price: Price, plan: Plan, discount: Decimal, credits: Decimal | None = None
+) -> tuple[tuple[Line, ...], Money]:
+    """The lines for a priced peak and the `credits` used, if those are paid for, and their sum.
+
+    The discount is a percentage of the rounded usage line, and is rounded alike; credits come after
+    it, since it is none of theirs.
     """
+    made, total = _for_identities(price, plan, discount)
+    if credits is None:
+        return made, total
+    used = credits_line(credits, plan)
+    return (*made, used), total + Money(used.amount, plan.currency)
+
+
+def credits_line(credits: Decimal, plan: Plan) -> Line:
+    """The line for the credits used in a cycle, also where there were none, by a plan that prices them."""
+    assert plan.credit_price is not None, "credits are billed where they have a price"
+    text = f"{_grouped(credits)} {'credit' if credits == 1 else 'credits'} for actions"
+    sums = f"{_short(credits)} x {plan.credit_price:f}"
+    amount = rounded(WIDE.multiply(credits, plan.credit_price), plan.currency).amount
+    return Line("credits", f"{text}: {sums}", Decimal(_short(credits)), plan.credit_price, amount)
+
+
+def _for_identities(price: Price, plan: Plan, discount: Decimal) -> tuple[tuple[Line, ...], Money]:
     graduated = plan.mode == "graduated"
     usage = Line(
         kind="usage",
@@ -127,4 +154,9 @@ def arithmetic(price: Price, plan: Plan) -> str:
 
 def _short(number: Decimal) -> str:
     """A decimal without needless zeros."""
-    return f"{number.normalize():f}"
+    return f"{number.normalize(WIDE):f}"
+
+
+def _grouped(number: Decimal) -> str:
+    """The same, its thousands apart."""
+    return f"{number.normalize(WIDE):,f}"

@@ -36,6 +36,15 @@ class Nearby:
     higher: At | None
     cheaper: At | None
 
+    def with_besides(self, owed: Money) -> Nearby:
+        """The same where something else is owed whatever the quantity."""
+
+        def more(at: At | None) -> At | None:
+            return None if at is None else At(at.quantity, at.total + owed)
+
+        here = At(self.at.quantity, self.at.total + owed)
+        return Nearby(here, more(self.lower), more(self.higher), more(self.cheaper))
+
     @property
     def change(self) -> int | None:
         """The smallest change of the quantity that changes the total; upwards, of two as small."""

@@ -88,10 +88,10 @@ class Tier(_Document):
 
 
 class Plan(_Document):
-    """What a number of identities costs.
+    """What a number of identities costs, and a credit, where credits are paid for.
 
-    Raises `BadPlan` for anything that would leave a quantity with two prices, or a price with two
-    readings; the message points at the tier.
+    All but `credit_price` is about identities alone. Raises `BadPlan` for anything that would leave a
+    quantity with two prices, or a price with two readings; the message points at the tier.
 
     >>> plan = Plan(id="sample", currency="USD", mode="volume",
     ...             tiers=[Tier(up_to=10, unit_price="7.99"), Tier(unit_price="6.99")])
@@ -108,6 +108,7 @@ class Plan(_Document):
     minimum: Price12 | None = None
     maximum: Price12 | None = None
     charge_flat_at_zero: bool = False
+    credit_price: Price12 | None = None
 
     #: `Plan.load(path)` reads a TOML or JSON file. Core opens no files: `formats.terms` sets this.
     load: ClassVar[Callable[[str | PathLike[str]], Plan]]

@@ -146,10 +146,13 @@ def pricing(way: Way) -> tuple[Any, ...]:
     return tuple(getattr(way, field.name) for field in fields(way) if field.name in PRICE_FIELDS)
 
 
-def amount(way: Way, quantity: int, terms: Terms, earlier: Sequence[Plan] = ()) -> Decimal | None:
+def amount(
+    way: Way, quantity: int, terms: Terms, earlier: Sequence[Plan] = (), credits: Decimal = Decimal(0)
+) -> Decimal | None:
     """What a quantity costs by a way; none where it has no price, or there is no such plan.
 
-    `earlier` are the versions of the plan before the one in force, the latest first.
+    `earlier` are the versions of the plan before the one in force, the latest first. `credits` is the
+    amount owed for credits, which no way reads otherwise; tax is on it too.
     """
     plans = [terms.plan, *earlier]
     plan = plans[way.plan] if way.plan < len(plans) else None
@@ -165,7 +168,7 @@ def amount(way: Way, quantity: int, terms: Terms, earlier: Sequence[Plan] = ()) 
     total = lines(price, plan, discount)[1] if way.rounding == "line" else None
     with localcontext(EXACT):
         owed = _by_unit(price, plan, discount) if total is None else total.amount
-        return rounded(owed * (100 + way.tax) / 100, plan.currency).amount
+        return rounded((owed + credits) * (100 + way.tax) / 100, plan.currency).amount
 
 
 def _by_unit(price: Price, plan: Plan, discount: Decimal) -> Decimal:

@@ -8,13 +8,18 @@ its notes together always equal a fresh draft under the terms of then.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
+import numpy as np
+
 from .activity import ActivityPolicy, Intervals
+from .credits import Catalogue
 from .cycle import Cycle, micros
 from .event import CALLED, CONNECTED, DELETED, TYPES, Events
 from .invoice import Invoice, Line
 from .money import Money
+from .usage import Calls, credits_of
 
 _EVER = (-(1 << 62), 1 << 62)
 
@@ -23,8 +28,9 @@ _EVER = (-(1 << 62), 1 << 62)
 class Billed:
     """What was issued for an account's cycle by now: its invoice, and the notes on it.
 
-    `numbers` begin with that of the invoice. `peak` and `position` are those of the latest of them,
-    `total` is the sum of all, `terms_version` that of the invoice.
+    `numbers` begin with that of the invoice. `peak`, `position` and `credits` (none where they are not
+    paid for) are those of the latest of them, `total` is the sum of all, `terms_version` that of the
+    invoice.
     """
 
     account_id: str
@@ -34,6 +40,7 @@ class Billed:
     total: Money
     position: int
     terms_version: int
+    credits: Decimal | None = None
 
     @property
     def span(self) -> tuple[int, int]:
@@ -62,7 +69,8 @@ class Restatement:
     """What was billed for a cycle, what it comes to now, and the late events that make the difference.
 
     `now_active` and `no_longer_active` name the identities whose activity within the cycle grew or
-    shrank; `events` are those late events that concern them.
+    shrank, `credits_changed` those whose calls cost other credits than before, where credits are paid
+    for; `events` are those late events that concern any of them.
     """
 
     billed: Billed
@@ -70,6 +78,7 @@ class Restatement:
     now_active: tuple[str, ...] = ()
     no_longer_active: tuple[str, ...] = ()
     events: tuple[LateEvent, ...] = ()
+    credits_changed: tuple[str, ...] = ()
 
     @property
     def difference(self) -> Money:
@@ -126,6 +135,22 @@ def changed(
     grew = {identity for identity, spans in new.items() if not _covered(spans, old.get(identity, []))}
     shrank = {identity for identity, spans in old.items() if not _covered(spans, new.get(identity, []))}
     return grew, shrank
+
+
+def credits_changed(before: Events, after: Events, span: tuple[int, int], catalogue: Catalogue) -> set[str]:
+    """The identities whose calls in a cycle, `[start, end)`, cost other credits than they did before.
+
+    Both are events of one account, read with what calls did.
+    """
+    old, new = (_credits(events, span, catalogue) for events in (before, after))
+    return {identity for identity in {*old, *new} if old.get(identity, 0) != new.get(identity, 0)}
+
+
+def _credits(events: Events, span: tuple[int, int], catalogue: Catalogue) -> dict[str, Decimal]:
+    calls = Calls.of(events, by_identity=True)
+    codes = np.unique(calls.owners).tolist()
+    found = credits_of(calls, [(code, span) for code in codes], catalogue)
+    return {events.names.identities[codes[place]].as_py(): cost for place, cost in found.items()}
 
 
 def _within(intervals: Intervals, events: Events, start: int, end: int) -> dict[str, list[tuple[int, int]]]:

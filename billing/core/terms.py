@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from .activity import ActivityPolicy
+from .credits import Catalogue
 from .cycle import CycleRule
 from .errors import BadTerms
 from .plan import Plan
@@ -15,15 +16,22 @@ from .plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an account has agreed to: its plan, its billing cycles, its activity policy, its discount.
+    """What an account has agreed to: its plan, billing cycles, activity policy, discount, and what actions cost.
 
-    `discount` is a percentage, 0 to 100. Raises `BadTerms` (`percent_range`) for any other.
+    `discount` is a percentage, 0 to 100. Raises `BadTerms` (`percent_range`) for any other. Without a
+    `catalogue` of its own, actions cost what the published one says.
     """
 
     plan: Plan | None = None
     cycles: CycleRule = field(default_factory=CycleRule)
     policy: ActivityPolicy = field(default_factory=ActivityPolicy)
     discount: Decimal = Decimal(0)
+    catalogue: Catalogue | None = None
+
+    @property
+    def prices_credits(self) -> bool:
+        """Whether credits are paid for, and so what calls did matters to an invoice."""
+        return self.plan is not None and self.plan.credit_price is not None
 
     def __post_init__(self) -> None:
         if not isinstance(self.discount, Decimal) or not 0 <= self.discount <= 100:
@@ -40,6 +48,11 @@ class AllTerms:
     def of(self, account_id: str) -> Terms:
         """The terms of one account."""
         return self.accounts.get(account_id, self.default)
+
+    @property
+    def prices_credits(self) -> bool:
+        """Whether some account pays for credits."""
+        return any(terms.prices_credits for terms in (self.default, *self.accounts.values()))
 
     def policies(self) -> list[ActivityPolicy]:
         """The policies that accounts have."""
@@ -80,6 +93,11 @@ class TermsHistory:
         """The version that applies to a cycle starting at `start` (microseconds); none before the first."""
         begun = [v for v in self.versions if v.applies_from is None or v.applies_from <= start]
         return max(begun, key=lambda v: (_ALWAYS if v.applies_from is None else v.applies_from, v.number), default=None)
+
+    @property
+    def prices_credits(self) -> bool:
+        """Whether some version has some account pay for credits."""
+        return any(version.terms.prices_credits for version in self.versions)
 
     def numbered(self, number: int) -> TermsVersion:
         """The version of that number."""

@@ -18,9 +18,9 @@ from ..core.terms import AllTerms, Terms
 from .terms import Settings, load_either, load_plan, overridden
 
 #: Settings of a plan that make sense for any; its tiers and its currency do not.
-_OF_PLANS: Final = ("charge_flat_at_zero", "included", "maximum", "minimum", "mode", "package_size")
+_OF_PLANS: Final = ("charge_flat_at_zero", "credit_price", "included", "maximum", "minimum", "mode", "package_size")
 _WHOLE: Final = ("included", "months", "package_size")
-_OPTIONAL: Final = ("anchor", "maximum", "minimum", "package_size")
+_OPTIONAL: Final = ("anchor", "credit_price", "maximum", "minimum", "package_size")
 _KNOWN: Final = tuple(sorted({*Settings.model_fields, *_OF_PLANS}))
 
 

@@ -19,9 +19,9 @@ from ..core.money import EXACT
 class Claim:
     """A draft, an invoice or a note, read from its JSON.
 
-    `kind` is `draft`, or that of the document; a draft has no `number`. `usage` and `discount` are
-    what the cycle comes to in all, by this document; `total` is what it adds to what was `before`.
-    Instants are microseconds; the texts tell how the amounts come about.
+    `kind` is `draft`, or that of the document; a draft has no `number`. `usage`, `discount` and
+    `credits` are what the cycle comes to in all, by this document; `total` is what it adds to what was
+    `before`. Instants are microseconds; the texts tell how the amounts come about.
     """
 
     kind: str
@@ -46,11 +46,27 @@ class Claim:
     digest: str | None
     terms_version: int | None
     before: Claim | None = None
+    credits: CreditsUsed | None = None
 
     @property
     def net(self) -> Decimal:
-        """What the cycle comes to in all."""
+        """What the identities of the cycle come to."""
         return EXACT.add(self.usage, self.discount or Decimal(0))
+
+    @property
+    def owed(self) -> Decimal:
+        """What the cycle comes to in all."""
+        return EXACT.add(self.net, self.credits.amount) if self.credits else self.net
+
+
+@dataclass(frozen=True, slots=True)
+class CreditsUsed:
+    """The line for credits of a document whose plan prices them."""
+
+    quantity: Decimal
+    unit_price: Decimal
+    amount: Decimal
+    text: str
 
 
 def claims(documents: Iterable[dict[str, Any]]) -> list[Claim]:
@@ -92,7 +108,13 @@ def _claim(said: dict[str, Any], before: Claim | None) -> Claim:
         digest=basis["digest"],
         terms_version=basis.get("terms_version"),
         before=before,
+        credits=None if "credits" not in lines else _credits(lines["credits"]),
     )
-    already = Decimal(0) if before is None else before.net
-    assert claim.total == EXACT.subtract(claim.net, already), "a cycle's documents add up to what it comes to"
+    already = Decimal(0) if before is None else before.owed
+    assert claim.total == EXACT.subtract(claim.owed, already), "a cycle's documents add up to what it comes to"
     return claim
+
+
+def _credits(line: dict[str, Any]) -> CreditsUsed:
+    quantity, price, amount = (Decimal(line[key]) for key in ("quantity", "unit_price", "amount"))
+    return CreditsUsed(quantity, price, amount, line["description"])

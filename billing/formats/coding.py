@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..core.errors import BadSource, Rejection
-from ..core.event import CREATED, IDENTITY_TYPES, VOIDED, Batch, Bool, Int8, Int32, Names, Place
+from ..core.event import CREATED, IDENTITY_TYPES, MANAGED, VOIDED, Batch, Bool, Int8, Int32, Names, Place
 from ..core.kernel import compiled
 from .faults import Faults
 from .instants import parse
@@ -23,7 +23,7 @@ from .names import NONE, Registry, encoded
 from .rows import Rows, mask_of
 
 #: What may run an action; see the action catalogue.
-MODES: Final = ("direct", "auto", "managed")
+MODES: Final = ("direct", "auto", MANAGED)
 #: Columns that hold one of a few words, and the code for any other.
 _CHOICES: Final = (
     ("identity_type", IDENTITY_TYPES, "identity_type_unknown"),

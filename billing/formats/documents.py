@@ -208,12 +208,16 @@ def receipt(tally: Tally, head: dict[str, Any]) -> dict[str, Any]:
 
 def restatement(of: Restatement) -> dict[str, Any]:
     """Why a note was issued, down to the events, as programs read it."""
-    return {
+    document = {
         "restates": list(of.billed.numbers),
         "billed": f"{of.billed.total.amount:f}",
         "peak_before": of.billed.peak,
         "now_active": list(of.now_active),
         "no_longer_active": list(of.no_longer_active),
+    }
+    if of.billed.credits is not None:
+        document |= {"credits_before": _text(of.billed.credits), "credits_changed": list(of.credits_changed)}
+    return document | {
         "late_events": [
             {
                 "position": late.position,
@@ -312,7 +316,8 @@ def _line(line: Line) -> dict[str, Any]:
     document: dict[str, Any] = {
         "kind": line.kind,
         "description": line.description,
-        "quantity": line.quantity,
+        # Credits may be fractions, so they are text, as money is.
+        "quantity": _text(line.quantity) if isinstance(line.quantity, Decimal) else line.quantity,
         "unit_price": _text(line.unit_price),
         "amount": _text(line.amount),
     }

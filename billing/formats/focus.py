@@ -12,14 +12,16 @@ How our documents become rows:
   tier where one price applies; else (graduated tiers, packages, included units, flat prices, minimum,
   maximum) the average that makes the cost, to ten digits more than the quantity has. Where a peak of 0
   costs something, one Billing Cycle is priced.
+- Where the plan prices credits, they are a row of their own beside that of the identities, in Credits,
+  under an SKU of their own; a note takes back and restates that row as well.
 - The billing period is the cycle that a document is about, also for a note that came later. It is
   Closed once all that this export has of it was issued.
 - A draft has no invoice, so it has no `InvoiceId` and no Invoice Detail, and its period is Open.
 
 The sum of `BilledCost` over an invoice's rows, and over its details, is its total. Columns that do
 not concern us are there, and empty; `PaymentDueDate` too, since we do not know it. Ours begin with
-`x_`: `x_CorrectionOf` names the `x_ChargeKey` of the invoice's row, and `x_NetCharge` is what the cycle
-comes to with this row.
+`x_`: `x_CorrectionOf` names the `x_ChargeKey` of the invoice's row, and `x_NetCharge` is what the
+identities of the cycle, or its credits, come to with this row.
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final
 
+from ..core.credits import WIDE
 from ..core.cycle import text_of
 from ..core.money import EXACT, rounded
-from .claims import Claim
+from .claims import Claim, CreditsUsed
 
 _NEAREST: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
@@ -175,12 +178,13 @@ def focus(claims: Sequence[Claim], names: Names) -> Focus:
 
 @dataclass(frozen=True, slots=True)
 class _Charge:
-    """One row: what a claim adds, or takes back of the one `of` before it."""
+    """One row: what a claim adds for identities, or takes back of the one `of` before it; or so for credits."""
 
     claim: Claim
     of: Claim
     place: int
     sign: int
+    credits: CreditsUsed | None = None
 
     @property
     def key(self) -> str | None:
@@ -189,27 +193,66 @@ class _Charge:
 
     @property
     def billed(self) -> Decimal:
-        return EXACT.multiply(self.of.net, self.sign)
+        return EXACT.multiply(self.amount, self.sign)
+
+    @property
+    def amount(self) -> Decimal:
+        return self.of.net if self.credits is None else self.credits.amount
+
+    @property
+    def original(self) -> int:
+        """The place of the invoice's row that a correction is about."""
+        return 1 if self.credits is None else 2
 
     @property
     def description(self) -> str:
+        text = self.of.usage_text if self.credits is None else self.credits.text
         if self.sign < 0:
-            return f"Already billed by {self.of.number}: {self.of.usage_text}"
-        return "; ".join(text for text in (self.of.usage_text, self.of.discount_text) if text)
+            return f"Already billed by {self.of.number}: {text}"
+        return text if self.credits or not self.of.discount_text else f"{text}; {self.of.discount_text}"
 
 
 def _charges(claim: Claim) -> Iterator[_Charge]:
-    if claim.before is not None:
-        yield _Charge(claim, claim.before, 1, -1)
-    yield _Charge(claim, claim, 1 if claim.before is None else 2, 1)
+    parts = [] if claim.before is None else [(claim.before, -1)]
+    place = 0
+    for of, sign in (*parts, (claim, 1)):
+        for credits in (None, of.credits) if of.credits else (None,):
+            place += 1
+            yield _Charge(claim, of, place, sign, credits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """How many of what are priced, at which prices, and what for."""
+
+    quantity: Decimal
+    unit: str
+    list_price: Decimal
+    list_cost: Decimal
+    contracted_price: Decimal
+    contracted_cost: Decimal
+    consumed: tuple[Decimal, str]
+    sku: str
+    meter: str
+
+
+def _priced_as(charge: _Charge) -> _Priced:
+    of, credits = charge.of, charge.credits
+    if credits is not None:
+        price, cost = credits.unit_price, WIDE.multiply(credits.quantity, credits.unit_price)
+        used, sku = (credits.quantity, "Credits"), f"{of.plan_id}:credits"
+        return _Priced(*used, price, cost, price, cost, used, sku, "Credits used by actions")
+    quantity, unit, list_price, list_cost = _priced(of)
+    contracted = list_price, list_cost
+    if of.discount is not None:
+        contracted = _average(of.net, quantity), of.net
+    peak, meter = (Decimal(of.peak), "Identities"), "Peak of identities active at the same moment"
+    return _Priced(quantity, unit, list_price, list_cost, *contracted, peak, of.plan_id, meter)
 
 
 def _cost_and_usage(charge: _Charge, names: Names) -> dict[str, Any]:
     claim, of = charge.claim, charge.of
-    quantity, unit, list_price, list_cost = _priced(of)
-    contracted_price, contracted_cost = list_price, list_cost
-    if of.discount is not None:
-        contracted_price, contracted_cost = _average(of.net, quantity), of.net
+    priced = _priced_as(charge)
     start, end = text_of(claim.start), text_of(claim.end)
     billed = _signed(charge.billed, 1)
     filled = {
@@ -225,37 +268,37 @@ def _cost_and_usage(charge: _Charge, names: Names) -> dict[str, Any]:
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodEnd": end,
         "ChargePeriodStart": start,
-        "ConsumedQuantity": _signed(Decimal(of.peak), charge.sign),
-        "ConsumedUnit": "Identities",
-        "ContractedCost": _signed(contracted_cost, charge.sign),
-        "ContractedUnitPrice": f"{contracted_price:f}",
+        "ConsumedQuantity": _signed(priced.consumed[0], charge.sign),
+        "ConsumedUnit": priced.consumed[1],
+        "ContractedCost": _signed(priced.contracted_cost, charge.sign),
+        "ContractedUnitPrice": f"{priced.contracted_price:f}",
         "EffectiveCost": billed,
         "InvoiceDetailId": charge.key,
         "InvoiceId": claim.number,
         "InvoiceIssuerName": names.issuer,
-        "ListCost": _signed(list_cost, charge.sign),
-        "ListUnitPrice": f"{list_price:f}",
+        "ListCost": _signed(priced.list_cost, charge.sign),
+        "ListUnitPrice": f"{priced.list_price:f}",
         "PricingCategory": "Standard",
         "PricingCurrency": claim.currency,
-        "PricingCurrencyContractedUnitPrice": f"{contracted_price:f}",
+        "PricingCurrencyContractedUnitPrice": f"{priced.contracted_price:f}",
         "PricingCurrencyEffectiveCost": billed,
-        "PricingCurrencyListUnitPrice": f"{list_price:f}",
-        "PricingQuantity": _signed(quantity, charge.sign),
-        "PricingUnit": unit,
+        "PricingCurrencyListUnitPrice": f"{priced.list_price:f}",
+        "PricingQuantity": _signed(priced.quantity, charge.sign),
+        "PricingUnit": priced.unit,
         "ServiceCategory": "Identity",
         "ServiceName": names.service,
         "ServiceProviderName": names.provider,
         "ServiceSubcategory": "Other (Identity)",
-        "SkuId": of.plan_id,
-        "SkuMeter": "Peak of identities active at the same moment",
-        "SkuPriceId": of.plan_id,
+        "SkuId": priced.sku,
+        "SkuMeter": priced.meter,
+        "SkuPriceId": priced.sku,
         "x_ChargeKey": charge.key,
-        "x_CorrectionOf": None if claim.before is None else f"{claim.refers_to}-1",
+        "x_CorrectionOf": None if claim.before is None else f"{claim.refers_to}-{charge.original}",
         "x_Cycle": claim.cycle,
         "x_Digest": claim.digest,
         "x_Kind": claim.kind,
-        "x_NetCharge": f"{claim.net if charge.sign > 0 else Decimal(0):f}",
-        "x_PeakAt": of.peak_at,
+        "x_NetCharge": f"{charge.amount if charge.sign > 0 else Decimal(0):f}",
+        "x_PeakAt": None if charge.credits else of.peak_at,
         "x_Position": claim.position,
     }
     return {column: filled.get(column) for column in COST_AND_USAGE}
@@ -284,7 +327,7 @@ def _average(cost: Decimal, quantity: Decimal) -> Decimal:
 
 def _signed(number: Decimal, sign: int) -> str:
     """A number or its negative as text, and nothing as 0 without a sign."""
-    return f"{EXACT.multiply(number, sign) if number else abs(number):f}"
+    return f"{number.copy_negate() if number and sign < 0 else number if number else number.copy_abs():f}"
 
 
 def _detail(charge: _Charge, names: Names) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from ..core.errors import BadForeign, BillingError, Rejection
 from ..core.money import EXACT, minor_digits
 from ..core.plan import QUANTITY_MAX, wanted_by
 from ..core.reconcile import Theirs
+from .files import document_of
 from .instants import instant
-from .terms import document_of
 
 #: What can be read of an invoice, or a line of one.
 FIELDS: Final = (

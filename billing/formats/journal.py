@@ -2,8 +2,8 @@
 
 One transaction for each document, dated with the day of issue in UTC (a draft: the day its cycle
 ends) and flagged `*`, or `!` for a draft. What an account owes is in `Assets:Receivable:ACCOUNT`,
-against `Income:Identities` and `Income:Discounts`; a note books the difference of each figure. The
-invoice of a cycle and its notes share the link of the invoice's number.
+against `Income:Identities`, `Income:Discounts` and, where the plan prices credits, `Income:Credits`; a
+note books the difference of each figure. The invoice of a cycle and its notes share the link of the invoice's number.
 
 An account's id is opaque text, which a name in a journal cannot be. Letters, digits and hyphens stay,
 a first letter that is small becomes a capital, and every other character, with `Z` and a first
@@ -27,6 +27,7 @@ from .claims import Claim
 
 _IDENTITIES: Final = "Income:Identities"
 _DISCOUNTS: Final = "Income:Discounts"
+_CREDITS: Final = "Income:Credits"
 _KEPT: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY0123456789-")
 _KEPT_FIRST: Final = frozenset("0123456789")
 _RAISED_FIRST: Final = frozenset("abcdefghijklmnopqrstuvwxy")
@@ -67,7 +68,8 @@ def _opening(claims: Sequence[Claim]) -> str:
     lines = [f'option "operating_currency" "{currency}"' for currency in currencies]
     lines.append("")
     since = _day(claims[0])
-    lines += [f"{since} open {name} {','.join(currencies)}" for name in (_IDENTITIES, _DISCOUNTS)]
+    incomes = [_IDENTITIES, _DISCOUNTS, *([_CREDITS] if any(claim.credits for claim in claims) else [])]
+    lines += [f"{since} open {name} {','.join(currencies)}" for name in incomes]
     owned: dict[str, list[Claim]] = {}
     for claim in claims:
         owned.setdefault(claim.account_id, []).append(claim)
@@ -92,6 +94,9 @@ def _transaction(claim: Claim) -> Iterator[str]:
     yield f"  {_IDENTITIES}  {usage:f} {claim.currency}"
     if any(discount is not None for discount in discounts):
         yield f"  {_DISCOUNTS}  {_change(discounts[0] or Decimal(0), discounts[1]):f} {claim.currency}"
+    if claim.credits is not None:
+        before = None if claim.before is None or claim.before.credits is None else claim.before.credits.amount
+        yield f"  {_CREDITS}  {_change(claim.credits.amount, before):f} {claim.currency}"
 
 
 def _metadata(claim: Claim) -> Iterator[tuple[str, str]]:
@@ -108,6 +113,8 @@ def _metadata(claim: Claim) -> Iterator[tuple[str, str]]:
     yield "usage", _quoted(claim.usage_text)
     if claim.discount_text is not None:
         yield "discount", _quoted(claim.discount_text)
+    if claim.credits is not None:
+        yield "credits", _quoted(claim.credits.text)
     if claim.position is not None:
         yield "position", str(claim.position)
     if claim.digest is not None:

@@ -42,8 +42,8 @@ class Reading:
 
     `strict` refuses the source at the first rejection, `ignore_extra` passes over unknown columns,
     `known_at` (microseconds) leaves out what was recorded later, `position` what came later into a
-    ledger, `digest` asks for that of the events, `history` keeps what it told besides; `progress` is told of
-    bytes read, from whatever thread reads them.
+    ledger, `digest` asks for that of the events, `history` keeps what it told besides, `details` what calls
+    did; `progress` is told of bytes read, from whatever thread reads them.
     """
 
     strict: bool = False
@@ -53,6 +53,7 @@ class Reading:
     progress: Progress | None = None
     position: int | None = None
     history: bool = False
+    details: bool = False
 
 
 @dataclass(frozen=True, slots=True)

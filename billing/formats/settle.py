@@ -21,10 +21,13 @@ from ..core.event import (
     DETAILS,
     IDENTITY_TYPES,
     INSTANT_MAX,
+    MANAGED,
+    UNSAID,
     VOIDED,
     Batch,
     Bool,
     Columns,
+    Details,
     Events,
     History,
     Int8,
@@ -38,14 +41,14 @@ from ..core.event import (
 from ..core.kernel import SMALL, compiled
 from ..core.seal import Value, digest
 from .coding import Coder
-from .rows import mask_of
+from .rows import Reading, mask_of
 
 Index = NDArray[np.intp]
 
 
-def settle(batches: Sequence[Batch], coder: Coder, *, with_digest: bool = False, with_history: bool = False) -> Events:
+def settle(batches: Sequence[Batch], coder: Coder, reading: Reading) -> Events:
     """The events of a whole source, without repeats, conflicts, mistakes and what they made up."""
-    return _settle(_Rows(batches), coder, with_digest=with_digest, with_history=with_history)[0]
+    return _settle(_Rows(batches), coder, reading)[0]
 
 
 def settled_rows(batches: Sequence[Batch], coder: Coder) -> tuple[Events, Batch, Bool]:
@@ -53,15 +56,13 @@ def settled_rows(batches: Sequence[Batch], coder: Coder) -> tuple[Events, Batch,
 
     What never happened is a void, or was voided.
     """
-    events, taken, happened = _settle(_Rows(batches), coder)
+    events, taken, happened = _settle(_Rows(batches), coder, Reading())
     kept = np.flatnonzero(taken)
     accepted = Batch.joined(batches).take(kept)
     return events, accepted, happened[kept] & (accepted.types != VOIDED)
 
 
-def _settle(
-    rows: _Rows, coder: Coder, *, with_digest: bool = False, with_history: bool = False
-) -> tuple[Events, Bool, Bool]:
+def _settle(rows: _Rows, coder: Coder, reading: Reading) -> tuple[Events, Bool, Bool]:
     """The events of some rows, and which rows were accepted, and which happened."""
     taken = np.ones(len(rows), np.bool_)
     happened = taken.copy()
@@ -96,8 +97,9 @@ def _settle(
         tally=Tally(coder.received, int(accepted.sum()), duplicates, len(coder.rejections) + len(rejections)),
         rejections=(*coder.rejections, *rejections),
         event_ids=None if rows.ids is None else rows.ids.filter(pa.array(active)),
-        digest=digest(rows.contents(taken, names)) if with_digest else None,
-        history=rows.history(taken, happened, again) if with_history else None,
+        digest=digest(rows.contents(taken, names)) if reading.digest else None,
+        history=rows.history(taken, happened, again) if reading.history else None,
+        details=rows.details(active) if reading.details else None,
     )
     return events, taken, happened
 
@@ -192,6 +194,23 @@ class _Rows:
             voided_until=until,
             repeats=None if again is None else self.columns(self.mask(again) & moments),
         )
+
+    def details(self, rows: Bool) -> Details:
+        """What these rows say of actions; columns that are not there take no room."""
+        count = int(np.count_nonzero(rows))
+        kept = pa.array(rows)
+        names = pa.array([], pa.string())
+        actions = np.broadcast_to(np.int32(UNSAID), count)
+        results = np.broadcast_to(np.int64(UNSAID), count)
+        managed: Bool = np.broadcast_to(np.bool_(False), count)
+        if (column := self._content("action")) is not None:
+            encoded = column.filter(kept).dictionary_encode()
+            names, actions = encoded.dictionary, encoded.indices.fill_null(UNSAID).to_numpy()
+        if (column := self._content("results")) is not None:
+            results = column.filter(kept).fill_null(UNSAID).to_numpy()
+        if (column := self._content("mode")) is not None:
+            managed = mask_of(pc.equal(column.filter(kept), MANAGED).fill_null(False))
+        return Details(names, actions, results, managed)
 
     def repeats(self) -> tuple[Index, Index]:
         """The rows whose account and event id occurred before, and the first row of each."""

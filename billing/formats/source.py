@@ -47,7 +47,7 @@ def read(source: Any, reading: Reading | None = None) -> Events:
     """All events of a source, settled. Raises `BadSource`, or `Refused` where reading is strict."""
     reading = reading or Reading()
     coder, batches = read_batches(source, reading)
-    events = settle(batches, coder, with_digest=reading.digest, with_history=reading.history)
+    events = settle(batches, coder, reading)
     _refuse(events.rejections, reading)
     return events
 

@@ -7,10 +7,8 @@ from the folder of the terms file.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -21,10 +19,13 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 
 from ..core.activity import ActivityPolicy
+from ..core.credits import Catalogue
 from ..core.cycle import CycleRule, instant_of, micros, moment, text_of
 from ..core.errors import BadPlan, BadTerms, BillingError, hint
 from ..core.plan import Plan, wanted_by
 from ..core.terms import AllTerms, Terms, TermsVersion
+from .catalogues import catalogue_document, catalogue_of, in_force, load_catalogue, own
+from .files import document_of
 from .instants import instant
 
 _PERCENT: Final = re.compile(r"\d{1,3}(\.\d{1,12})?%", re.ASCII)
@@ -47,6 +48,7 @@ class Settings(BaseModel):
     reconnect: str | None = Field(None, description='"extends" or "restarts".')
     action_window: _Span | None = Field(None, description='How long an action keeps active, such as "P30D".')
     connect_window: _Span | None = Field(None, description='How long a connect keeps active, such as "P5D".')
+    catalogue: str | None = Field(None, description="Path of a catalogue of actions, from the folder of this file.")
 
 
 class TermsDocument(BaseModel):
@@ -94,12 +96,16 @@ def _terms_in(content: dict[str, Any], name: str) -> AllTerms:
     except ValidationError as error:
         raise _bad_terms(error, name) from None
     plans: dict[str, Plan] = {}
+    catalogues: dict[str, Catalogue | None] = {}
 
     def terms(settings: Settings, place: str) -> Terms:
         if settings.plan is not None and settings.plan not in plans:
             plans[settings.plan] = load_plan(Path(name).parent / settings.plan)
+        if settings.catalogue is not None and settings.catalogue not in catalogues:
+            catalogues[settings.catalogue] = own(load_catalogue(Path(name).parent / settings.catalogue))
         try:
-            return terms_of(settings, plan=plans.get(settings.plan or ""))
+            made = terms_of(settings, plan=plans.get(settings.plan or ""))
+            return replace(made, catalogue=catalogues.get(settings.catalogue or ""))
         except BillingError as error:
             field = f"{place}.{error.details.get('field', '')}".rstrip(".")
             raise BadTerms(error.code, error.where or name, **{**error.details, "field": field}) from None
@@ -157,7 +163,7 @@ def version_of(document: Mapping[str, Any]) -> TermsVersion:
 
 def _written(terms: Terms) -> dict[str, Any]:
     anchor, policy = terms.cycles.anchor, terms.policy
-    return {
+    written = {
         "plan": None if terms.plan is None else plan_document(terms.plan),
         "anchor": None if anchor is None else text_of(micros(anchor)),
         "timezone": terms.cycles.timezone,
@@ -167,6 +173,10 @@ def _written(terms: Terms) -> dict[str, Any]:
         "action_window": duration(policy.action_window),
         "connect_window": duration(policy.connect_window),
     }
+    if not terms.prices_credits and terms.catalogue is None:
+        return written
+    # Also that which is published: what was billed by it must not change with a later release.
+    return written | {"catalogue": catalogue_document(in_force(terms))}
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -187,6 +197,7 @@ def _plain(value: Any) -> Any:
 def _read(settings: Mapping[str, Any]) -> Terms:
     """Terms that were checked before they were kept."""
     plan, anchor = settings["plan"], settings["anchor"]
+    catalogue = settings.get("catalogue")
     return Terms(
         plan=None if plan is None else Plan(**plan),
         cycles=CycleRule(
@@ -196,6 +207,7 @@ def _read(settings: Mapping[str, Any]) -> Terms:
         ),
         policy=policy_of(settings),
         discount=Decimal(settings["discount"].removesuffix("%")),
+        catalogue=None if catalogue is None else own(catalogue_of(catalogue)),
     )
 
 
@@ -225,7 +237,7 @@ def duration(span: timedelta) -> str:
 def overridden(terms: AllTerms, settings: Settings, *, plan: Plan | None = None) -> AllTerms:
     """The same terms for every account, but for what `settings` and `plan` say.
 
-    Raises `BillingError` for settings that are impossible.
+    A catalogue is named by its path from here. Raises `BillingError` for settings that are impossible.
     """
     given = terms_of(settings)
 
@@ -234,6 +246,7 @@ def overridden(terms: AllTerms, settings: Settings, *, plan: Plan | None = None)
 
     cycle = said(given.cycles, "anchor", "months", "timezone")
     policy = said(given.policy, "reconnect", "action_window", "connect_window")
+    catalogue = None if settings.catalogue is None else own(load_catalogue(settings.catalogue))
 
     def over(old: Terms) -> Terms:
         return replace(
@@ -242,6 +255,7 @@ def overridden(terms: AllTerms, settings: Settings, *, plan: Plan | None = None)
             cycles=replace(old.cycles, **cycle),
             policy=replace(old.policy, **policy),
             discount=old.discount if settings.discount is None else given.discount,
+            catalogue=old.catalogue if settings.catalogue is None else catalogue,
         )
 
     return AllTerms(over(terms.default), {account: over(own) for account, own in terms.accounts.items()})
@@ -274,47 +288,6 @@ def span(text: str, field: str) -> timedelta:
     if not _DURATION.fullmatch(text) or text.endswith(("P", "T")):
         raise BadTerms("value", field=field, got=text, wanted='a duration such as "P30D"')
     return TypeAdapter(timedelta).validate_python(text)
-
-
-def document_of(name: str, error: type[BillingError]) -> dict[str, Any]:
-    """What a TOML or JSON file says, as a table. Raises `error` for one that cannot be used."""
-    try:
-        content = Path(name).read_text(encoding="utf-8")
-        if name.lower().endswith(".json"):
-            document = json.loads(content, object_pairs_hook=_without_repeats)
-            _refuse_lone_surrogates(document)
-        else:
-            document = tomllib.loads(content)
-    except FileNotFoundError:
-        raise error("file_missing", name, hint="") from None
-    except UnicodeDecodeError:
-        raise error("encoding", name, after="") from None
-    except OSError as problem:
-        raise error("file_unreadable", name, detail=problem.strerror or "") from None
-    except RecursionError:
-        raise error("document_invalid", name, detail="it is nested too deeply") from None
-    except ValueError as problem:
-        raise error("document_invalid", name, detail=str(problem).rstrip(".")) from None
-    if not isinstance(document, dict):
-        raise error("document_invalid", name, detail="it is not a table")
-    return document
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        double = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
-        raise ValueError(f"it has {double} twice")
-    return document
-
-
-def _refuse_lone_surrogates(document: Any) -> None:
-    """Refuse escapes that are half a character: what holds one could be neither written nor sent."""
-    try:
-        json.dumps(document, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        lone = f"\\u{ord(str(error.object)[error.start]):04x}"
-        raise ValueError(f"{lone} is half of a character, without its other half") from None
 
 
 def _bad_terms(error: ValidationError, name: str) -> BadTerms:

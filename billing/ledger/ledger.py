@@ -20,6 +20,7 @@ from ..core.cycle import text_of
 from ..core.errors import BadLedger, Refused, StaleLedger
 from ..core.event import CONTENT, DAY, Batch, Columns, Events, History, Int64, Names, Tally
 from ..core.seal import BEGINNING, sealed, written, written_rows
+from . import calls
 from .arrival import Conflict, Content, Decision, accept_all, decide
 from .codes import Codes
 from .database import (
@@ -162,14 +163,15 @@ class Ledger:
         position: int | None = None,
         ids: bool = False,
         history: bool = False,
+        details: bool = False,
     ) -> Events:
         """Connects, actions and deletions as they were known at a position, mistakes taken out.
 
         `span_of` says for an account which instants are wanted, `[start, end)` in microseconds, or
         none; without it all of all accounts are. Only these are touched, beside the types and voids
         of the accounts, which are few. `names.accounts` are all accounts that had an entry by then,
-        `accepted` how many each; with `ids`, `event_ids` names each event, and with `history`,
-        what was voided is told besides, and when all of it was recorded.
+        `accepted` how many each; with `ids`, `event_ids` names each event, with `history`, what was
+        voided is told besides, and when all of it was recorded, with `details` what calls did.
         """
         with self._db.reading():
             until = self._last() if position is None else position
@@ -207,6 +209,7 @@ class Ledger:
                     voided_until=voided_at[order][np.searchsorted(voided[order], taken_back[:, 4])],
                     repeats=None,
                 )
+            did = calls.details(self._db, wanted, until, found[:, 4]) if details else None
             digest = self._end_of("entry", until)[2].hex()
         count = int(accepted.sum())
         return Events(
@@ -218,6 +221,7 @@ class Ledger:
             digest=digest,
             position=until,
             history=told,
+            details=did,
         )
 
     def documents(

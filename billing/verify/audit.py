@@ -223,7 +223,8 @@ class _Auditing:
         key = (claim.account_id, len(events), claim.terms.policy)
         if key not in self._covers:
             self._covers = {key: expected.covers(events, claim.terms.policy)}  # of the account that is looked at
-        right = expected.bill_of(self._covers[key], claim.start, claim.end, claim.terms)
+        used = expected.credits(events, claim.start, claim.end, claim.terms)
+        right = expected.bill_of(self._covers[key], claim.start, claim.end, claim.terms, used)
         if claim.peak == right.peak and claim.total is not None and claim.total != right.total:
             self._add(Discrepancy(claim, "total", claim.total, right.total))
         if (claim.peak, claim.peak_at) == (right.peak, right.peak_at):
@@ -294,9 +295,18 @@ class _Auditing:
                     )
                     told = self.told.events(claim.account_id, as_of=self._question.as_of)
                     self._add(shrunk(found, self._seen(claim.account_id), told))
-                right = expected.total(claim.peak, claim.terms)
-                if at_peak and claim.total is not None and claim.total != right:
+                if at_peak and claim.total is not None and claim.total != (right := self._total(claim)):
                     self._add(Discrepancy(claim, "total", claim.total, right))
+
+    def _total(self, claim: Claim) -> Decimal | None:
+        """What is owed for the peak that a claim states, and for the credits used in its cycle."""
+        used = None
+        if claim.terms.prices_credits:
+            told = self.told.between(claim.account_id, claim.start, claim.end - 1)
+            as_of = self._question.as_of
+            told = [e for e in told if as_of is None or e.occurred_at < as_of or e.type not in ACTIVITY]
+            used = expected.credits(told, claim.start, claim.end, claim.terms)
+        return expected.total(claim.peak, claim.terms, used)
 
     def _instant(self, claim: Claim, place: int) -> int | None:
         """The instant of a peak, or one of those at which something happened in its cycle."""

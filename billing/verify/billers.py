@@ -129,6 +129,7 @@ def _write_terms(path: Path, terms: dict[str, Terms]) -> None:
     plans: list[Any] = []
     for account, own in terms.items():
         accounts[account] = {key: value for key, value in accounts[account].items() if value is not None}
+        accounts[account].pop("catalogue", None)  # billers are asked about identities
         if own.plan is None:
             continue
         if own.plan not in plans:

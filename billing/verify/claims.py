@@ -11,6 +11,7 @@ from ..core.errors import sentence
 from ..core.terms import Terms
 from . import expected, wording
 from .definition import Event
+from .told import written
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Discrepancy:
             "figure": self.figure,
             "said": figure_text(self.said),
             "right": figure_text(self.right),
-            "events": [{**vars(e), "occurred_at": text_of(e.occurred_at)} for e in self.events],
+            "events": [written(e) for e in self.events],
             "message": str(self),
         }
 

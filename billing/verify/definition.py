@@ -8,12 +8,14 @@ looks. The two window lengths are repeated here on purpose: a wrong constant els
     peak      = max over t in [cycle start, cycle end) of the number of identities active at t
     cycle k   = [anchor + k months, anchor + (k + 1) months), by the clock of the account's zone
     price     = the tiers of the peak, then minimum, then maximum, then one rounding, half away from 0
+    credits   = for each call in the cycle: nothing if the action is included and the identity an engagement
+                identity, else ratio x results, and 1.5 times that if managed
 """
 
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -36,6 +38,9 @@ class Event:
     event_id: str | None = None
     identity_type: str | None = None
     voids: str | None = None
+    action: str | None = None
+    results: int | None = None
+    mode: str | None = None
 
 
 def peak(
@@ -120,15 +125,21 @@ def covers_of(
 def billed(events: Iterable[Event]) -> dict[str, list[Event]]:
     """What happened to each identity that is counted: engagement identities, mistakes taken out."""
     events = happened(events)
-    types: dict[str, str] = {}
-    for event in events:
-        if event.type == "identity.created":
-            types.setdefault(event.identity_id, event.identity_type or "engagement")
+    types = types_of(events)
     histories: dict[str, list[Event]] = {}
     for event in events:
         if types.get(event.identity_id, "engagement") == "engagement":
             histories.setdefault(event.identity_id, []).append(event)
     return histories
+
+
+def types_of(events: Iterable[Event]) -> dict[str, str]:
+    """The type of each identity that was told, of several the first; the others are engagement identities."""
+    types: dict[str, str] = {}
+    for event in events:
+        if event.type == "identity.created":
+            types.setdefault(event.identity_id, event.identity_type or "engagement")
+    return types
 
 
 def happened(events: Iterable[Event]) -> list[Event]:
@@ -168,8 +179,39 @@ def bound(k: int, *, anchor: int | None = None, months: int = 1, zone: tzinfo = 
     return (start.astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
 
 
-def total(plan: Mapping[str, Any], quantity: int, *, discount: str = "0", digits: int = 2) -> Decimal:
-    """What is owed for a quantity: its price less the discount, a percentage, rounded alike.
+def credits(events: Iterable[Event], start: int, end: int, catalogue: Sequence[Mapping[str, Any]]) -> Fraction:
+    """The credits that the calls of one account cost that were made in `[start, end)`.
+
+    `catalogue` are its versions as its file is written, but for `applies_from` in microseconds; the
+    first has none. A call that names no action costs nothing, one that tells no results has one.
+
+    >>> skills = {"ratio": "1", "managed": "1.5", "included": ["like"], "ratios": {"skills": "0.05"}}
+    >>> call = Event("acme", "ada", "action.called", 0, action="skills", results=10, mode="managed")
+    >>> credits([call, Event("acme", "ada", "action.called", 0, action="like")], 0, DAY, [skills])
+    Fraction(3, 4)
+    """
+    events = happened(events)
+    types = types_of(events)
+    spent = Fraction(0)
+    for event in events:
+        if event.type != "action.called" or event.action is None or not start <= event.occurred_at < end:
+            continue
+        version = catalogue[0]
+        for later in catalogue[1:]:
+            if later["applies_from"] <= event.occurred_at:
+                version = later
+        if event.action in version["included"] and types.get(event.identity_id, "engagement") == "engagement":
+            continue
+        results = 1 if event.results is None else event.results
+        cost = Fraction(version["ratios"].get(event.action, version["ratio"])) * results
+        spent += cost * Fraction(version["managed"]) if event.mode == "managed" else cost
+    return spent
+
+
+def total(
+    plan: Mapping[str, Any], quantity: int, *, discount: str = "0", digits: int = 2, credits: Fraction | None = None
+) -> Decimal:
+    """What is owed for a quantity: its price less the discount, a percentage, rounded alike; and for credits.
 
     `plan` is a plan as its file is written; `digits` are those of the currency's minor unit.
 
@@ -177,7 +219,8 @@ def total(plan: Mapping[str, Any], quantity: int, *, discount: str = "0", digits
     Decimal('55.93')
     """
     usage = rounded(price(plan, quantity), digits)
-    return usage - rounded(Fraction(usage) * Fraction(discount) / 100, digits)
+    owed = usage - rounded(Fraction(usage) * Fraction(discount) / 100, digits)
+    return owed if credits is None else owed + rounded(credits * Fraction(plan["credit_price"]), digits)
 
 
 def price(plan: Mapping[str, Any], quantity: int) -> Fraction:

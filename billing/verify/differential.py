@@ -27,6 +27,7 @@ from .billers import Answer, Biller, BillerFailed, Cycle
 from .cases import Case, cases, in_turn, together
 from .simplest import simplest
 from .strategies import TYPES
+from .told import written
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Difference:
             "expected": _said(self.expected),
             "got": None if self.got is None else _said(self.got),
             "failure": self.failure,
-            "events": [{**vars(e), "occurred_at": text_of(e.occurred_at)} for e in self.case.events],
+            "events": [written(e) for e in self.case.events],
             "message": str(self),
         }
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .. import engine
+from ..core.cycle import text_of
 from ..core.event import CONTENT, CREATED, Batch, Int64
 from ..formats import exports
 from ..formats import source as sources
@@ -21,7 +22,11 @@ from .definition import Event
 #: Where the fields of the definition's events stand among all that an event says.
 _READ = [CONTENT.index(field.name) for field in fields(Event)]
 _INSTANT = pa.timestamp("us", "UTC")
-_SCHEMA = {field.name: pa.int64() if field.name == "occurred_at" else pa.string() for field in fields(Event)}
+_SCHEMA = {
+    field.name: pa.int64() if field.name in ("occurred_at", "results") else pa.string() for field in fields(Event)
+}
+#: What few events tell: columns of it are there only where one does.
+_SELDOM = ("action", "results", "mode")
 
 
 class Told:
@@ -92,9 +97,21 @@ def table(events: Iterable[Event], *, ids: bool = True) -> pa.Table:
     columns["occurred_at"] = columns["occurred_at"].cast(_INSTANT)
     if not ids:
         del columns["event_id"]
+    for name in _SELDOM:
+        if columns[name].null_count == len(rows):
+            del columns[name]
     return pa.table(columns)
 
 
 def event_of(content: tuple[Any, ...]) -> Event:
     """An event as the definition reads it, out of all that it says, in the order of `CONTENT`."""
     return Event(*(content[k] for k in _READ))
+
+
+def written(event: Event) -> dict[str, Any]:
+    """An event as programs read it; what it called, where it tells."""
+    return {
+        name: text_of(value) if name == "occurred_at" else value
+        for name, value in vars(event).items()
+        if value is not None or name not in _SELDOM
+    }

@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from ...core.credits import WIDE
 from ...core.cycle import instant_of, micros
 from ...core.event import TYPES
 from ...core.evidence import Evidence
@@ -146,11 +147,15 @@ def _restated(content: Mapping[str, Any], show: Display) -> Section:
                show.number(content["total"])),),
     )  # fmt: skip
     tables = [moved]
+    if "credits_before" in content:
+        tables.append(_credits_moved(content, show))
     changed = [(name, "active longer than was known") for name in content["now_active"]]
     changed += [(name, "active less than was known") for name in content["no_longer_active"]]
+    changed += [(name, "used other credits than was known") for name in content.get("credits_changed", ())]
     if changed:
+        caption = f"Identities whose activity {'or credits ' if content.get('credits_changed') else ''}changed"
         rows = tuple((Cell(name, "name"), Cell(words)) for name, words in sorted(changed))
-        tables.append(Table("Identities whose activity changed", ("Identity", "Change"), rows, narrow=True))
+        tables.append(Table(caption, ("Identity", "Change"), rows, narrow=True))
     if content["late_events"]:
         tables.append(_late_events(content["late_events"], show))
     return Section(
@@ -159,6 +164,14 @@ def _restated(content: Mapping[str, Any], show: Display) -> Section:
                f"change; this one settles the difference.",),
         tables=tuple(tables),
     )  # fmt: skip
+
+
+def _credits_moved(content: Mapping[str, Any], show: Display) -> Table:
+    before = Decimal(content["credits_before"])
+    now = next(Decimal(line["quantity"]) for line in content["lines"] if line["kind"] == "credits")
+    rows = ((Cell("Before"), show.number(before)), (Cell("Computed now"), show.number(now)))
+    foot = ((Cell("Difference"), show.number(WIDE.subtract(now, before))),)
+    return Table("Credits used by actions", ("", "Credits"), rows, numeric=(1,), foot=foot, narrow=True)
 
 
 def _late_events(events: Sequence[Mapping[str, Any]], show: Display) -> Table:

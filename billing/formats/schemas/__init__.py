@@ -12,9 +12,14 @@ from typing import Final
 from pydantic import BaseModel
 
 from ...core.plan import Plan
+from ..catalogues import CatalogueDocument
 from ..terms import TermsDocument
 
-_MODELS: Final[dict[str, type[BaseModel]]] = {"plan": Plan, "terms": TermsDocument}
+_MODELS: Final[dict[str, type[BaseModel]]] = {
+    "catalogue": CatalogueDocument,
+    "plan": Plan,
+    "terms": TermsDocument,
+}
 
 
 def published() -> dict[Path, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Final
 
 from rich.console import Console
@@ -97,12 +98,17 @@ def prices_table(prices: Sequence[Price], plan: Plan) -> Table:
     return table
 
 
-def story(of: Evidence, terms: Terms) -> Iterator[str]:
-    """Why the peak is what it is, in sentences that a customer could read."""
+def story(of: Evidence, terms: Terms, credits: Decimal | None = None) -> Iterator[str]:
+    """Why the peak is what it is, in sentences that a customer could read.
+
+    `credits` are those used in the cycle, where they are paid for.
+    """
     start, end = of.cycle.start, of.cycle.end
     yield f"{of.account_id}, cycle {of.cycle.name}: {when_of(start)} to {when_of(end)} UTC."
     if of.peak_at is None:
         yield "No engagement identity was active at any moment of this cycle, so the peak is 0."
+        if credits is not None:
+            yield from _priced(of, terms, credits)
         return
     carried = of.counts[0][1]
     passers = {p.identity_id for p in of.came_and_went}
@@ -125,8 +131,12 @@ def story(of: Evidence, terms: Terms) -> Iterator[str]:
             + (f" and {len(again) - 5:,} more" if len(again) > 5 else "")
             + ". If the id was not reused on purpose, check who sent those events."
         )
+    yield from _priced(of, terms, credits)
+
+
+def _priced(of: Evidence, terms: Terms, credits: Decimal | None) -> Iterator[str]:
     if terms.plan is not None:
-        made, total = lines(terms.plan.price(of.peak), terms.plan, terms.discount)
+        made, total = lines(terms.plan.price(of.peak), terms.plan, terms.discount, credits)
         for line in made:
             yield f"{line.description} = {line.amount:,f} {total.currency}."
         if len(made) > 1:

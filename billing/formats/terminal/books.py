@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ...core.invoice import Invoice
 from ...core.restatement import Restatement, StatementRow
-from .table import add_totals, columns, money, span_of, when
+from .table import add_totals, columns, grouped, money, span_of, when
 
 #: How many are shown of many.
 _NAMES_SHOWN: Final = 5
@@ -33,6 +33,8 @@ def restatement_tables(restatements: Sequence[Restatement], numbers: Sequence[st
         billed, fresh = found.billed, found.fresh
         yield Text(f"{billed.account_id}, cycle {span_of(billed.cycle)}", style="bold")
         moved = f"peak {billed.peak:,} before, {fresh.peak:,} now"
+        if billed.credits is not None and fresh.credits is not None:
+            moved += f"; credits {grouped(billed.credits)} before, {grouped(fresh.credits.quantity)} now"
         document = f"{'invoice' if found.kind == 'supplementary_invoice' else 'credit note'}"
         yield Text(f"{moved}; settled by {'a supplementary ' if document == 'invoice' else 'a '}{document}"
                    f"{' ' + numbers[k] if numbers else ', not issued yet'}")  # fmt: skip
@@ -42,10 +44,14 @@ def restatement_tables(restatements: Sequence[Restatement], numbers: Sequence[st
         table.add_section()
         table.add_row(Text("Difference", style="bold"), Text(money(found.difference), style="bold"))
         yield table
-        for word, names in (("Active longer", found.now_active), ("Active less", found.no_longer_active)):
+        for words, names in (
+            ("Active longer than was known", found.now_active),
+            ("Active less than was known", found.no_longer_active),
+            ("Used other credits than was known", found.credits_changed),
+        ):
             if names:
                 more = f" and {len(names) - _NAMES_SHOWN:,} more" if len(names) > _NAMES_SHOWN else ""
-                yield Text(f"{word} than was known: {', '.join(names[:_NAMES_SHOWN])}{more}.")
+                yield Text(f"{words}: {', '.join(names[:_NAMES_SHOWN])}{more}.")
         events = columns("Late event", "Identity", "What", "Occurred (UTC)", "Recorded (UTC)")
         for late in found.events[:_EVENTS_SHOWN]:
             what = late.type if late.voids is None else f"{late.type} of {late.voids}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from rich import box
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...core.credits import WIDE
 from ...core.cycle import Cycle, moment
 from ...core.money import Money
 
@@ -47,6 +49,11 @@ def add_totals(
 def money(of: Money) -> str:
     """An amount and its currency."""
     return f"{of.amount:,f} {of.currency}"
+
+
+def grouped(number: Decimal | int | None) -> str:
+    """A number with all its digits and no needless zeros, its thousands apart."""
+    return f"{Decimal(number or 0).normalize(WIDE):,f}"
 
 
 def signed(of: Money) -> str:
