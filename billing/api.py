@@ -258,7 +258,8 @@ def align(
     Takes any two sources that `read` takes. `.differences` are all events that differ, `.matters`
     those that move a peak, `.effects` what each does to a cycle, `.together` those that move one
     only jointly, `.totals` what the cycles come to by each source. Amounts are told where `terms`, or
-    those of a ledger, name a plan. Events without ids are compared by content; two of one identity and
+    those of a ledger, name a plan; they are those of identities, and `.credits_left_out` says where
+    credits are paid for besides. Events without ids are compared by content; two of one identity and
     type, at most `tolerance` apart, are then one that was shifted. Raises `BadSource`, `UnknownAccount`.
     """
     reading = _reading(known_at=known_at)

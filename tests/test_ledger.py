@@ -876,6 +876,21 @@ class LedgerContract:
 
     # Reading.
 
+    def test_what_calls_did_is_told_where_it_is_asked_for(self, ledger: Ledger) -> None:
+        """Most bills do without, and what was voided, or came later, was not done."""
+        send(ledger, called("e1", "ada", "2026-01-05", action="search", results=3, mode="managed"))
+        send(ledger, connected("e2", "ada", "2026-01-04"), called("e3", "ada", "2026-01-01"))
+        send(ledger, called("e4", "ada", "2026-01-06", action="search", results=9), void("e5", "e4"))
+        send(ledger, called("e6", "bo", "2026-01-07", action="like", mode="auto", account_id="bolt"))
+        assert ledger.read().details is None
+        did = {"e1": ("search", 3, True), "e2": (None, -1, False), "e3": (None, -1, False), "e6": ("like", -1, False)}
+        assert did == _did(ledger)
+        january = at("2026-01-02"), at("2026-02-01")
+        assert {key: did[key] for key in ("e1", "e2")} == _did(ledger, lambda name: january if name == "acme" else None)
+        assert {"e1": did["e1"]} == _did(ledger, position=1)
+        assert {} == _did(ledger, lambda name: None)
+        assert "e4" in _did(ledger, position=4)
+
     def test_a_cycle_touches_the_events_of_a_window_before_it_and_no_others(
         self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -1104,6 +1119,18 @@ def _read(ledger: Ledger, position: int | None) -> tuple[Any, ...]:
         events.digest,
         events.position,
     )
+
+
+def _did(
+    ledger: Ledger, span_of: Callable[[str], tuple[int, int] | None] | None = None, position: int | None = None
+) -> dict[str, tuple[str | None, int, bool]]:
+    """What each event that a ledger reads did, by its id."""
+    events = ledger.read(span_of, position=position, ids=True, details=True)
+    did = events.details
+    assert did is not None and events.event_ids is not None
+    actions = [None if code < 0 else did.names[code].as_py() for code in did.actions.tolist()]
+    told = zip(actions, did.results.tolist(), did.managed.tolist(), strict=True)
+    return dict(zip(events.event_ids.to_pylist(), told, strict=True))
 
 
 def _sealed_by_hand(values: list[Any]) -> bytes:

@@ -49,6 +49,7 @@ def document(of: Alignment, ours: str, theirs: str, *, everything: bool = False)
         "matter": len(of.matters),
         "noise": of.noise,
         "compared_by_content": list(of.by_content),
+        **({"credits_left_out": True} if of.credits_left_out else {}),
         "events": [_difference(d, numbers[id(d)], effects[numbers[id(d)]]) for d in shown],
         "together": [
             {
@@ -70,8 +71,11 @@ def summary(of: Alignment, ours: str, theirs: str) -> str:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in of.counts.items() if count)
     count, matter, noise = len(of.differences), len(of.matters), of.noise
     told = [f"{count:,} {'event differs' if count == 1 else 'events differ'}: {kinds}."]
-    moving = f"{matter:,} of them {'moves' if matter == 1 else 'move'} a bill"
-    told.append(f"{moving}; the other {noise:,} {'is' if noise == 1 else 'are'} noise." if noise else f"{moving}.")
+    moved = "the bill of identities" if of.credits_left_out else "a bill"
+    moving = f"{matter:,} of them {'moves' if matter == 1 else 'move'} {moved}"
+    beside = " as far as that goes" if of.credits_left_out else ""
+    rest = f"; the other {noise:,} {'is' if noise == 1 else 'are'} noise{beside}" if noise else ""
+    told.append(f"{moving}{rest}.")
     if of.totals:
         told.append(
             f"Taken over together, they turn the figures of {ours} into those of {theirs} in "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -128,7 +128,7 @@ def catalogue_document(catalogue: Catalogue) -> list[dict[str, Any]]:
     ]
 
 
-def catalogue_of(documents: list[Mapping[str, Any]]) -> Catalogue:
+def catalogue_of(documents: Sequence[Mapping[str, Any]]) -> Catalogue:
     """A catalogue out of what a ledger keeps."""
     return Catalogue(
         tuple(

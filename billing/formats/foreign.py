@@ -132,6 +132,8 @@ def read_foreign(path: str, mapping: ForeignMapping | None = None) -> Foreign:
     for line, row in rows:
         try:
             told = {field: row.get(column) for field, column in columns.items()}
+            if mapping is None and row.get("kind") == "credits":
+                del told["quantity"]  # of a line of ours that counts no identities
             claims.append(_claim({k: v for k, v in told.items() if v not in (None, "")}, given, path, line))
         except BillingError as error:
             rejections.append(Rejection(error.code, path, line, error.details))

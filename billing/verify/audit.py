@@ -34,7 +34,7 @@ from . import definition, expected
 from .claims import Claim, Discrepancy, moment_text, span_text
 from .definition import Event
 from .narrow import evidence, shrunk
-from .told import Told, event_of
+from .told import Told, bare, event_of
 
 #: The types that make or end activity.
 ACTIVITY: Final = TYPES[:CREATED]
@@ -260,8 +260,8 @@ class _Auditing:
 
     def _compare_events(self, account: str, events: list[Event]) -> None:
         """A ledger's bills are read from what repeats its entries: the two must speak of the same events."""
-        seen = self._seen(account)
-        counted = [e for own in definition.billed(events).values() for e in own if e.type in ACTIVITY]
+        seen = [bare(e) for e in self._seen(account)]
+        counted = [bare(e) for own in definition.billed(events).values() for e in own if e.type in ACTIVITY]
         odd = {e.event_id: e for e in {*seen} ^ {*counted}}
         differs = any(one.claim.account_id == account for one in self.result.discrepancies)
         if not odd or differs:

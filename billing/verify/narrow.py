@@ -13,12 +13,13 @@ from ..reckoning import Question
 from . import definition, expected
 from .claims import Claim, Discrepancy, moment_text
 from .definition import Event
-from .told import table
+from .told import bare, table
 
 
 def shrunk(found: Discrepancy, seen: list[Event], told: list[Event]) -> Discrepancy:
     """The same with the fewest events on which the engine still differs; as it is, if it takes all the source."""
     claim = found.claim
+    seen, told = [bare(event) for event in seen], [bare(event) for event in told]
     last: tuple[Any, Any] | None = None
 
     def differs(some_seen: list[Event], some_told: list[Event]) -> bool:

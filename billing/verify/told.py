@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,11 @@ def table(events: Iterable[Event], *, ids: bool = True) -> pa.Table:
 def event_of(content: tuple[Any, ...]) -> Event:
     """An event as the definition reads it, out of all that it says, in the order of `CONTENT`."""
     return Event(*(content[k] for k in _READ))
+
+
+def bare(event: Event) -> Event:
+    """An event without what it called, which changes nothing about who is active."""
+    return replace(event, action=None, results=None, mode=None)
 
 
 def written(event: Event) -> dict[str, Any]:
