@@ -215,7 +215,7 @@ def price(
     format: As = Format.table,
     output: Output = None,
 ) -> None:
-    """What quantities cost under a plan, and how."""
+    """What quantities of identities cost under a plan, and how; credits come on top."""
     from ..core.errors import NotPriced
     from ..formats import documents
     from ..formats.terms import load_plan

@@ -104,7 +104,7 @@ def compare_plans(
     format: As = Format.table,
     output: Output = None,
 ) -> None:
-    """Which plan is the cheapest for how many identities, and where they break even."""
+    """Which plan is the cheapest for how many identities, and where they break even; credits come on top."""
     from ..core.breakeven import break_even
     from ..core.errors import BillingError
     from ..formats import comparisons, documents
