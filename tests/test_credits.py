@@ -622,6 +622,11 @@ def test_python_has_the_rows_as_a_table() -> None:
     assert np.dtype("int64") == empty["results"].dtype
 
 
+def test_lines_for_credits_stand_in_a_table_of_invoices() -> None:
+    lines = billing.table(billing.draft(EVENTS, terms=TERMS, first="2026-03", last="2026-03"))
+    assert [Decimal(1), None, Decimal("141.525")] == lines["quantity"].tolist()
+
+
 def test_a_ledger_answers_as_it_was_known_then(cli: Cli, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/billing.db"
     with closing(billing.open_ledger(url)) as ledger:
