@@ -129,8 +129,9 @@ def plan_at(unit_price: str) -> billing.Plan:
 
 EARLIER = (plan_at("7.77"), plan_at("7.11"))
 #: What makes no difference in the agency, since nothing there happens at one instant or within an hour
-#: of a peak, and its clocks change no peak; these have their own ledgers in `test_readings`.
-WITHOUT_EFFECT = {"computed_now", "hourly_samples", "ends_after_starts", "cycle_in_utc"}
+#: of a peak, its clocks change no peak, and nobody pays for credits; these have their own ledgers in
+#: `test_readings` and `test_credits`.
+WITHOUT_EFFECT = {"computed_now", "hourly_samples", "ends_after_starts", "cycle_in_utc", "credits_left_out"}
 
 
 @pytest.mark.parametrize("quantities", [True, False], ids=["with quantities", "amounts alone"])

@@ -44,12 +44,13 @@ class Way:
     plan: int = 0  # 0 is the one in force, 1 the version before, ...
     mode: Literal["plan", "other"] = "plan"
     discount: bool = True
+    credits: bool = True
     rounding: Literal["line", "unit"] = "line"
     tax: Decimal = Decimal(0)
 
 
 #: The fields of a way that have to do with money alone: they change no quantity.
-PRICE_FIELDS: Final = ("plan", "mode", "discount", "rounding", "tax")
+PRICE_FIELDS: Final = ("plan", "mode", "discount", "credits", "rounding", "tax")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ READINGS: Final = (
     Reading("second_earlier_plan", "the plan version before the last", (("plan", 2),)),
     Reading("other_mode", "graduated prices instead of volume prices, or the other way round", (("mode", "other"),)),
     Reading("discount_left_out", "without the discount", (("discount", False),)),
+    Reading("credits_left_out", "identities alone, without the credits", (("credits", False),)),
     Reading("rounded_per_unit", "each unit rounded by itself", (("rounding", "unit"),)),
     *(
         Reading(f"tax_{rate.normalize():f}", f"tax of {rate.normalize():f}% included", (("tax", rate),))
@@ -152,7 +154,7 @@ def amount(
     """What a quantity costs by a way; none where it has no price, or there is no such plan.
 
     `earlier` are the versions of the plan before the one in force, the latest first. `credits` is the
-    amount owed for credits, which no way reads otherwise; tax is on it too.
+    amount owed for credits, which tax is on too.
     """
     plans = [terms.plan, *earlier]
     plan = plans[way.plan] if way.plan < len(plans) else None
@@ -168,7 +170,8 @@ def amount(
     total = lines(price, plan, discount)[1] if way.rounding == "line" else None
     with localcontext(EXACT):
         owed = _by_unit(price, plan, discount) if total is None else total.amount
-        return rounded((owed + credits) * (100 + way.tax) / 100, plan.currency).amount
+        owed += credits if way.credits else Decimal(0)
+        return rounded(owed * (100 + way.tax) / 100, plan.currency).amount
 
 
 def _by_unit(price: Price, plan: Plan, discount: Decimal) -> Decimal:
