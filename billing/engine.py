@@ -30,7 +30,7 @@ from .core.evidence import Evidence, evidence
 from .core.invoice import Basis, Invoice
 from .core.sweep import Peak
 from .core.terms import AllTerms, Terms, TermsHistory, TermsVersion
-from .core.usage import Credits
+from .core.usage import Credits, metered
 from .formats import exports
 from .formats import source as sources
 from .formats.catalogues import in_force
@@ -39,7 +39,7 @@ from .formats.terms import version_of
 from .ledger.address import is_address, open_ledger
 from .ledger.entry import Head, Receipt
 from .ledger.ledger import Ledger
-from .reckoning import Activity, Question, Wanted, billed, credits, draft, metered, peaks, priced, run, swept
+from .reckoning import Activity, Question, Wanted, billed, credits, draft, peaks, priced, run, swept
 
 Bill = TypeVar("Bill", Peak, Invoice, Credits)
 #: How many events are added to a ledger in one step.
@@ -269,12 +269,13 @@ class Answer:
 
     def credits_in(self, row: Peak | Invoice | Evidence) -> Decimal | None:
         """The credits used in a cycle; none where the account does not pay for them."""
-        part, terms = self.part_of(row), self.terms_of(row)
+        found, terms = self.part_of(row).found, self.terms_of(row)
         if not terms.prices_credits:
             return None
-        code = part.found.names.accounts.to_pylist().index(row.account_id)
+        assert found.calls is not None, "what calls did was read, since it matters"
+        code = found.names.accounts.to_pylist().index(row.account_id)
         bounds = {code: (micros(row.cycle.start), micros(row.cycle.end))}
-        usage = (each for _, _, each in metered(part.found, bounds, {code: in_force(terms)}))
+        usage = (each for _, _, each in metered(found.calls, bounds, {code: in_force(terms)}))
         return reduce(WIDE.add, (each.credits for each in usage), Decimal(0))
 
     def basis_of(self, row: Peak | Invoice | Evidence) -> Basis:

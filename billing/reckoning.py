@@ -6,7 +6,7 @@ walks of the state machine, intervals, the sweep, prices.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from .core.activity import ActivityPolicy, Intervals, Walk
-from .core.credits import WIDE, Catalogue
+from .core.credits import WIDE
 from .core.cycle import Calendar, Cycle, CycleRule, micros, moment, month_of, zone_rules_version
 from .core.errors import BadCycle, BadTerms, Rejection, UnknownAccount, hint
 from .core.event import INSTANT_MAX, INSTANT_MIN, Columns, Events, Int32, Int64, Names, Tally
@@ -22,7 +22,7 @@ from .core.invoice import Basis, Invoice, lines
 from .core.kernel import SMALL
 from .core.sweep import Peak, Spans, sweep
 from .core.terms import AllTerms, Terms, TermsHistory, TermsVersion
-from .core.usage import Calls, Credits, Usage, used
+from .core.usage import Calls, Credits, metered
 from .formats.catalogues import in_force
 from .formats.source import Stream
 
@@ -280,34 +280,14 @@ class _Meter:
         rules = {code_of[name]: in_force(question.all_terms.of(name)) for name in cycles}
         self._used = {(name, row.start): Decimal(0) for name, own in cycles.items() for row in own}
         name_of = {code_of[name]: name for name in cycles}
-        for code, start, usage in metered(found, bounds, rules):
+        assert found.calls is not None, "what calls did was read, since it matters"
+        for code, start, usage in metered(found.calls, bounds, rules):
             key = name_of[code], start
             self._used[key] = WIDE.add(self._used[key], usage.credits)
 
     def of(self, row: Peak) -> Decimal | None:
         """The credits used in a cycle; none where nobody pays for them."""
         return self._used.get((row.account_id, row.start))
-
-
-def metered(
-    found: Activity, bounds: Mapping[int, Sequence[int]], catalogues: Mapping[int, Catalogue]
-) -> Iterator[tuple[int, int, Usage]]:
-    """What was used in some cycles: the code of the account, the start of the cycle, and the usage.
-
-    `bounds` are those of the cycles of each account, which adjoin, `catalogues` what its actions cost.
-    """
-    assert found.calls is not None, "what calls did was read, since it is asked for"
-    several: list[tuple[Catalogue, list[int]]] = []
-    for code in bounds:  # almost always there is one catalogue for all
-        of = next((codes for known, codes in several if known is catalogues[code]), None)
-        if of is None:
-            several.append((catalogues[code], [code]))
-        else:
-            of.append(code)
-    for catalogue, codes in several:
-        places = [(code, start) for code in codes for start in bounds[code][:-1]]
-        for usage in used(found.calls, [(code, bounds[code]) for code in codes], catalogue):
-            yield (*places[usage.place], usage)
 
 
 def credits(found: Activity, question: Question) -> Iterator[Credits]:
@@ -322,7 +302,9 @@ def credits(found: Activity, question: Question) -> Iterator[Credits]:
     bounds = {code: bounds[1:] for code, (bounds, _) in spans.items() if bounds}
     cycle_of = {(code, micros(cycle.start)): cycle for code, (_, cycles) in spans.items() for cycle in cycles}
     catalogues = {code: in_force(question.all_terms.of(names[code])) for code in bounds}
-    rows = [Credits.of(names[c], cycle_of[c, start], usage) for c, start, usage in metered(found, bounds, catalogues)]
+    assert found.calls is not None, "what calls did was read, since it is asked for"
+    usage = metered(found.calls, bounds, catalogues)
+    rows = [Credits.of(names[code], cycle_of[code, start], each) for code, start, each in usage]
     yield from sorted(rows, key=lambda row: (row.account_id, row.cycle))
 
 

@@ -169,6 +169,15 @@ def test_an_account_without_calls_is_told_with_nothing() -> None:
         crediting.credits(table(events), Question(accounts=("nobody",)))
 
 
+def test_accounts_with_catalogues_of_their_own_are_charged_by_them() -> None:
+    events = [called("e1", "ada", "2026-01-05"), replace(called("e2", "bo", "2026-01-05"), account_id="bolt")]
+    events += [replace(event, account_id="cray", event_id="e3") for event in events[:1]]
+    double, again = (Catalogue((CatalogueVersion(ratio=Decimal(2)),)) for _ in range(2))
+    terms = AllTerms(accounts={"bolt": Terms(TEN, catalogue=double), "cray": Terms(TEN, catalogue=again)})
+    rows = crediting.credits(table(events), Question(terms)).rows
+    assert [("acme", 1), ("bolt", 2), ("cray", 2)] == [(row.account_id, row.credits) for row in rows]
+
+
 def test_results_are_summed_beyond_what_a_machine_counts_to() -> None:
     count = 10_000
     source = pa.table(

@@ -6,7 +6,7 @@ one multiplication. So a million of them take no longer than to sort a million n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -124,6 +124,22 @@ def used(calls: Calls, cycles: Sequence[tuple[int, Sequence[int]]], catalogue: C
             on_standard=WIDE.add(before.on_standard, other),
         )
     return sorted(found.values(), key=lambda u: (u.place, u.action is None, u.action or "", u.standard))
+
+
+def metered(
+    calls: Calls, bounds: Mapping[int, Sequence[int]], catalogues: Mapping[int, Catalogue]
+) -> Iterator[tuple[int, int, Usage]]:
+    """What was used in some cycles: the code of the owner, the start of the cycle, and the usage.
+
+    `bounds` are those of the cycles of each owner, which adjoin, `catalogues` what its actions cost.
+    """
+    several: dict[Catalogue, list[int]] = {}  # almost always there is one for all
+    for code in bounds:
+        several.setdefault(catalogues[code], []).append(code)
+    for catalogue, codes in several.items():
+        places = [(code, start) for code in codes for start in bounds[code][:-1]]
+        for usage in used(calls, [(code, bounds[code]) for code in codes], catalogue):
+            yield (*places[usage.place], usage)
 
 
 def credits_of(calls: Calls, cycles: Sequence[tuple[int, Sequence[int]]], catalogue: Catalogue) -> dict[int, Decimal]:
