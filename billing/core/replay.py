@@ -54,6 +54,11 @@ class Moments:
     def __len__(self) -> int:
         return len(self.accounts)
 
+    def slices(self, row: int) -> list[int]:
+        """The ends of the slices of the time that is left."""
+        moment, left = int(self.moments[row]), int(self.ends[row] - self.moments[row])
+        return [moment + k * left // SLICES for k in range(1, SLICES + 1)]
+
     def part(self, first: int, end: int) -> Moments:
         """Rows `first` to `end`, the latter not included."""
         return Moments(*(getattr(self, field.name)[first:end] for field in fields(self)))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .activity import Intervals
 from .cycle import Cycle, micros
 from .errors import NotPriced
 from .money import Money
@@ -102,13 +101,6 @@ class Status:
     def free(self) -> int:
         """How many more can be active at once before the peak rises."""
         return self.peak - len(self.active)
-
-
-def active_now(intervals: Intervals, names: Sequence[str], now: int) -> tuple[Asleep, ...]:
-    """Who is active at `now`, and until when; `intervals` come from events before it alone."""
-    found = intervals.at(intervals.ends > now)
-    asleep = [Asleep(names[i], end) for i, end in zip(found.identities.tolist(), found.ends.tolist(), strict=True)]
-    return tuple(sorted(asleep, key=lambda each: (each.at, each.identity_id)))
 
 
 def _falling(now: int, ends: Sequence[int], end: int) -> Iterator[tuple[int, int]]:
