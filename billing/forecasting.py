@@ -99,7 +99,7 @@ def backtests(
         for length in months:
             own = [each for each in histories if each.rule.months == length]
             replays = _replays(part, [(each, each.over, _ratio(phase)) for each in own])
-            found.append(backtest(replays, phase, season=12 // length, seed=seed))
+            found.append(backtest(replays, phase, months=length, seed=seed))
         if progress:
             progress(1)
     return found, answered

@@ -49,10 +49,11 @@ class Score:
 class Backtest:
     """How forecasts at one phase came out: that of ours first, then simpler ways.
 
-    `cycles` is how many were forecast, of `accounts` accounts; in `settled` of them the peak was
-    reached before the moment, so that there was nothing left to guess.
+    All cycles are of so many `months`. `cycles` is how many were forecast, of `accounts` accounts; in
+    `settled` of them the peak was reached before the moment, so that there was nothing left to guess.
     """
 
+    months: int
     phase: float
     cycles: int
     accounts: int
@@ -60,21 +61,21 @@ class Backtest:
     scores: tuple[Score, ...]
 
 
-def backtest(replays: Replays, phase: float, *, season: int, seed: int = 0) -> Backtest:
-    """Score the forecasts of all cycles with enough history; `season` is how many cycles make a year."""
+def backtest(replays: Replays, phase: float, *, months: int = 1, seed: int = 0) -> Backtest:
+    """Score the forecasts of all cycles with enough history, from replays at one phase of cycles of so many months."""
     forecaster = Forecaster(replays, seed=seed)
     rows = np.flatnonzero(forecaster.able)
     floors, finals = replays.floors[rows], replays.finals[rows]
     if not len(rows):
-        return Backtest(phase, 0, 0, 0, ())
+        return Backtest(months, phase, 0, 0, 0, ())
     peaks = [guess.peak for guess in forecaster.guesses(rows.tolist())]
     ours = _score("forecast", _quantiles(peaks), finals)
     scores = [_with_bands(ours, peaks, finals)]
-    for name, points in _simpler(replays, rows, forecaster.cycles, season):
+    for name, points in _simpler(replays, rows, forecaster.cycles, 12 // months):
         guessed = np.maximum(points, floors[:, None]).astype(np.float64)
         scores.append(_score(name, np.broadcast_to(guessed, (len(rows), len(QUANTILES))), finals))
     accounts = len(np.unique(replays.at.accounts[rows]))
-    return Backtest(phase, len(rows), accounts, int((floors == finals).sum()), tuple(scores))
+    return Backtest(months, phase, len(rows), accounts, int((floors == finals).sum()), tuple(scores))
 
 
 def _quantiles(peaks: Sequence[Chances]) -> Float:
