@@ -11,10 +11,12 @@ if TYPE_CHECKING:
         agree,
         align,
         append,
+        backtest,
         close,
         compare,
         draft,
         explain,
+        forecast,
         intervals,
         open_ledger,
         peaks,
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
         reconcile,
         restate,
         statement,
+        status,
     )
     from .closing import Closing
     from .comparing import Comparing
     from .core.activity import ActivityPolicy
     from .core.alignment import Difference, Event
     from .core.breakeven import BreakEven, Stretch, break_even
+    from .core.chances import Chances
     from .core.comparison import AccountRow, Comparison, CycleRow, Overall
     from .core.cycle import Cycle, CycleRule
     from .core.diagnosis import Cause, Diagnosis, Disputed, Explanation, Reconciliation
@@ -49,13 +53,16 @@ if TYPE_CHECKING:
     )
     from .core.event import Events, Tally
     from .core.evidence import Evidence, Passerby, Witness
+    from .core.forecast import Amounts, Forecast, TierChance
+    from .core.forecaster import Guess
     from .core.invoice import Basis, Invoice, Line
     from .core.meeting import Meeting
     from .core.money import Money
-    from .core.nearby import Nearby
+    from .core.nearby import At, Nearby
     from .core.plan import Part, Plan, PlanWarning, Price, Tier
     from .core.reconcile import Match, Theirs
     from .core.restatement import Billed, LateEvent, Restatement
+    from .core.status import Asleep, Owed, Status
     from .core.terms import AllTerms, Terms, TermsVersion
     from .formats.terms import load_terms
     from .ledger.entry import Document, Entry, Head, Receipt
@@ -70,10 +77,12 @@ _HOMES = {
         "agree",
         "align",
         "append",
+        "backtest",
         "close",
         "compare",
         "draft",
         "explain",
+        "forecast",
         "intervals",
         "open_ledger",
         "peaks",
@@ -81,13 +90,18 @@ _HOMES = {
         "reconcile",
         "restate",
         "statement",
+        "status",
     ),
     "closing": ("Closing",),
     "comparing": ("Comparing",),
     "core.breakeven": ("BreakEven", "Stretch", "break_even"),
     "core.comparison": ("AccountRow", "Comparison", "CycleRow", "Overall"),
     "core.meeting": ("Meeting",),
-    "core.nearby": ("Nearby",),
+    "core.nearby": ("At", "Nearby"),
+    "core.chances": ("Chances",),
+    "core.forecast": ("Amounts", "Forecast", "TierChance"),
+    "core.forecaster": ("Guess",),
+    "core.status": ("Asleep", "Owed", "Status"),
     "core.activity": ("ActivityPolicy",),
     "core.alignment": ("Difference", "Event"),
     "core.effect": ("Alignment", "CycleTotal", "Effect", "Figure", "Origin", "Together"),
@@ -130,6 +144,9 @@ __all__ = [
     "ActivityPolicy",
     "Alignment",
     "AllTerms",
+    "Amounts",
+    "Asleep",
+    "At",
     "BadCycle",
     "BadForeign",
     "BadLedger",
@@ -142,6 +159,7 @@ __all__ = [
     "BillingError",
     "BreakEven",
     "Cause",
+    "Chances",
     "Closing",
     "Comparing",
     "Comparison",
@@ -160,6 +178,8 @@ __all__ = [
     "Evidence",
     "Explanation",
     "Figure",
+    "Forecast",
+    "Guess",
     "Head",
     "Invoice",
     "LateEvent",
@@ -172,6 +192,7 @@ __all__ = [
     "NotPriced",
     "Origin",
     "Overall",
+    "Owed",
     "Part",
     "Passerby",
     "Plan",
@@ -184,23 +205,27 @@ __all__ = [
     "Restatement",
     "Restating",
     "StaleLedger",
+    "Status",
     "Stretch",
     "Tally",
     "Terms",
     "TermsVersion",
     "Theirs",
     "Tier",
+    "TierChance",
     "Together",
     "UnknownAccount",
     "Witness",
     "agree",
     "align",
     "append",
+    "backtest",
     "break_even",
     "close",
     "compare",
     "draft",
     "explain",
+    "forecast",
     "intervals",
     "load_terms",
     "open_ledger",
@@ -209,6 +234,7 @@ __all__ = [
     "reconcile",
     "restate",
     "statement",
+    "status",
     "table",
 ]
 

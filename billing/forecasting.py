@@ -93,7 +93,7 @@ def backtests(
     part = answered.parts[-1]
     asked = {*question.accounts}
     histories = [each for each in _histories(part, now) if not asked or each.account_id in asked]
-    months = sorted({each.rule.months for each in histories})
+    months = sorted({each.rule.months for each in histories}) or [1]
     found = []
     for phase in phases:
         for length in months:

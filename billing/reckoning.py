@@ -278,7 +278,7 @@ class _Asked:
                 return [], []  # never active: no cycles of its own
             first = calendar.index_at(int(self._since[code])) if first is None else first
             last = calendar.index_at(int(self._until[code]) - 1) if last is None else last
-        if q.as_of is not None:
+        if q.as_of is not None and q.open_at is None:
             last = min(last, calendar.index_at(q.as_of - 1))
         if last < first:
             return [], []

@@ -117,9 +117,9 @@ class Past:
     def replays(self, at: Moments, policy: ActivityPolicy) -> Replays:
         """What was seen from each moment, and what became of it, under one policy."""
         sizes = self._sizes[at.accounts] + np.diff(self._first_event)[at.accounts]
-        bounds = np.flatnonzero(np.diff(np.cumsum(sizes) // _ROWS)) + 1
-        parts = [at.part(int(a), int(b)) for a, b in zip([0, *bounds], [*bounds, len(at)], strict=True)]
-        return Replays.joined([self._replayed(part, policy) for part in parts])
+        cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // _ROWS)) + 1
+        parts = pairwise([0, *cuts.tolist(), len(at)])
+        return Replays.joined([self._replayed(at.part(*part), policy) for part in parts])
 
     def _replayed(self, at: Moments, policy: ActivityPolicy) -> Replays:
         sizes = self._sizes[at.accounts]
@@ -178,7 +178,7 @@ class Past:
         first = np.sort(np.unique(at.accounts, return_index=True)[1])
         bounds = [
             [*np.stack([part.starts, part.moments], 1).ravel().tolist(), int(part.ends[-1])]
-            for part in (at.part(int(a), int(b)) for a, b in zip(first, [*first[1:], len(at)], strict=True))
+            for part in (at.part(*span) for span in pairwise([*first.tolist(), len(at)]))
         ]
         place = np.full(len(self._sizes), len(bounds), np.int32)
         place[at.accounts[first]] = np.arange(len(first), dtype=np.int32)

@@ -142,8 +142,8 @@ def _tiers(told: Sequence[Forecast]) -> Iterator[str]:
 
 #: What the columns of a backtest say.
 _LEGEND: Final = (
-    "Pinball, error and interval are losses, in identities: the less the better. A band of 80 % should hold what came in "
-    "80 of 100 cycles. It holds more where the peak was reached before, since no band of whole numbers is shorter than one; "
+    "Pinball, error and interval are losses, in identities: the less the better. A band of 80 % should hold what came "
+    "in 80 of 100 cycles. It holds more where the peak was reached before, since no band is shorter than one number; "
     '"evenly" counts a value at the edge of the band in part, and should be near 80 % everywhere.'
 )
 
