@@ -30,7 +30,7 @@ PHASES: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
 #: Accounts whose cycles are at about one phase are forecast together, in so many groups.
 _GROUPS: Final = 20
 #: So many other accounts, at most, tell those of a group how it goes.
-_PEERS: Final = 100
+_PEERS: Final = 60
 
 Progress = Callable[[int], None] | None
 
@@ -94,11 +94,12 @@ def backtests(
     asked = {*question.accounts}
     histories = [each for each in _histories(part, now) if not asked or each.account_id in asked]
     months = sorted({each.rule.months for each in histories}) or [1]
+    past = _past(part)
     found = []
     for phase in phases:
         for length in months:
             own = [each for each in histories if each.rule.months == length]
-            replays = _replays(part, [(each, each.over, _ratio(phase)) for each in own])
+            replays = _replays(past, [(each, each.over, _ratio(phase)) for each in own])
             found.append(backtest(replays, phase, months=length, seed=seed))
         if progress:
             progress(1)
@@ -225,12 +226,16 @@ def _histories(part: Part, now: int) -> list[_History]:
     return histories
 
 
-def _replays(part: Part, asked: Sequence[_Asked]) -> Replays:
-    """Cycles of some accounts, each looked at from within."""
+def _past(part: Part) -> Past:
+    """What happened to the identities that are counted."""
     names, events = part.found.names, part.events
     assert events is not None, "what is forecast was read whole"
     counted = events.columns.where(~names.standard[events.columns.identities])
-    past = Past(counted, part.found.intervals, names.account_of)
+    return Past(counted, part.found.intervals, names.account_of)
+
+
+def _replays(past: Past, asked: Sequence[_Asked]) -> Replays:
+    """Cycles of some accounts, each looked at from within."""
     found = []
     for policy in sorted({each.policy for each, _, _ in asked}, key=repr) or [ActivityPolicy()]:
         own = [each for each in asked if each[0].policy == policy]
@@ -251,13 +256,14 @@ def _guesses(
             passed, length = each.phase(now)
             groups.setdefault((each.rule.months, passed * _GROUPS // length), []).append(each)
     found: dict[str, Guess] = {}
+    past = _past(part)
     for (months, group), own in sorted(groups.items()):
         asked: list[_Asked] = [(each, each.bounds, each.phase(now)) for each in own]
         mine = {each.account_id for each in own}
         others = [each for each in histories if each.rule.months == months and each.account_id not in mine]
         peers = others[:: -(-len(others) // _PEERS) or 1]
         asked += [(each, each.over, (2 * group + 1, 2 * _GROUPS)) for each in peers]
-        replays = _replays(part, asked)
+        replays = _replays(past, asked)
         forecaster = Forecaster(replays, seed=seed)
         # The open cycle of an account is its last row.
         row_of = {account: row for row, account in enumerate(replays.at.accounts.tolist())}

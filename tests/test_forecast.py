@@ -282,7 +282,9 @@ def test_what_came_later_changes_no_past_forecast() -> None:
     for now in (early, late):
         answered = engine.answer(told, Question(as_of=now))
         histories = forecasting._histories(answered.parts[0], now)
-        replays = forecasting._replays(answered.parts[0], [(h, h.bounds[:8], (1, 2)) for h in histories])
+        replays = forecasting._replays(
+            forecasting._past(answered.parts[0]), [(h, h.bounds[:8], (1, 2)) for h in histories]
+        )
         scores.append(backtest(replays, 0.5))
     assert scores[0] == scores[1]
     assert forecasting.backtests(told, question, early)[0] != forecasting.backtests(told, question, late)[0]

@@ -28,7 +28,8 @@ def status_tables(statuses: Sequence[Status], *, identities: bool = False) -> It
     if not statuses:
         yield Text("No cycle is open: the source has no account.")
         return
-    yield Text(f"Certain as of {when(statuses[0].now)} UTC, whatever happens next", style="bold")
+    now = when(statuses[0].now)
+    yield Text(f"Certain as of {now} UTC, whatever happens next; only what is learned late can change it", style="bold")
     priced = any(each.owed for each in statuses)
     amounts = ("So far>", "At least>", "One more>", "To the next tier>") if priced else ()
     table = columns("Account", "Cycle", "Active>", "Peak>", "Reached (UTC)", "Free>", "Carried>", *amounts)
@@ -91,7 +92,7 @@ def forecast_tables(forecasts: Sequence[Forecast], *, identities: bool = False) 
     """What is certain of open cycles, and where they are heading."""
     yield from status_tables([each.status for each in forecasts], identities=identities)
     if told := [each for each in forecasts if each.guess is not None]:
-        yield Text("Likely, by what became of past cycles at the same phase", style="bold")
+        yield Text("Likely, by what became of past cycles from the same phase on", style="bold")
         yield _peaks_table(told)
         if any(each.amounts for each in told):
             yield _amounts_table(told)
