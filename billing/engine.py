@@ -15,33 +15,33 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import reduce
 from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from .core.activity import ActivityPolicy, OutOfOrder
-from .core.credits import WIDE
 from .core.cycle import Cycle, micros, moment, zone_rules_version
 from .core.errors import BadCycle, BadLedger, BadSource, Rejection, UnknownAccount, quoted
 from .core.event import INSTANT_MAX, Batch, Columns, Events, Names, Tally
 from .core.evidence import Evidence, evidence
 from .core.invoice import Basis, Invoice
+from .core.status import Status
 from .core.sweep import Peak
 from .core.terms import AllTerms, Terms, TermsHistory, TermsVersion
-from .core.usage import Credits, metered
+from .core.usage import Credits
 from .formats import exports
 from .formats import source as sources
-from .formats.catalogues import in_force
 from .formats.rows import Reading
 from .formats.terms import version_of
 from .ledger.address import is_address, open_ledger
 from .ledger.entry import Head, Receipt
 from .ledger.ledger import Ledger
-from .reckoning import Activity, Question, Wanted, billed, credits, draft, peaks, priced, run, swept
+from .reckoning import Activity, Meter, Question, Wanted, billed, credits, draft, peaks, priced, run, swept
 
 Bill = TypeVar("Bill", Peak, Invoice, Credits)
+#: What is about one cycle of one account.
+OfCycle = Peak | Invoice | Evidence | Status | Credits
 #: How many events are added to a ledger in one step.
 APPEND_ROWS: Final = 100_000
 
@@ -259,26 +259,26 @@ class Answer:
         """The evidence for every peak, as `drafts` has them; only where the question asked for `ids`."""
         return [_evidence(part, row) for row, part in self._rows(lambda p: peaks(p.found, p.question))]
 
-    def part_of(self, row: Peak | Invoice | Evidence) -> Part:
+    def part_of(self, row: OfCycle) -> Part:
         """What was computed under the terms that a cycle is billed by."""
         return next(part for part in self.parts if self._in_force(part, row))
 
-    def terms_of(self, row: Peak | Invoice | Evidence) -> Terms:
+    def terms_of(self, row: OfCycle) -> Terms:
         """The terms that a cycle is billed by."""
         return self.part_of(row).question.all_terms.of(row.account_id)
 
-    def credits_in(self, row: Peak | Invoice | Evidence) -> Decimal | None:
-        """The credits used in a cycle; none where the account does not pay for them."""
-        found, terms = self.part_of(row).found, self.terms_of(row)
-        if not terms.prices_credits:
-            return None
-        assert found.calls is not None, "what calls did was read, since it matters"
-        code = found.names.accounts.to_pylist().index(row.account_id)
-        bounds = {code: (micros(row.cycle.start), micros(row.cycle.end))}
-        usage = (each for _, _, each in metered(found.calls, bounds, {code: in_force(terms)}))
-        return reduce(WIDE.add, (each.credits for each in usage), Decimal(0))
+    def credits_used(self, rows: Iterable[Peak]) -> dict[tuple[str, int], Decimal]:
+        """The credits used in some cycles, by account and start; without those of accounts that do not pay for them."""
+        used: dict[tuple[str, int], Decimal] = {}
+        rows = list(rows)
+        for part in self.parts:
+            if part.question.all_terms.prices_credits:
+                own = [row for row in rows if self._in_force(part, row)]
+                meter = Meter(part.found, part.question, own)
+                used |= {(row.account_id, row.start): found for row in own if (found := meter.of(row)) is not None}
+        return used
 
-    def basis_of(self, row: Peak | Invoice | Evidence) -> Basis:
+    def basis_of(self, row: OfCycle) -> Basis:
         """What a cycle was computed from, as its invoice names it."""
         part = self.part_of(row)
         found, version = part.found, part.version
@@ -290,7 +290,7 @@ class Answer:
         found = [(row, part) for part in self.parts for row in rows_of(part) if self._in_force(part, row)]
         return sorted(found, key=lambda r: (r[0].account_id, r[0].cycle)) if len(self.parts) > 1 else found
 
-    def _in_force(self, part: Part, row: Peak | Invoice | Evidence | Credits) -> bool:
+    def _in_force(self, part: Part, row: OfCycle) -> bool:
         return self.history is None or self.history.in_force(micros(row.cycle.start)) is part.version
 
 

@@ -599,6 +599,25 @@ def test_an_explanation_says_what_credits_cost_also_where_nobody_was_active(cli:
     assert "so the peak is 0.\n" in out and "1 credit for actions: 1 x 0.02 = 0.02 USD." in out
 
 
+def test_where_a_cycle_is_open_credits_used_so_far_are_certain_and_more_may_come(tmp_path: Path) -> None:
+    events = [called("e1", "ada", "2026-01-05", results=10), called("e2", "ada", "2026-01-20", results=4)]
+    events += [standard("e3", "bot"), called("e4", "bot", "2026-01-06", results=2)]
+    path = tmp_path / "events.parquet"
+    pq.write_table(table(events, ids=False), path)
+    for source in (table(events), billing.read(table(events)), str(path)):
+        for day, owed in (("2026-01-05T00:00:00.000001", "15.00"), ("2026-01-10", "16.00"), ("2026-01-21", "18.00")):
+            for found in (
+                billing.status(source, terms=TEN, as_of=utc(day)),
+                [each.status for each in billing.forecast(source, terms=TEN, as_of=utc(day))],
+            ):
+                (status,) = found
+                assert status.owed is not None
+                assert (owed, owed) == (str(status.owed.so_far.amount), str(status.owed.least.total.amount))
+                assert "10.00 USD" == str(status.owed.one_more)
+    (free,) = billing.status(table(events), terms=FREE, as_of=utc("2026-01-21"))
+    assert free.owed is not None and "10.00 USD" == str(free.owed.so_far)
+
+
 # The doors.
 
 

@@ -189,7 +189,9 @@ def explain(
     else:
         from ..formats.terminal import bills as tables
 
-        told = tables.story(of, answered.terms_of(of), answered.credits_in(of))
+        (used,) = [row for row in answered.peaks() if row.cycle == of.cycle]
+        credits = answered.credits_used([used]).get((of.account_id, used.start))
+        told = tables.story(of, answered.terms_of(of), credits)
         print_tables(output, lambda to: [*told, tables.evidence_table(of)])
     finish(answered.found, rejections)
 

@@ -7,7 +7,7 @@ from importlib.abc import MetaPathFinder
 
 import typer
 
-from . import bills, books, compare, credits, export, papers, proofs, reconcile
+from . import bills, books, compare, credits, export, forecast, papers, proofs, reconcile
 from .printing import UNUSABLE, say
 from .verify import verify
 
@@ -27,6 +27,8 @@ app.command()(bills.invoice)
 app.command()(bills.explain)
 app.command()(bills.price)
 app.command()(credits.credits)
+app.command()(forecast.status)
+app.command()(forecast.forecast)
 app.command()(compare.compare)
 app.command()(verify)
 app.add_typer(plans, name="plan")

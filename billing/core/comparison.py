@@ -133,16 +133,17 @@ class Comparison:
 
 def under(name: str, drafts: Iterable[Invoice], terms_of: Callable[[Invoice], Terms]) -> Under:
     """Drafts under some terms, with what is near each of them."""
-    totals: dict[int, Totals] = {}
+    totals: dict[tuple[int, Decimal], Totals] = {}
 
     def bill(drafted: Invoice) -> Bill:
         terms = terms_of(drafted)
         assert terms.plan is not None, "what was drafted has a plan"
-        priced = totals.setdefault(id(terms), Totals(terms.plan, terms.discount))
-        near = priced.near(drafted.peak)
-        if (credits := drafted.credits) is not None:
-            near = near.with_besides(Money(credits.amount, drafted.currency))
-        return Bill(drafted, terms, near)
+        besides = Decimal(0) if drafted.credits is None else drafted.credits.amount
+        key = id(terms), besides
+        if key not in totals:
+            totals[key] = Totals(terms.plan, terms.discount, besides)
+        priced = totals[key]
+        return Bill(drafted, terms, priced.near(drafted.peak))
 
     return Under(name, tuple(map(bill, drafts)))
 

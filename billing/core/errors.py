@@ -399,6 +399,10 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "{count} of {total} calls name no action, so no credits are claimed for them",
         "Send the action with each action.called.",
     ),
+    "credits_so_far": (
+        "amounts have the credits used so far in them, and none of those to come, which are not forecast",
+        "Expect more where actions go on being called.",
+    ),
     "credits_not_weighed": (
         "amounts are those of identities alone: what differences in actions, results and modes do to credits is not "
         "weighed",

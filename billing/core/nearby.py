@@ -36,15 +36,6 @@ class Nearby:
     higher: At | None
     cheaper: At | None
 
-    def with_besides(self, owed: Money) -> Nearby:
-        """The same where something else is owed whatever the quantity."""
-
-        def more(at: At | None) -> At | None:
-            return None if at is None else At(at.quantity, at.total + owed)
-
-        here = At(self.at.quantity, self.at.total + owed)
-        return Nearby(here, more(self.lower), more(self.higher), more(self.cheaper))
-
     @property
     def change(self) -> int | None:
         """The smallest change of the quantity that changes the total; upwards, of two as small."""
@@ -53,10 +44,14 @@ class Nearby:
 
 
 class Totals:
-    """The total of an invoice for each quantity, by a plan and a discount (a percentage)."""
+    """The total of an invoice for each quantity, by a plan and a discount (a percentage).
 
-    def __init__(self, plan: Plan, discount: Decimal = Decimal(0)) -> None:
+    `besides` is what is owed whatever the quantity: for credits.
+    """
+
+    def __init__(self, plan: Plan, discount: Decimal = Decimal(0), besides: Decimal = Decimal(0)) -> None:
         self._plan = plan
+        self._besides = Money(besides, plan.currency)
         self._discount = discount
         self._spans = plan.spans()
         self._known: dict[int, Nearby] = {}
@@ -64,7 +59,8 @@ class Totals:
     def of(self, quantity: int) -> Money:
         """What a quantity comes to. Raises `NotPriced`."""
         usage = self._plan.price(quantity).total
-        return usage + taken_off_by(self._discount, usage) if self._discount else usage
+        owed = usage + taken_off_by(self._discount, usage) if self._discount else usage
+        return owed + self._besides if self._besides.amount else owed
 
     def near(self, quantity: int) -> Nearby:
         """What is owed for a quantity, and where that changes. Raises `NotPriced`."""
@@ -72,6 +68,11 @@ class Totals:
             here = At(quantity, self.of(quantity))
             self._known[quantity] = Nearby(here, self._lower(here), self._higher(here), self._cheaper(here))
         return self._known[quantity]
+
+    def least(self, quantity: int) -> At:
+        """The smallest total of a quantity and all above it; the first of them that has it. Raises `NotPriced`."""
+        here = At(quantity, self.of(quantity))
+        return min([here, *(self._at(first) for first, _ in self._after(quantity))], key=lambda at: at.total.amount)
 
     def _higher(self, here: At) -> At | None:
         for first, last in self._after(here.quantity):
