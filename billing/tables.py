@@ -11,8 +11,10 @@ from .comparing import Comparing
 from .core.diagnosis import Reconciliation
 from .core.effect import Alignment
 from .core.evidence import Evidence
+from .core.forecast import Forecast
 from .core.invoice import Invoice
-from .formats import alignments, comparisons, documents, reconciliations
+from .core.status import Status
+from .formats import alignments, comparisons, documents, forecasts, reconciliations
 from .ledger.entry import Document
 from .restating import Restating
 
@@ -20,38 +22,57 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: What has a table of its own.
-Shown: TypeAlias = Evidence | Closing | Restating | Reconciliation | Comparing | Alignment | Sequence[Invoice]
+Shown: TypeAlias = (
+    Evidence
+    | Closing
+    | Restating
+    | Reconciliation
+    | Comparing
+    | Alignment
+    | Sequence[Invoice]
+    | Sequence[Status]
+    | Sequence[Forecast]
+)
 
 #: What the columns hold that hold no text.
 _INSTANTS: Final = (
     *("cycle_start", "cycle_end", "peak_at", "occurred_at", "theirs_occurred_at"),
-    *("covers_until", "active_since", "active_until"),
+    *("covers_until", "active_since", "active_until", "as_of"),
 )
 _AMOUNTS: Final = (
     *("unit_price", "amount", "total", "billed", "now", "other", "difference", "percent"),
     *("amount_ours", "amount_theirs", "amount_from", "amount_to"),
+    *("so_far", "least", "one_more"),
+    *(column for column in forecasts.FORECAST_COLUMNS if column.startswith("amount_")),
 )
-_COUNTS: Final = ("peak", "peak_before", "peak_from", "peak_to", "cycles", "other_cycles")
+_COUNTS: Final = (
+    *("peak", "peak_before", "peak_from", "peak_to", "cycles", "other_cycles"),
+    *("active", "free", "carried", "peak_so_far"),
+)
 #: Counts that somebody may not have told.
-_OPEN_COUNTS: Final = ("quantity", "quantity_ours", "quantity_theirs")
+_OPEN_COUNTS: Final = (
+    *("quantity", "quantity_ours", "quantity_theirs", "least_at", "to_next_tier", "cheaper_at", "median", "peers"),
+    *(column for column in forecasts.FORECAST_COLUMNS if column.startswith(("low_", "high_"))),
+)
 
 
 def table(of: Shown) -> pd.DataFrame:
     """What a verb found, as a table.
 
-    `of` is what `explain`, `draft`, `close`, `restate`, `reconcile`, `compare` or `align` gave. The rows
-    are: of evidence, the identities that were active at the peak; of invoices, their lines; of a closing
-    and a restating, one for each document, with its number once issued; of a reconciliation, every cycle
-    compared; of a comparing, the accounts; of an alignment, each event that moves a cycle. Text is str,
-    instants are datetime64[us, UTC], amounts `Decimal`, and counts int64, or Int64 where some are not told;
-    quantities are `Decimal` where credits are among them, which may be fractions.
+    `of` is what `explain`, `draft`, `close`, `restate`, `reconcile`, `compare`, `align`, `status` or
+    `forecast` gave. The rows are: of evidence, the identities that were active at the peak; of invoices,
+    their lines; of a closing and a restating, one for each document, with its number once issued; of a
+    reconciliation, every cycle compared; of a comparing, the accounts; of an alignment, each event that
+    moves a cycle; of statuses and forecasts, the open cycles. Text is str, instants are
+    datetime64[us, UTC], amounts `Decimal`, and counts int64, or Int64 where some are not told; quantities
+    are `Decimal` where credits are among them, which may be fractions.
     """
     found = _frame(*_rows(of))
     # The differences of an alignment are counted; elsewhere a number is that of a document.
     return found.astype({"number": "int64"}) if isinstance(of, Alignment) else found
 
 
-def _rows(of: Shown) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
+def _rows(of: Any) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
     match of:
         case Evidence():
             return documents.evidence(of)["identities"], documents.WITNESS_COLUMNS
@@ -70,6 +91,10 @@ def _rows(of: Shown) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
             return found, comparisons.ACCOUNT_COLUMNS
         case Alignment():
             return list(alignments.rows(of)), alignments.COLUMNS
+        case [Status(), *_]:
+            return [*map(forecasts.status, of)], forecasts.STATUS_COLUMNS
+        case [Forecast(), *_]:
+            return [*map(forecasts.forecast_row, of)], forecasts.FORECAST_COLUMNS
     return [line for drafted in of for line in documents.invoice_lines(drafted)], documents.LINE_COLUMNS
 
 

@@ -20,6 +20,7 @@ AGENCY = Path(__file__).parent.parent / "fixtures" / "agency"
 EVENTS, LATE, TERMS = (str(AGENCY / name) for name in ("events.csv", "late.csv", "terms.toml"))
 THEIRS = str(AGENCY.parent / "foreign" / "stripe.csv")
 MAY = ("--first", "2025-05", "--last", "2025-05")
+OCTOBER, THEN = datetime(2025, 10, 20, tzinfo=UTC), ("--as-of", "2025-10-20T00:00:00Z")
 IN_MAY: dict[str, Any] = {"first": "2025-05", "last": "2025-05", "terms": TERMS}
 ASKED: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "invoices": (lambda: billing.draft(EVENTS, **IN_MAY), ("invoice", EVENTS, *MAY)),
@@ -31,6 +32,8 @@ ASKED: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
         lambda: billing.compare(EVENTS, others=["mode=graduated"], **IN_MAY),
         ("compare", EVENTS, "--with", "mode=graduated", *MAY),
     ),
+    "statuses": (lambda: billing.status(EVENTS, terms=TERMS, as_of=OCTOBER), ("status", EVENTS, *THEN)),
+    "forecasts": (lambda: billing.forecast(EVENTS, terms=TERMS, as_of=OCTOBER), ("forecast", EVENTS, *THEN)),
     "reconciliation": (lambda: billing.reconcile(EVENTS, THEIRS, **IN_MAY), ("reconcile", EVENTS, THEIRS, *MAY)),
 }
 
