@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         agree,
         align,
         append,
+        chart,
         close,
         compare,
         draft,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         restate,
         statement,
     )
+    from .charting import Chart
     from .closing import Closing
     from .comparing import Comparing
     from .core.activity import ActivityPolicy
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from .core.reconcile import Match, Theirs
     from .core.restatement import Billed, LateEvent, Restatement
     from .core.terms import AllTerms, Terms, TermsVersion
+    from .formats.chart.figure import Band
     from .formats.terms import load_terms
     from .ledger.entry import Document, Entry, Head, Receipt
     from .ledger.ledger import Ledger
@@ -69,6 +72,7 @@ _HOMES = {
         "agree",
         "align",
         "append",
+        "chart",
         "close",
         "compare",
         "draft",
@@ -81,6 +85,7 @@ _HOMES = {
         "restate",
         "statement",
     ),
+    "charting": ("Chart",),
     "closing": ("Closing",),
     "comparing": ("Comparing",),
     "core.breakeven": ("BreakEven", "Stretch", "break_even"),
@@ -107,6 +112,7 @@ _HOMES = {
         "UnknownAccount",
     ),
     "core.event": ("Events", "Tally"),
+    "formats.chart.figure": ("Band",),
     "core.diagnosis": ("Cause", "Diagnosis", "Disputed", "Explanation", "Reconciliation"),
     "core.reconcile": ("Match", "Theirs"),
     "core.evidence": ("Evidence", "Passerby", "Witness"),
@@ -135,11 +141,13 @@ __all__ = [
     "BadPolicy",
     "BadSource",
     "BadTerms",
+    "Band",
     "Basis",
     "Billed",
     "BillingError",
     "BreakEven",
     "Cause",
+    "Chart",
     "Closing",
     "Comparing",
     "Comparison",
@@ -195,6 +203,7 @@ __all__ = [
     "align",
     "append",
     "break_even",
+    "chart",
     "close",
     "compare",
     "draft",

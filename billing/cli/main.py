@@ -7,7 +7,7 @@ from importlib.abc import MetaPathFinder
 
 import typer
 
-from . import bills, books, compare, export, papers, proofs, reconcile
+from . import bills, books, chart, compare, export, papers, proofs, reconcile
 from .printing import UNUSABLE, say
 from .verify import verify
 
@@ -27,6 +27,7 @@ app.command()(bills.invoice)
 app.command()(bills.explain)
 app.command()(bills.price)
 app.command()(compare.compare)
+app.command()(chart.chart)
 app.command()(verify)
 app.add_typer(plans, name="plan")
 plans.command()(bills.check)
