@@ -75,5 +75,5 @@ def chart(
         made = drawing(opened, question, written_for, reading)
     output.write_bytes(made.written(format))
     say(f"{made.title}, {made.account_id}: {output}")
-    say(made.words)
+    say(made.words.replace("\u00a0", " "))  # where a terminal breaks lines is its own affair
     finish(made.found, rejections)

@@ -19,6 +19,8 @@ from .sheet import Cell
 CURVE_TITLE: Final = "Active engagement identities over the cycle"
 #: How many dates the time axis names at most.
 _DATES_MAX: Final = 7
+#: In how many days at most dates are not those of months.
+_DAYS_MAX: Final = 62
 
 
 def curve(
@@ -132,8 +134,10 @@ def _tiers(plan: Plan | None, show: Display) -> Iterator[Mark]:
 
 
 def _dates(start: int, end: int, show: Display) -> Iterator[Mark]:
-    """Midnights within a cycle, few enough to be read."""
+    """Midnights within a cycle, few enough to be read; where it is long, those that begin a month."""
     days = [*days_of(start, end, show)]
+    if len(days) > _DAYS_MAX:
+        days = [day for day in days if day.day == 1]
     every = -(-len(days) // _DATES_MAX)
     for day in days[::every]:
         at = midnight(day, show)
