@@ -7,7 +7,7 @@ RUN    := $(VENV)/.run
 DEV    := $(VENV)/.dev
 AGENCY := fixtures/agency/events.csv --terms fixtures/agency/terms.toml
 
-.PHONY: demo test lint coverage mutation bench verify-long lock clean
+.PHONY: demo test lint coverage mutation notebooks bench verify-long lock clean
 
 demo: $(RUN)  ## install, compute the agency's invoices, explain one peak
 	@echo; echo "A year of peaks, three accounts:  billing peaks $(AGENCY)"
@@ -39,6 +39,9 @@ mutation: $(DEV)  ## change core in one place at a time, and see how often no te
 	HYPOTHESIS_PROFILE=mutation NUMBA_DISABLE_JIT=1 $(BIN)/mutmut run
 	$(BIN)/python tests/mutation.py
 
+notebooks: $(DEV)  ## run the notebooks in place, and keep what they show
+	$(BIN)/python tests/notebook.py
+
 bench: $(DEV)  ## measure every figure that the README gives; about fifteen minutes
 	PYTHONPATH=tests $(BIN)/python -m bench.run
 
@@ -51,7 +54,7 @@ lock: $(DEV)  ## pin what is installed, with hashes and without addresses
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate pyproject.toml requirements/build.in -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--no-annotate pyproject.toml --extra verify --extra postgres --extra documents --extra pdf \
+		--no-annotate pyproject.toml --extra verify --extra postgres --extra documents --extra pdf --extra notebooks \
 		requirements/build.in requirements/dev.in -o requirements/dev.txt
 
 clean:

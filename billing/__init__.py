@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from .ledger.entry import Document, Entry, Head, Receipt
     from .ledger.ledger import Ledger
     from .restating import Restating
+    from .tables import table
 
 # Where each public name lives. They are imported when first used, so that `import billing` and
 # `billing --help` cost nothing.
@@ -121,6 +122,7 @@ _HOMES = {
     "ledger.entry": ("Document", "Entry", "Head", "Receipt"),
     "ledger.ledger": ("Ledger",),
     "restating": ("Restating",),
+    "tables": ("table",),
     "core.money": ("Money",),
     "core.restatement": ("Billed", "LateEvent", "Restatement"),
     # Plans come by way of the module that can load them from files.
@@ -216,6 +218,7 @@ __all__ = [
     "reconcile",
     "restate",
     "statement",
+    "table",
 ]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from ..core.errors import BadSource
 from .rows import COLUMNS, OTHER, Reading, Rows, check_columns, text
+
+#: What pandas calls the index of a table that was filtered or sorted: a column that nobody wrote.
+_INDEX: Final = re.compile(r"__index_level_\d+__")
 
 
 def read(table: Any, *, name: str, reading: Reading) -> Iterator[Rows]:
@@ -19,7 +23,7 @@ def read(table: Any, *, name: str, reading: Reading) -> Iterator[Rows]:
         raise BadSource("encoding", name, after="") from error
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise BadSource("file_rejected", name, detail=str(error).splitlines()[0].rstrip(".")) from error
-    names = list(stream.schema.names)
+    names = [name for name in stream.schema.names if not _INDEX.fullmatch(name)]
     check_columns(names, where=name, reading=reading)
     wanted = [c for c in names if c in COLUMNS]
     first = 1
