@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -52,8 +52,8 @@ class Chart:
     figure: Figure
     sheet: Sheet
     rows: tuple[Step, ...] | tuple[CycleRow, ...]
-    locale: Locale
-    found: Activity
+    locale: Locale = field(compare=False)
+    found: Activity = field(compare=False)
 
     @property
     def title(self) -> str:
@@ -144,7 +144,7 @@ def cycle(
 ) -> Chart:
     """The chart of one cycle (`first`) of one account. Raises `UnknownAccount`, `BadCycle`, `BadSource`.
 
-    `fan` is what the peak may still come to, where the cycle is open and somebody has a forecast.
+    `fan` is what the peak may still come to, from now to the end of a cycle that is open, in order of time.
     """
     question = replace(question, last=question.first)
     events = engine.read_for(source, [question], reading)
@@ -152,7 +152,7 @@ def cycle(
     terms = answered.terms_of(of)
     show = Display(locale, terms.cycles.timezone)
     start, end = micros(of.cycle.start), micros(of.cycle.end)
-    known = _known(source, events, question, reading, end)
+    known = known_until(source, events, question, reading, end)
     now = None if known is None else max(known, start)
     last = known - 1 if known is not None and question.as_of is None else None
     moved = _moved(of, answered).within(start, end)
@@ -174,7 +174,7 @@ def year(source: Any, question: Question, locale: Locale, reading: Reading | Non
     answered = engine.answer(events, question)
     account_id = engine.account_of(answered.found, question)
     peaks = answered.peaks()
-    now = _known(source, events, question, reading, max((row.end for row in peaks), default=0))
+    now = known_until(source, events, question, reading, max((row.end for row in peaks), default=0))
     totals: list[Money | None] = [None] * len(peaks)
     if all(answered.terms_of(row).plan for row in peaks):
         totals = [drafted.total for drafted in answered.drafts()]
@@ -193,7 +193,7 @@ def year(source: Any, question: Question, locale: Locale, reading: Reading | Non
     return Chart(figure, sheet, rows, locale, answered.found)
 
 
-def _known(source: Any, events: Events, question: Question, reading: Reading | None, end: int) -> int | None:
+def known_until(source: Any, events: Events, question: Question, reading: Reading | None, end: int) -> int | None:
     """Until when the source knows what happened, in microseconds; none where it goes beyond `end`."""
     if question.as_of is not None:
         return question.as_of if question.as_of < end else None
