@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pytest
 from conftest import Cli
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from ledgers import examples
 
@@ -114,7 +114,9 @@ def test_a_chart_counts_as_the_definition_does_also_what_comes_if_nothing_more_h
     start, end = JANUARY
     name = f"{moment(start):%Y-%m}"
     now = since if is_open else end + 400 * DAY
-    table = billing.chart(billing.read(source), cycle=name, as_of=moment(now)).table
+    read = billing.read(source)
+    assume(len(read))  # of voids that void themselves nothing is left
+    table = billing.chart(read, cycle=name, as_of=moment(now)).table
     # Types and voids are read whatever the time is.
     known = [e for e in happened if e.occurred_at < now or e.type in ("identity.created", "event.voided")]
 
