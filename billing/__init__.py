@@ -11,11 +11,13 @@ if TYPE_CHECKING:
         agree,
         align,
         append,
+        backtest,
         chart,
         close,
         compare,
         draft,
         explain,
+        forecast,
         intervals,
         open_ledger,
         peaks,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         reconcile,
         restate,
         statement,
+        status,
     )
     from .charting import Chart
     from .closing import Closing
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from .core.activity import ActivityPolicy
     from .core.alignment import Difference, Event
     from .core.breakeven import BreakEven, Stretch, break_even
+    from .core.chances import Chances
     from .core.comparison import AccountRow, Comparison, CycleRow, Overall
     from .core.cycle import Cycle, CycleRule
     from .core.diagnosis import Cause, Diagnosis, Disputed, Explanation, Reconciliation
@@ -51,13 +55,16 @@ if TYPE_CHECKING:
     )
     from .core.event import Events, Tally
     from .core.evidence import Evidence, Passerby, Witness
+    from .core.forecast import Amounts, Forecast, TierChance
+    from .core.forecaster import Guess
     from .core.invoice import Basis, Invoice, Line
     from .core.meeting import Meeting
     from .core.money import Money
-    from .core.nearby import Nearby
+    from .core.nearby import At, Nearby
     from .core.plan import Part, Plan, PlanWarning, Price, Tier
     from .core.reconcile import Match, Theirs
     from .core.restatement import Billed, LateEvent, Restatement
+    from .core.status import Asleep, Owed, Status
     from .core.terms import AllTerms, Terms, TermsVersion
     from .formats.chart.figure import Band
     from .formats.terms import load_terms
@@ -73,11 +80,13 @@ _HOMES = {
         "agree",
         "align",
         "append",
+        "backtest",
         "chart",
         "close",
         "compare",
         "draft",
         "explain",
+        "forecast",
         "intervals",
         "open_ledger",
         "peaks",
@@ -85,6 +94,7 @@ _HOMES = {
         "reconcile",
         "restate",
         "statement",
+        "status",
     ),
     "charting": ("Chart",),
     "closing": ("Closing",),
@@ -92,7 +102,11 @@ _HOMES = {
     "core.breakeven": ("BreakEven", "Stretch", "break_even"),
     "core.comparison": ("AccountRow", "Comparison", "CycleRow", "Overall"),
     "core.meeting": ("Meeting",),
-    "core.nearby": ("Nearby",),
+    "core.nearby": ("At", "Nearby"),
+    "core.chances": ("Chances",),
+    "core.forecast": ("Amounts", "Forecast", "TierChance"),
+    "core.forecaster": ("Guess",),
+    "core.status": ("Asleep", "Owed", "Status"),
     "core.activity": ("ActivityPolicy",),
     "core.alignment": ("Difference", "Event"),
     "core.effect": ("Alignment", "CycleTotal", "Effect", "Figure", "Origin", "Together"),
@@ -136,6 +150,9 @@ __all__ = [
     "ActivityPolicy",
     "Alignment",
     "AllTerms",
+    "Amounts",
+    "Asleep",
+    "At",
     "BadCycle",
     "BadForeign",
     "BadLedger",
@@ -149,6 +166,7 @@ __all__ = [
     "BillingError",
     "BreakEven",
     "Cause",
+    "Chances",
     "Chart",
     "Closing",
     "Comparing",
@@ -168,6 +186,8 @@ __all__ = [
     "Evidence",
     "Explanation",
     "Figure",
+    "Forecast",
+    "Guess",
     "Head",
     "Invoice",
     "LateEvent",
@@ -180,6 +200,7 @@ __all__ = [
     "NotPriced",
     "Origin",
     "Overall",
+    "Owed",
     "Part",
     "Passerby",
     "Plan",
@@ -192,24 +213,28 @@ __all__ = [
     "Restatement",
     "Restating",
     "StaleLedger",
+    "Status",
     "Stretch",
     "Tally",
     "Terms",
     "TermsVersion",
     "Theirs",
     "Tier",
+    "TierChance",
     "Together",
     "UnknownAccount",
     "Witness",
     "agree",
     "align",
     "append",
+    "backtest",
     "break_even",
     "chart",
     "close",
     "compare",
     "draft",
     "explain",
+    "forecast",
     "intervals",
     "load_terms",
     "open_ledger",
@@ -218,6 +243,7 @@ __all__ = [
     "reconcile",
     "restate",
     "statement",
+    "status",
     "table",
 ]
 

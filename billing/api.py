@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from . import aligning, closing, comparing, engine, issuing, reconciling, restating
+from . import aligning, closing, comparing, engine, forecasting, issuing, reconciling, restating
 from .aligning import TOLERANCE
 from .closing import SETTLE, Closing
 from .comparing import Comparing
@@ -21,11 +21,14 @@ from .core.effect import Alignment
 from .core.errors import BadCycle
 from .core.event import Events
 from .core.evidence import Evidence
+from .core.forecast import Forecast
 from .core.invoice import Invoice
 from .core.money import Money
 from .core.plan import Plan
 from .core.reconcile import Theirs
+from .core.status import Status
 from .core.terms import AllTerms, Terms, TermsVersion
+from .formats import forecasts
 from .formats.changes import change_of
 from .formats.foreign import load_mapping, read_foreign
 from .formats.rows import Reading
@@ -399,6 +402,80 @@ def statement(
     )
 
 
+def status(
+    source: Any,
+    *,
+    as_of: datetime | None = None,
+    accounts: Sequence[str] = (),
+    terms: GivenTerms = None,
+    policy: ActivityPolicy | None = None,
+    known_at: datetime | None = None,
+    position: int | None = None,
+) -> list[Status]:
+    """Where the open cycle of each account stands, and what is certain of it whatever happens next.
+
+    The cycle is the one that is open at `as_of` (aware; now, if left out), and what occurred then or later
+    is left out. Each status has the peak so far, who is active and falls asleep when, and under a plan the
+    amount so far and the least that it can come to. Raises `BadSource`, `BadLedger`, `UnknownAccount`,
+    `NotPriced`.
+    """
+    reading = _reading(known_at=known_at, position=position)
+    with engine.opened(source) as opened:
+        question = _question(opened, reading, terms, policy, accounts=accounts)
+        return forecasting.status(opened, question, _now(as_of, "as_of"), reading)[0]
+
+
+def forecast(
+    source: Any,
+    *,
+    as_of: datetime | None = None,
+    accounts: Sequence[str] = (),
+    terms: GivenTerms = None,
+    policy: ActivityPolicy | None = None,
+    known_at: datetime | None = None,
+    position: int | None = None,
+    fans: bool = False,
+    seed: int = 0,
+) -> list[Forecast]:
+    """Where the peak and the amount of each account's open cycle are heading.
+
+    Each forecast has the `status`, which is certain, and a guess: the chances of each final peak, learned
+    from the account's past cycles at the same phase and from those of all others in the source. An account
+    with fewer than three whole cycles, after the one in which it was first active, has no guess. With
+    `fans`, it has the chances of the peak up to moments before the end. The same `seed` gives the same
+    forecasts. Raises as `status`.
+    """
+    reading = _reading(known_at=known_at, position=position)
+    with engine.opened(source) as opened:
+        question = _question(opened, reading, terms, policy, accounts=accounts)
+        return forecasting.forecast(opened, question, _now(as_of, "as_of"), reading, fans=fans, seed=seed)[0]
+
+
+def backtest(
+    source: Any,
+    *,
+    phases: Sequence[float] = forecasting.PHASES,
+    as_of: datetime | None = None,
+    accounts: Sequence[str] = (),
+    terms: GivenTerms = None,
+    policy: ActivityPolicy | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How forecasts of past cycles would have come out, beside simpler ways to guess.
+
+    A row for each phase (part of a cycle that has passed) and way, ours first. Columns `months`, `phase`,
+    `cycles`, `accounts`, `settled` (cycles whose peak was reached before), `name`, then the losses `pinball`,
+    `error` and `interval` in identities, how often the bands of 50, 80 and 95 % held what came, and
+    `evenly_80`, which counts a value at the edge of the band in part. Raises as `status`.
+    """
+    import pandas as pd
+
+    with engine.opened(source) as opened:
+        question = _question(opened, Reading(), terms, policy, accounts=accounts)
+        found, _ = forecasting.backtests(opened, question, _now(as_of, "as_of"), phases=phases, seed=seed)
+    return pd.DataFrame([row for each in found for row in forecasts.backtest_rows(each)])
+
+
 def _question(
     source: Any,
     reading: Reading,
@@ -430,8 +507,8 @@ def _reading(
     return Reading(strict=strict, ignore_extra=ignore_extra, known_at=_micros(known_at, "known_at"), position=position)
 
 
-def _now(given: datetime | None) -> int:
-    return micros(datetime.now(UTC)) if given is None else _micros(given, "now") or 0
+def _now(given: datetime | None, field: str = "now") -> int:
+    return micros(datetime.now(UTC)) if given is None else _micros(given, field) or 0
 
 
 def _all_terms(terms: GivenTerms) -> AllTerms:

@@ -25,6 +25,7 @@ from .core.errors import BadCycle, BadLedger, BadSource, Rejection, UnknownAccou
 from .core.event import INSTANT_MAX, Batch, Columns, Events, Names, Tally
 from .core.evidence import Evidence, evidence
 from .core.invoice import Basis, Invoice
+from .core.status import Status
 from .core.sweep import Peak
 from .core.terms import AllTerms, Terms, TermsHistory, TermsVersion
 from .formats import exports
@@ -37,6 +38,8 @@ from .ledger.ledger import Ledger
 from .reckoning import Activity, Question, Wanted, billed, draft, peaks, priced, run, swept
 
 Bill = TypeVar("Bill", Peak, Invoice)
+#: What is about one cycle of one account.
+OfCycle = Peak | Invoice | Evidence | Status
 #: How many events are added to a ledger in one step.
 APPEND_ROWS: Final = 100_000
 
@@ -247,15 +250,15 @@ class Answer:
         """The evidence for every peak, as `drafts` has them; only where the question asked for `ids`."""
         return [_evidence(part, row) for row, part in self._rows(lambda p: peaks(p.found, p.question))]
 
-    def part_of(self, row: Peak | Invoice | Evidence) -> Part:
+    def part_of(self, row: OfCycle) -> Part:
         """What was computed under the terms that a cycle is billed by."""
         return next(part for part in self.parts if self._in_force(part, row))
 
-    def terms_of(self, row: Peak | Invoice | Evidence) -> Terms:
+    def terms_of(self, row: OfCycle) -> Terms:
         """The terms that a cycle is billed by."""
         return self.part_of(row).question.all_terms.of(row.account_id)
 
-    def basis_of(self, row: Peak | Invoice | Evidence) -> Basis:
+    def basis_of(self, row: OfCycle) -> Basis:
         """What a cycle was computed from, as its invoice names it."""
         part = self.part_of(row)
         found, version = part.found, part.version
@@ -267,7 +270,7 @@ class Answer:
         found = [(row, part) for part in self.parts for row in rows_of(part) if self._in_force(part, row)]
         return sorted(found, key=lambda r: (r[0].account_id, r[0].cycle)) if len(self.parts) > 1 else found
 
-    def _in_force(self, part: Part, row: Peak | Invoice | Evidence) -> bool:
+    def _in_force(self, part: Part, row: OfCycle) -> bool:
         return self.history is None or self.history.in_force(micros(row.cycle.start)) is part.version
 
 

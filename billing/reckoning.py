@@ -50,7 +50,8 @@ class Question:
 
     `first` and `last` are months (`2026-01`), `accounts` limits to these, `as_of` (microseconds)
     leaves out what occurred then or later, `policy` overrides that of the terms, `ids` asks for
-    those of the events.
+    those of the events. In place of months, `open_at` (microseconds) asks for the cycle that is open
+    then, and `before` for so many before it.
     """
 
     terms: AllTerms | TermsHistory = field(default_factory=AllTerms)
@@ -60,6 +61,8 @@ class Question:
     as_of: int | None = None
     policy: ActivityPolicy | None = None
     ids: bool = False
+    open_at: int | None = None
+    before: int = 0
 
     def __post_init__(self) -> None:
         months = [
@@ -269,18 +272,26 @@ class _Asked:
         rule = self._question.all_terms.of(account_id).cycles
         calendar = self._calendars.setdefault(rule, Calendar(rule))
         q = self._question
-        first = None if q.first is None else rule.index_from(q.first)
-        last = None if q.last is None else rule.index_until(q.last)
+        first, last = _bounds_asked(q, rule)
         if first is None or last is None:
             if self._until[code] < self._since[code]:
                 return [], []  # never active: no cycles of its own
             first = calendar.index_at(int(self._since[code])) if first is None else first
             last = calendar.index_at(int(self._until[code]) - 1) if last is None else last
-        if q.as_of is not None:
+        if q.as_of is not None and q.open_at is None:
             last = min(last, calendar.index_at(q.as_of - 1))
         if last < first:
             return [], []
         return calendar.bounds(first - 1, last), calendar.cycles(first, last)
+
+
+def _bounds_asked(question: Question, rule: CycleRule) -> tuple[int | None, int | None]:
+    """The numbers of the first and the last cycle that are asked for, as far as the question says."""
+    if question.open_at is not None:
+        last = rule.index_at(question.open_at)
+        return last - question.before, last
+    first = None if question.first is None else rule.index_from(question.first)
+    return first, None if question.last is None else rule.index_until(question.last)
 
 
 class Wanted:
@@ -295,13 +306,13 @@ class Wanted:
         q = self._question
         if q.accounts and account_id not in q.accounts:
             return None
-        # What shows who was active since when goes back further than the count.
-        if q.first is None or q.last is None or q.ids:
-            return INSTANT_MIN, INSTANT_MAX
         key = q.all_terms.of(account_id).cycles, q.policy_of(account_id)
         if key not in self._spans:
             rule, policy = key
-            first, last = rule.index_from(q.first), rule.index_until(q.last)
+            first, last = _bounds_asked(q, rule)
+            # What shows who was active since when goes back further than the count.
+            if first is None or last is None or q.ids:
+                return INSTANT_MIN, INSTANT_MAX
             start, end = rule.bound(first) - policy.longest_window, rule.bound(last + 1)
             self._spans[key] = start, end if last >= first else start
         return self._spans[key]

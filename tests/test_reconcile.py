@@ -375,3 +375,14 @@ def test_a_shifted_cycle_is_matched_with_the_one_that_it_is_most_of() -> None:
     assert [("2026-01", "missing_theirs"), ("2026-02", "cycle_shifted"), ("2026-06", "missing_ours")] == [
         (m.cycle, m.status) for m in match(ours, [near, far])
     ]
+
+
+def test_an_identity_of_rejected_rows_alone_is_in_nobodys_way(tmp_path: Path, cli: Cli) -> None:
+    """It has a name and no account, and what was rejected stays rejected."""
+    header = "event_id,account_id,identity_id,type,occurred_at\n"
+    rows = "e1,acme,u1,action.called,2026-01-01T00:00:00Z\ne2,acme,u2,identity.created,2026-01-01T00:00:00Z\n"
+    (tmp_path / "events.csv").write_text(header + rows)
+    (tmp_path / "theirs.csv").write_text("account_id,cycle,quantity\nacme,2026-01,2\n")
+    outcome = cli("reconcile", str(tmp_path / "events.csv"), str(tmp_path / "theirs.csv"))
+    assert 1 == outcome.status
+    assert "1 cycle compared: 0 agree, 1 differ." in outcome.out

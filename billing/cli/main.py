@@ -7,7 +7,7 @@ from importlib.abc import MetaPathFinder
 
 import typer
 
-from . import bills, books, chart, compare, export, papers, proofs, reconcile
+from . import bills, books, chart, compare, export, forecast, papers, proofs, reconcile
 from .printing import UNUSABLE, say
 from .verify import verify
 
@@ -26,6 +26,8 @@ app.command()(bills.peaks)
 app.command()(bills.invoice)
 app.command()(bills.explain)
 app.command()(bills.price)
+app.command()(forecast.status)
+app.command()(forecast.forecast)
 app.command()(compare.compare)
 app.command()(chart.chart)
 app.command()(verify)

@@ -232,11 +232,11 @@ def instant_of(text: str | None, field: str) -> int | None:
     return None if text is None else instant(text, field=field)
 
 
-def now_or(text: str | None) -> int:
+def now_or(text: str | None, field: str = "--issued-at") -> int:
     """When something is said to happen, in microseconds: then, or now."""
     from datetime import UTC, datetime
 
     from ..core.cycle import micros
 
-    given = instant_of(text, "--issued-at")
+    given = instant_of(text, field)
     return micros(datetime.now(UTC)) if given is None else given

@@ -64,6 +64,11 @@ class Totals:
             self._known[quantity] = Nearby(here, self._lower(here), self._higher(here), self._cheaper(here))
         return self._known[quantity]
 
+    def least(self, quantity: int) -> At:
+        """The smallest total of a quantity and all above it; the first of them that has it. Raises `NotPriced`."""
+        here = At(quantity, self.of(quantity))
+        return min([here, *(self._at(first) for first, _ in self._after(quantity))], key=lambda at: at.total.amount)
+
     def _higher(self, here: At) -> At | None:
         for first, last in self._after(here.quantity):
             if self._amount(first) != here.total.amount:

@@ -60,7 +60,8 @@ class Coder:
         identities = self._names.known
         if pairs is not None:
             identities = identities.take(pa.array(pairs.to_numpy() & 0xFFFF_FFFF))
-        return Names(self.accounts.known, identities, account_of, standard)
+        # Names not seen in an accepted row belong to nobody: any account will do for them.
+        return Names(self.accounts.known, identities, np.maximum(account_of, 0), standard)
 
     def identity_name(self, identity: int) -> str:
         """The name of one identity."""

@@ -1,7 +1,7 @@
 """All figures, beside the peers on the same files in the same run: `make bench`.
 
     PYTHONPATH=tests python -m bench.run [--events 20e6] [--memory-events 200e6] [--quick] [--folder FOLDER]
-        [--only PART...]
+        [--log FILE] [--only PART...]
 
 Ends with status 1, and the differences, if an answer is not that of the peers. A run of everything
 writes the table to `results.md` beside this file; a quick one, or one of some parts, only prints it.
@@ -20,6 +20,7 @@ from typing import Final
 
 from . import books
 from .figures import Figure, machine, table
+from .forecasting import calibrated, forecast
 from .measure import Differs, Files, disorder, first_run, job, kernel, memory, say, text
 from .reconciling import reconciled
 
@@ -31,6 +32,8 @@ PARTS: Final = (
     "disorder",
     "text",
     "reconciled",
+    "forecast",
+    "calibrated",
     "first_run",
     "embedded",
     "history",
@@ -86,6 +89,8 @@ def _parts(given: argparse.Namespace) -> dict[str, Callable[[Files], Iterator[Fi
         "disorder": partial(disorder, events=events, events_with_ids=events // 5),
         "text": partial(text, events=events // 10),
         "reconciled": partial(reconciled, events=events),
+        "forecast": partial(forecast, accounts=int(1_000 * scale)),
+        "calibrated": partial(calibrated, log=given.log),
         "first_run": first_run,
         "embedded": partial(books.embedded, events=events // 20),
         "history": partial(books.history, events=events // 20),
@@ -100,6 +105,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--memory-events", type=float, default=200e6, help="events of the file to measure memory with")
     parser.add_argument("--quick", action="store_true", help="a twentieth of it: whether it works, not how fast it is")
     parser.add_argument("--folder", type=Path, help="keep the files here, and use those that are there")
+    parser.add_argument("--log", type=Path, help="look back on the forecasts of this source of events as well")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"some of {', '.join(PARTS)}")
     return parser.parse_args()
 

@@ -1,0 +1,163 @@
+"""Verbs about cycles that are open: where they stand, and where they are heading."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from .options import (
+    Account,
+    Anchor,
+    As,
+    Format,
+    IgnoreExtra,
+    KnownAt,
+    Months,
+    Output,
+    PlanFile,
+    Position,
+    Reconnect,
+    Rejections,
+    Source,
+    Strict,
+    TermsFile,
+    Timezone,
+    now_or,
+    question_of,
+    reading_of,
+    terms_of,
+)
+from .printing import counting, finish, print_tables, say, write
+
+Now = Annotated[str | None, typer.Option("--as-of", help="The moment that is asked about; now, if left out.")]
+Identities = Annotated[
+    bool, typer.Option("--identities", help="Name who is active, and when each falls asleep if nothing happens.")
+]
+
+
+def status(
+    source: Source,
+    account: Account = None,
+    plan: PlanFile = None,
+    terms: TermsFile = None,
+    anchor: Anchor = None,
+    timezone: Timezone = None,
+    months: Months = None,
+    reconnect: Reconnect = None,
+    as_of: Now = None,
+    known_at: KnownAt = None,
+    position: Position = None,
+    identities: Identities = False,
+    format: As = Format.table,
+    output: Output = None,
+    strict: Strict = False,
+    ignore_extra: IgnoreExtra = False,
+    rejections: Rejections = None,
+) -> None:
+    """Who is active now, the peak so far, and what is certain of the bill of each open cycle."""
+    from .. import engine, forecasting
+    from ..formats import documents, forecasts
+
+    now = now_or(as_of, "--as-of")
+    with (
+        engine.opened(source) as opened,
+        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+    ):
+        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
+        question = question_of(given, None, None, None, account, None)
+        statuses, answered = forecasting.status(opened, question, now, reading)
+    if format is Format.table:
+        from ..formats.terminal import forecast as tables
+
+        print_tables(output, lambda to: tables.status_tables(statuses, identities=identities))
+    elif format is Format.json:
+        write(output, documents.to_json(forecasts.status(each, identities=identities) for each in statuses) + "\n")
+    else:
+        write(output, documents.to_csv([forecasts.status(each) for each in statuses], forecasts.STATUS_COLUMNS))
+    _say_stale(answered, as_of, now)
+    finish(answered.found, rejections)
+
+
+def forecast(
+    source: Source,
+    account: Account = None,
+    plan: PlanFile = None,
+    terms: TermsFile = None,
+    anchor: Anchor = None,
+    timezone: Timezone = None,
+    months: Months = None,
+    reconnect: Reconnect = None,
+    as_of: Now = None,
+    known_at: KnownAt = None,
+    position: Position = None,
+    backtest: Annotated[
+        bool, typer.Option("--backtest", help="Forecast past cycles instead, and show how that came out.")
+    ] = False,
+    phase: Annotated[
+        list[float] | None,
+        typer.Option(min=0.01, max=0.99, help="With --backtest: how much of a cycle has passed, such as 0.5."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Starts the dice; the same seed gives the same forecasts.")] = 0,
+    identities: Identities = False,
+    format: As = Format.table,
+    output: Output = None,
+    strict: Strict = False,
+    ignore_extra: IgnoreExtra = False,
+    rejections: Rejections = None,
+) -> None:
+    """Where the peak and the bill of each open cycle are heading: what is certain, and what is likely."""
+    from .. import engine, forecasting
+    from ..core.errors import BillingError
+    from ..formats import documents, forecasts
+
+    if phase and not backtest:
+        raise BillingError("usage", detail="--phase goes with --backtest alone: an open cycle is where it is")
+    now = now_or(as_of, "--as-of")
+    with (
+        engine.opened(source) as opened,
+        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+        counting("forecasting", "phases" if backtest else "accounts") as progress,
+    ):
+        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
+        question = question_of(given, None, None, None, account, None)
+        if backtest:
+            phases = tuple(phase or forecasting.PHASES)
+            tests, answered = forecasting.backtests(
+                opened, question, now, reading, phases=phases, seed=seed, progress=progress
+            )
+        else:
+            found, answered = forecasting.forecast(opened, question, now, reading, seed=seed, progress=progress)
+    if format is Format.table:
+        from ..formats.terminal import forecast as tables
+
+        print_tables(
+            output,
+            lambda to: (
+                tables.backtest_tables(tests) if backtest else tables.forecast_tables(found, identities=identities)
+            ),
+        )
+    elif backtest:
+        rows = [row for each in tests for row in forecasts.backtest_rows(each)]
+        write(
+            output,
+            documents.to_json(map(forecasts.backtest, tests)) + "\n"
+            if format is Format.json
+            else documents.to_csv(rows, forecasts.BACKTEST_COLUMNS),
+        )
+    elif format is Format.json:
+        write(output, documents.to_json(forecasts.forecast(each, identities=identities) for each in found) + "\n")
+    else:
+        write(output, documents.to_csv([*map(forecasts.forecast_row, found)], forecasts.FORECAST_COLUMNS))
+    if not backtest:
+        _say_stale(answered, as_of, now)
+    finish(answered.found, rejections)
+
+
+def _say_stale(answered: Any, as_of: str | None, now: int) -> None:
+    """Where the clock was asked about and nobody is active any more, the source may just be old."""
+    ends = answered.found.intervals.ends
+    if as_of is None and len(ends) and int(ends.max()) <= now:
+        from ..core.cycle import text_of
+
+        say(f"Nobody is active now; the last was until {text_of(int(ends.max()))}. --as-of asks about another moment.")

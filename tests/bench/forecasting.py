@@ -1,0 +1,84 @@
+"""Forecasts measured: how long those of many accounts take, and how they come out on populations of known behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pyarrow as pa
+from populations import KINDS, MONTH, START, population
+
+import billing
+from billing import forecasting
+from billing.core.cycle import CycleRule, micros, moment
+from billing.core.event import DAY
+from billing.core.terms import AllTerms, Terms
+from billing.reckoning import Question
+
+from .figures import Figure, at_most
+from .measure import Files
+
+AGENCY = "fixtures/agency"
+#: Of how many accounts, over how many months.
+ACCOUNTS, MONTHS = 24, 36
+
+
+def forecast(_: Files, *, accounts: int) -> Iterator[Figure]:
+    """Every account with an anchor of its own, so that no two cycles are at quite the same phase."""
+    parts = [population(kind, accounts=accounts // 2, months=24) for kind in ("steady", "growing")]
+    told = pa.concat_tables(parts)
+    names = told["account_id"].unique().to_pylist()
+    anchors = [moment(START + k * 28 * DAY // len(names)) for k in range(len(names))]
+    own = {name: Terms(cycles=CycleRule(anchor)) for name, anchor in zip(names, anchors, strict=True)}
+    now = START + int(23.6 * MONTH * DAY)
+    times = {}
+    for what, question in (("of a month", Question()), ("of their own", Question(terms=AllTerms(accounts=own)))):
+        began = perf_counter()
+        found, _answered = forecasting.forecast(told, question, now)
+        times[what] = perf_counter() - began
+        guessed = sum(each.guess is not None for each in found)
+    took = times["of their own"]
+    yield Figure(
+        f"{len(found):,} open accounts forecast from {told.num_rows / 1e6:.1f} M events of two years",
+        f"{took:.1f} s",
+        f"{times['of a month']:.1f} s where all cycles are those of the calendar; {guessed:,} had history enough",
+        "at most 30 s",
+        at_most(30, took),
+    )
+
+
+def calibrated(_: Files, *, log: Path | None = None) -> Iterator[Figure]:
+    """How forecasts of populations of known behaviour come out, and how they stand to the best of simpler ways."""
+    for kind in KINDS:
+        told = population(kind, accounts=ACCOUNTS, months=MONTHS)
+        yield _backtested(f"a {kind} population", told, Question(), START + int(MONTHS * MONTH * DAY))
+    terms = billing.load_terms(f"{AGENCY}/terms.toml")
+    year_end = micros(datetime(2026, 1, 1, tzinfo=UTC))
+    yield _backtested("the agency", f"{AGENCY}/events.csv", Question(terms=terms), year_end)
+    if log is not None:
+        events = billing.read(str(log))
+        yield _backtested(log.name, events, Question(), int(events.columns.instants.max()) + 1)
+
+
+def _backtested(what: str, source: Any, question: Question, now: int) -> Figure:
+    """One row for all phases, which its figures follow."""
+    found, _ = forecasting.backtests(source, question, now)
+    ours = [of.scores[0] for of in found]
+    evenly = [score.evenly or 0.0 for score in ours]
+    held = [(score.coverage or (0.0, 0.0))[1] for score in ours]
+    losses = [of.scores[0].pinball / min(score.pinball for score in of.scores[1:]) for of in found]
+    fine = all(0.75 <= each <= 0.88 for each in evenly) and all(loss < 1 for loss in losses)
+    return Figure(
+        f"{found[0].cycles:,} cycles of {what}, forecast at {_spaced(of.phase * 100 for of in found)} %",
+        f"80 % band held {_spaced(each * 100 for each in held)} %, evenly {_spaced(each * 100 for each in evenly)} %",
+        f"loss {' '.join(f'{loss:.2f}' for loss in losses)} of that of the best simpler way",
+        "evenly 75 to 88 %, below 1",
+        "yes" if fine else "**no**",
+    )
+
+
+def _spaced(figures: Iterable[float]) -> str:
+    return " ".join(f"{figure:.0f}" for figure in figures)
