@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         align,
         append,
         backtest,
+        chart,
         close,
         compare,
         credits,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         statement,
         status,
     )
+    from .charting import Chart
     from .closing import Closing
     from .comparing import Comparing
     from .core.activity import ActivityPolicy
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from .core.status import Asleep, Owed, Status
     from .core.terms import AllTerms, Terms, TermsVersion
     from .formats.catalogues import load_catalogue
+    from .formats.chart.figure import Band
     from .formats.terms import load_terms
     from .ledger.entry import Document, Entry, Head, Receipt
     from .ledger.ledger import Ledger
@@ -81,6 +84,7 @@ _HOMES = {
         "align",
         "append",
         "backtest",
+        "chart",
         "close",
         "compare",
         "credits",
@@ -96,6 +100,7 @@ _HOMES = {
         "statement",
         "status",
     ),
+    "charting": ("Chart",),
     "closing": ("Closing",),
     "comparing": ("Comparing",),
     "core.breakeven": ("BreakEven", "Stretch", "break_even"),
@@ -127,6 +132,7 @@ _HOMES = {
         "UnknownAccount",
     ),
     "core.event": ("Events", "Tally"),
+    "formats.chart.figure": ("Band",),
     "core.diagnosis": ("Cause", "Diagnosis", "Disputed", "Explanation", "Reconciliation"),
     "core.reconcile": ("Match", "Theirs"),
     "core.evidence": ("Evidence", "Passerby", "Witness"),
@@ -160,6 +166,7 @@ __all__ = [
     "BadPolicy",
     "BadSource",
     "BadTerms",
+    "Band",
     "Basis",
     "Billed",
     "BillingError",
@@ -168,6 +175,7 @@ __all__ = [
     "CatalogueVersion",
     "Cause",
     "Chances",
+    "Chart",
     "Closing",
     "Comparing",
     "Comparison",
@@ -229,6 +237,7 @@ __all__ = [
     "append",
     "backtest",
     "break_even",
+    "chart",
     "close",
     "compare",
     "credits",

@@ -46,6 +46,9 @@ from .restating import Restating
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .charting import Chart
+    from .formats.chart.figure import Band
+
 #: What terms may be given as: a path, those of all accounts, those of each, or just a plan.
 GivenTerms = str | PathLike[str] | AllTerms | Terms | Plan | None
 
@@ -241,6 +244,44 @@ def explain(
     with engine.opened(source) as opened:
         question = _question(opened, reading, terms, policy, cycle, None, [account_id], as_of)
         return engine.explain(opened, question, reading)[0]
+
+
+def chart(
+    source: Any,
+    *,
+    account_id: str | None = None,
+    cycle: str | None = None,
+    first: str | None = None,
+    last: str | None = None,
+    terms: GivenTerms = None,
+    policy: ActivityPolicy | None = None,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    position: int | None = None,
+    locale: str = "en_US",
+    fan: Sequence[Band] = (),
+) -> Chart:
+    """A picture of an account's cycle (a month such as `"2026-01"`), or without one, of its year.
+
+    A cycle shows the count with its peak, the tiers of the plan, and who came and went; where it is open, as
+    `as_of` or the last event of the source says, also how the count falls if nothing more happens, and below
+    `fan` what its peak may come to. A year shows the peaks and amounts from `first` to `last`, or of
+    the last twelve cycles. The chart shows itself in a notebook; `.save` writes .svg, .png, .html and
+    .json, `.spec` is its Vega-Lite specification and `.table` its data. Numbers, money and dates follow
+    `locale`. Raises what `explain` and `draft` do. Needs `pip install 'peak-billing[documents]'`.
+    """
+    from . import charting  # and with it Babel, which nothing else here needs
+    from .formats.paper.display import locale_of
+
+    if cycle is not None and (first is not None or last is not None):
+        raise TypeError("cycle goes without first and last")
+    reading = _reading(known_at=known_at, position=position)
+    with engine.opened(source) as opened:
+        accounts = () if account_id is None else (account_id,)
+        question = _question(opened, reading, terms, policy, cycle or first, cycle or last, accounts, as_of)
+        if cycle is None:
+            return charting.year(opened, question, locale_of(locale), reading)
+        return charting.cycle(opened, question, locale_of(locale), reading, fan=fan)
 
 
 def align(

@@ -392,6 +392,17 @@ def idle(
     yield from ((row, before[key]) for row in zeros if before.get(key := (row.account_id, row.start)))
 
 
+def account_of(found: Activity, question: Question) -> str:
+    """The account that is asked for, or the only one there is. Raises `BadSource`, `UnknownAccount`."""
+    names = found.names.accounts.to_pylist()
+    present = [name for code, name in enumerate(names) if found.accepted[code]]
+    if not present:
+        raise BadSource("nothing_accepted")
+    if not question.accounts and len(present) > 1:
+        raise UnknownAccount("account_needed", known=", ".join(sorted(present)[:5]) + (", ..." if present[5:] else ""))
+    return (question.accounts or present)[0]
+
+
 def explain(source: Any, question: Question, reading: Reading | None = None) -> tuple[Evidence, Answer]:
     """The evidence for the peak of one account in one cycle, and the answer that it is a part of.
 
@@ -399,16 +410,9 @@ def explain(source: Any, question: Question, reading: Reading | None = None) -> 
     peak. Raises `UnknownAccount`, and `BadCycle` where no cycle of the account starts in that month.
     """
     answered = answer(source, replace(question, last=question.first, ids=True), reading)
-    found = answered.found
-    names = found.names.accounts.to_pylist()
-    present = [name for code, name in enumerate(names) if found.accepted[code]]
-    if not present:
-        raise BadSource("nothing_accepted")
-    if not question.accounts and len(present) > 1:
-        raise UnknownAccount("account_needed", known=", ".join(sorted(present)[:5]) + (", ..." if present[5:] else ""))
+    account = account_of(answered.found, question)
     rows = answered.peaks()
     if not rows:
-        account = (question.accounts or present)[0]
         raise BadCycle("cycle_none", got=question.first, account=quoted(account))
     row = max(rows, key=lambda r: r.peak)  # the first of the highest
     return _evidence(answered.part_of(row), row), answered

@@ -9,7 +9,9 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.formats.chart import Curve, Mark, spec, steps, svg, tiers_in_range
+from billing.formats.chart.drawing import spec, svg
+from billing.formats.chart.figure import Curve, Mark
+from billing.formats.chart.thinning import steps, tiers_in_range
 
 HOUR = 3_600_000_000
 CURVE = Curve(
@@ -78,7 +80,8 @@ def test_a_chart_needs_no_pandas() -> None:
     """On the command line there is none."""
     script = (
         "import sys, json; sys.modules['pandas'] = None\n"
-        "from billing.formats.chart import Curve, Mark, spec\n"
+        "from billing.formats.chart.drawing import spec\n"
+        "from billing.formats.chart.figure import Curve, Mark\n"
         "print(json.dumps(spec(Curve(0, 10, ((0, 1),), Mark(1, 'Peak 1'), 0))))"
     )
     made = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout

@@ -7,7 +7,7 @@ from importlib.abc import MetaPathFinder
 
 import typer
 
-from . import bills, books, compare, credits, export, forecast, papers, proofs, reconcile
+from . import bills, books, chart, compare, credits, export, forecast, papers, proofs, reconcile
 from .printing import UNUSABLE, say
 from .verify import verify
 
@@ -30,6 +30,7 @@ app.command()(credits.credits)
 app.command()(forecast.status)
 app.command()(forecast.forecast)
 app.command()(compare.compare)
+app.command()(chart.chart)
 app.command()(verify)
 app.add_typer(plans, name="plan")
 plans.command()(bills.check)

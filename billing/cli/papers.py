@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from ..formats.paper.sheet import Sheet
 
-_LOCALE = "en_US"
+#: How figures are written where nobody says.
+DEFAULT_LOCALE = "en_US"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def paper_of(
     from ..formats.paper.display import locale_of
 
     refuse_unless_installed(format)
-    return Paper(str(format), locale_of(locale or _LOCALE), output)
+    return Paper(str(format), locale_of(locale or DEFAULT_LOCALE), output)
 
 
 def write_paper(paper: Paper, sheets: Sequence[Sheet], plural: str) -> None:

@@ -431,6 +431,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Each line is written by billing reconcile --accept.",
     ),
     "usage": ("{detail}", "See billing --help."),
+    "chart_type": ("a chart cannot be written as that", "End its name with .svg, .png, .html or .json."),
     "locale_unknown": ("{field} is {got}, which is no locale", "Write, for example, de_DE or en_US."),
     "extra_missing": ("{detail} is not installed", "Install it with: pip install 'peak-billing[{extra}]'."),
 }

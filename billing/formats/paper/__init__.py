@@ -1,7 +1,8 @@
 """Documents as people get them: invoices, notes and statements as a page and as PDF.
 
-`sheet` is what a document shows, whatever it is written on; `document` and `statement` make sheets,
-`display` writes numbers and instants as people of a place read them, `html` and `pdf` write sheets.
+`sheet` is what a document shows, whatever it is written on; `document`, `statement` and `charted` make
+sheets, `curve` puts a cycle into a picture and into words, `display` writes numbers and instants as
+people of a place read them, `html` and `pdf` write sheets.
 Texts are English; numbers, money and dates follow the locale.
 """
 
@@ -15,6 +16,9 @@ from ...core.errors import BillingError
 #: What each way of writing needs: the extra, and its modules with the names people know.
 _NEEDS: Final = {
     "html": ("documents", {"jinja2": "Jinja2", "altair": "Altair", "vl_convert": "vl-convert-python"}),
+    "svg": ("documents", {"altair": "Altair", "vl_convert": "vl-convert-python"}),
+    "png": ("documents", {"altair": "Altair", "vl_convert": "vl-convert-python"}),
+    "json": ("documents", {"altair": "Altair"}),
     "pdf": ("pdf", {"typst": "typst", "altair": "Altair", "vl_convert": "vl-convert-python"}),
 }
 

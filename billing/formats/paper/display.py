@@ -71,6 +71,10 @@ class Display:
         """A day without its year, as an axis names it."""
         return format_skeleton("MMMd", datetime(of.year, of.month, of.day), locale=self._locale)
 
+    def month(self, of: date) -> str:
+        """A month without its year, as an axis names it."""
+        return format_skeleton("MMM", datetime(of.year, of.month, of.day), locale=self._locale)
+
     def local(self, at: int) -> datetime:
         """An instant by the clock of the zone."""
         return moment(at).astimezone(self._zone)

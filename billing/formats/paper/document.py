@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -20,8 +20,8 @@ from ...core.invoice import Invoice
 from ...core.money import EXACT
 from ...core.plan import Plan
 from .. import documents
-from ..chart import Curve, Mark
 from ..terms import span
+from .curve import CURVE_TITLE, curve, days_of, midnight, plainly, words
 from .display import Display
 from .sheet import Cell, Drawing, Fact, Section, Sheet, Table
 
@@ -30,8 +30,6 @@ TITLES: Final = {"invoice": "Invoice", "supplementary_invoice": "Supplementary i
 _DRAFT: Final = "This is a draft. It was not issued, has no number, and nothing is owed because of it."
 _KEPT_BY: Final = {TYPES[0]: "a connect", TYPES[1]: "an action"}
 _AGAIN: Final = "active again after a deletion"
-#: How many dates the time axis names at most.
-_DATES_MAX: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,53 +187,10 @@ def _late_events(events: Sequence[Mapping[str, Any]], show: Display) -> Table:
 
 
 def _curve(of: Written, show: Display) -> Section:
-    evidence = of.evidence
-    start, end = micros(evidence.cycle.start), micros(evidence.cycle.end)
-    first, last = evidence.counts[0][1], evidence.counts[-1][1]
-    reached = "" if evidence.peak_at is None else f", first reached at {_plainly(show.instant(evidence.peak_at))}"
-    words = (
-        f"{show.number(first).text} active when the cycle began, {show.number(last).text} when it ended. "
-        f"The most at the same moment were {show.number(evidence.peak).text}{reached}; that is the peak."
-    )
-    curve = Curve(
-        start=start,
-        end=end,
-        counts=evidence.counts,
-        peak=Mark(evidence.peak, f"Peak {show.number(evidence.peak).text}"),
-        peak_at=evidence.peak_at,
-        dates=tuple(_dates(start, end, show)),
-        tiers=tuple(_tiers(of.plan, show)),
-    )
-    title = "Active engagement identities over the cycle"
-    return Section("The cycle", drawing=Drawing(title, words, curve))
-
-
-def _tiers(plan: Plan | None, show: Display) -> Iterator[Mark]:
-    """The quantities at which the tiers of a plan end."""
-    for tier in plan.tiers if plan else ():
-        if tier.up_to is not None and plan is not None:
-            at = plan.included + tier.up_to * (plan.package_size or 1)
-            yield Mark(at, f"up to {show.number(at).text}: {show.number(tier.unit_price).text} each")
-
-
-def _dates(start: int, end: int, show: Display) -> Iterator[Mark]:
-    """Midnights within a cycle, few enough to be read."""
-    days = [*_days_of(start, end, show)]
-    every = -(-len(days) // _DATES_MAX)
-    for day in days[::every]:
-        at = _midnight(day, show)
-        yield Mark(max(at, start), show.short_day(day))
-
-
-def _days_of(start: int, end: int, show: Display) -> Iterator[date]:
-    day = show.local(start).date()
-    while _midnight(day, show) < end:
-        yield day
-        day += timedelta(days=1)
-
-
-def _midnight(day: date, show: Display) -> int:
-    return micros(datetime.combine(day, time(), show.local(0).tzinfo))
+    cycle = of.evidence.cycle
+    now = of.as_of if of.as_of is not None and of.as_of < micros(cycle.end) else None
+    drawn = curve(of.evidence, show, plan=of.plan, now=now)
+    return Section("The cycle", drawing=Drawing(CURVE_TITLE, words(of.evidence, show, now=now), drawn))
 
 
 def _basis(content: Mapping[str, Any], show: Display) -> Section:
@@ -282,7 +237,7 @@ def _evidence(of: Evidence, show: Display) -> Section:
     count = show.number(of.peak).text
     return Section(
         "Appendix: evidence",
-        words=(f"Active at the peak, {_plainly(show.instant(of.peak_at))}: {count} engagement "
+        words=(f"Active at the peak, {plainly(show.instant(of.peak_at))}: {count} engagement "
                f"{'identity' if of.peak == 1 else 'identities'}, each with the event that kept it active and "
                f"until when that event does.",),
         tables=(Table("Identities active at the peak",
@@ -296,8 +251,8 @@ def _days(of: Evidence, show: Display) -> Section:
     start, end = micros(of.cycle.start), micros(of.cycle.end)
     rows = []
     k = 0
-    for day in _days_of(start, end, show):
-        since, until = max(_midnight(day, show), start), min(_midnight(day + timedelta(days=1), show), end)
+    for day in days_of(start, end, show):
+        since, until = max(midnight(day, show), start), min(midnight(day + timedelta(days=1), show), end)
         while k + 1 < len(of.counts) and of.counts[k + 1][0] <= since:
             k += 1
         within = [of.counts[k][1]]
@@ -312,7 +267,3 @@ def _days(of: Evidence, show: Display) -> Section:
                       tuple(rows), numeric=(1, 2), narrow=True),),
         appendix=True,
     )  # fmt: skip
-
-
-def _plainly(instant: Cell) -> str:
-    return f"{instant.text} ({instant.beside})" if instant.beside else instant.text

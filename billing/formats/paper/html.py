@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from ..chart import Curve, spec, svg
+from ..chart.drawing import spec, svg
+from ..chart.figure import Figure
 from .sheet import Sheet
 
 if TYPE_CHECKING:
@@ -44,16 +45,16 @@ def page(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> str:
 
     own = files(__package__)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals["pictures"] = lambda curve: list(_pictures(curve))
+    environment.globals["pictures"] = lambda figure: list(_pictures(figure))
     template = environment.from_string(own.joinpath("page.html.jinja").read_text(encoding="utf-8"))
     style = Markup(own.joinpath("page.css").read_text(encoding="utf-8"))
     return template.render(sheets=sheets, title=title, style=style, paper="letter" if letter else "A4")
 
 
-def _pictures(curve: Curve) -> Iterator[Picture]:
+def _pictures(figure: Figure) -> Iterator[Picture]:
     from markupsafe import Markup
 
     for screen, (width, height) in _SIZES.items():
-        drawn = _DRAWN.fullmatch(svg(spec(curve, width=width, height=height)))
+        drawn = _DRAWN.fullmatch(svg(spec(figure, width=width, height=height)))
         assert drawn is not None, "a drawing is one svg with a view box"
         yield Picture(screen, drawn[1], Markup(_ROLES.sub("", drawn[2])))

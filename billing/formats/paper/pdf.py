@@ -14,7 +14,7 @@ from dataclasses import asdict
 from importlib.resources import files
 from typing import Final
 
-from ..chart import spec, svg
+from ..chart.drawing import spec, svg
 from .sheet import Drawing, Sheet
 
 _FONT: Final = "Libertinus Serif"
@@ -72,4 +72,4 @@ def _drawings(sheet: Sheet) -> list[Drawing]:
 
 
 def _drawn(drawing: Drawing) -> str:
-    return svg(spec(drawing.curve, width=640, height=200, font=_FONT))
+    return svg(spec(drawing.figure, width=640, height=200, font=_FONT))

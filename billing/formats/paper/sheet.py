@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..chart import Curve
+from ..chart.figure import Figure
 
 #: `name` is text that came from elsewhere, in whatever script; `code` is read letter by letter.
 Kind = Literal["text", "number", "instant", "name", "code"]
@@ -38,6 +38,7 @@ class Table:
     """Rows under columns; the first cell of a row names it. `numeric` are the columns with numbers.
 
     `indented` are the places of rows that only detail the row above them; `foot` are rows that sum up.
+    A `folded` one need not be seen, and on a screen is unfolded by who wants to.
     """
 
     caption: str
@@ -47,15 +48,16 @@ class Table:
     indented: tuple[int, ...] = ()
     foot: tuple[tuple[Cell, ...], ...] = ()
     narrow: bool = False
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A curve, and in words what it shows."""
+    """A picture, and in words what it shows."""
 
     title: str
     words: str
-    curve: Curve
+    figure: Figure
 
 
 @dataclass(frozen=True, slots=True)

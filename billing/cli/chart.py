@@ -1,0 +1,79 @@
+"""Charts: a cycle or a year of an account as a picture, for files, pages and programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import (
+    Anchor,
+    AsOf,
+    First,
+    IgnoreExtra,
+    KnownAt,
+    Last,
+    Months,
+    PlanFile,
+    Position,
+    Reconnect,
+    Rejections,
+    Source,
+    Strict,
+    TermsFile,
+    Timezone,
+    question_of,
+    reading_of,
+    target,
+    terms_of,
+)
+from .papers import DEFAULT_LOCALE
+from .printing import finish, say
+
+
+def chart(
+    source: Source,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write: .svg, .png, .html or .json.", callback=target)
+    ],
+    account: Annotated[str | None, typer.Option(help="The account; needed unless the source has only one.")] = None,
+    cycle: Annotated[str | None, typer.Option(help="The cycle, 2026-01; else a year is drawn.")] = None,
+    first: First = None,
+    last: Last = None,
+    plan: PlanFile = None,
+    terms: TermsFile = None,
+    anchor: Anchor = None,
+    timezone: Timezone = None,
+    months: Months = None,
+    reconnect: Reconnect = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: Position = None,
+    locale: Annotated[
+        str | None, typer.Option(help="How numbers, money and dates are written: de_DE; else en_US. Texts are English.")
+    ] = None,
+    strict: Strict = False,
+    ignore_extra: IgnoreExtra = False,
+    rejections: Rejections = None,
+) -> None:
+    """Draw a cycle and what moved its count, or peaks and amounts of a year: the last twelve cycles, or those said."""
+    from .. import charting, engine
+    from ..formats.paper import refuse_unless_installed
+    from ..formats.paper.display import locale_of
+
+    format = charting.format_of(str(output))
+    refuse_unless_installed(format)
+    written_for = locale_of(locale or DEFAULT_LOCALE)
+    with (
+        engine.opened(source) as opened,
+        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+    ):
+        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
+        question = question_of(given, cycle, first, last, [account] if account else None, as_of)
+        drawing = charting.year if cycle is None else charting.cycle
+        made = drawing(opened, question, written_for, reading)
+    output.write_bytes(made.written(format))
+    say(f"{made.title}, {made.account_id}: {output}")
+    say(made.words.replace("\u00a0", " "))  # where a terminal breaks lines is its own affair
+    finish(made.found, rejections)
