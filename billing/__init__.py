@@ -69,7 +69,6 @@ if TYPE_CHECKING:
     from .core.status import Asleep, Owed, Status
     from .core.terms import AllTerms, Terms, TermsVersion
     from .formats.catalogues import load_catalogue
-    from .formats.chart.figure import Band
     from .formats.terms import load_terms
     from .ledger.entry import Document, Entry, Head, Receipt
     from .ledger.ledger import Ledger
@@ -132,7 +131,6 @@ _HOMES = {
         "UnknownAccount",
     ),
     "core.event": ("Events", "Tally"),
-    "formats.chart.figure": ("Band",),
     "core.diagnosis": ("Cause", "Diagnosis", "Disputed", "Explanation", "Reconciliation"),
     "core.reconcile": ("Match", "Theirs"),
     "core.evidence": ("Evidence", "Passerby", "Witness"),
@@ -166,7 +164,6 @@ __all__ = [
     "BadPolicy",
     "BadSource",
     "BadTerms",
-    "Band",
     "Basis",
     "Billed",
     "BillingError",

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .charting import Chart
-    from .formats.chart.figure import Band
 
 #: What terms may be given as: a path, those of all accounts, those of each, or just a plan.
 GivenTerms = str | PathLike[str] | AllTerms | Terms | Plan | None
@@ -259,13 +258,13 @@ def chart(
     known_at: datetime | None = None,
     position: int | None = None,
     locale: str = "en_US",
-    fan: Sequence[Band] = (),
+    forecast: bool = True,
 ) -> Chart:
     """A picture of an account's cycle (a month such as `"2026-01"`), or without one, of its year.
 
     A cycle shows the count with its peak, the tiers of the plan, and who came and went; where it is open, as
-    `as_of` or the last event of the source says, also how the count falls if nothing more happens, and below
-    `fan` what its peak may come to. A year shows the peaks and amounts from `first` to `last`, or of
+    `as_of` or the last event of the source says, also how the count falls if nothing more happens, and what
+    its peak may come to, unless `forecast` is false. A year shows the peaks and amounts from `first` to `last`, or of
     the last twelve cycles. The chart shows itself in a notebook; `.save` writes .svg, .png, .html and
     .json, `.spec` is its Vega-Lite specification and `.table` its data. Numbers, money and dates follow
     `locale`. Raises what `explain` and `draft` do. Needs `pip install 'peak-billing[documents]'`.
@@ -281,7 +280,7 @@ def chart(
         question = _question(opened, reading, terms, policy, cycle or first, cycle or last, accounts, as_of)
         if cycle is None:
             return charting.year(opened, question, locale_of(locale), reading)
-        return charting.cycle(opened, question, locale_of(locale), reading, fan=fan)
+        return charting.cycle(opened, question, locale_of(locale), reading, forecast=forecast)
 
 
 def align(

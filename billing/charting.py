@@ -7,13 +7,12 @@ whatever account, occurred after the cycle's end.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from . import engine
+from . import engine, forecasting
 from .core.cycle import micros
 from .core.errors import BadCycle, BillingError, quoted
 from .core.event import INSTANT_MAX, INSTANT_MIN, Events
@@ -140,11 +139,12 @@ def cycle(
     locale: Locale,
     reading: Reading | None = None,
     *,
-    fan: Sequence[Band] = (),
+    forecast: bool = True,
 ) -> Chart:
     """The chart of one cycle (`first`) of one account. Raises `UnknownAccount`, `BadCycle`, `BadSource`.
 
-    `fan` is what the peak may still come to, from now to the end of a cycle that is open, in order of time.
+    Where the cycle is open and the account has history enough, what its peak may come to is shown too,
+    unless `forecast` is false.
     """
     question = replace(question, last=question.first)
     events = engine.read_for(source, [question], reading)
@@ -157,9 +157,10 @@ def cycle(
     last = known - 1 if known is not None and question.as_of is None else None
     moved = _moved(of, answered).within(start, end)
     before = moved.within(start, end if now is None else now)
-    guess = curves.guess(fan, show) if now is not None else ""
+    fan = _fan(source if isinstance(source, Ledger) else events, question, of, now, reading) if forecast else ()
+    guess = curves.guess(fan, show)
     said = f"{curves.words(of, show, now=now, last=last)} {curves.moves(before, show, now=now)} {guess}".rstrip()
-    figure = curves.curve(of, show, plan=terms.plan, now=now, moved=before, fan=fan if now is not None else ())
+    figure = curves.curve(of, show, plan=terms.plan, now=now, moved=before, fan=fan)
     rows = steps_of(of.counts, moved, now)
     sheet = charted.cycle_sheet(of.account_id, of.cycle.name, figure, said, rows, show, last)
     return Chart(figure, sheet, rows, locale, answered.found)
@@ -204,6 +205,24 @@ def known_until(source: Any, events: Events, question: Question, reading: Readin
         later = source.read(lambda _: (last, INSTANT_MAX), position=position)
         last = int(later.columns.instants.max(initial=last))
     return last + 1 if INSTANT_MIN < last < end else None
+
+
+def _fan(
+    source: Ledger | Events, question: Question, of: Evidence, now: int | None, reading: Reading | None
+) -> tuple[Band, ...]:
+    """What the peak of a cycle that is open may come to, from now to its end; nothing where that cannot be told."""
+    if now is None:
+        return ()
+    asked = replace(question, accounts=(of.account_id,), first=None, last=None, ids=False)
+    found = forecasting.forecast(source, asked, now, reading, fans=True)[0][0]
+    if found.guess is None or found.status.cycle != of.cycle:
+        return ()
+    so_far = found.status.peak
+    bands = [Band(now, so_far, *[so_far] * 6)]
+    for at, chances in found.guess.fan:
+        ends = [bound for band in chances.bands() for bound in band]
+        bands.append(Band(at, chances.median, *ends))
+    return tuple(bands)
 
 
 def _moved(of: Evidence, answered: engine.Answer) -> Movements:

@@ -7,22 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_charting import AGENCY, DELETED, FIVE, HOSTILE, LATER, ROOT, events, fan, january
+from test_charting import EVENTS, FIVE, HOSTILE, LATER, OCTOBER, TERMS, events, january
 
 import billing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-TERMS = str(ROOT / AGENCY[2])
 _AGENCY = {"account_id": "brightline", "terms": TERMS}
 CHARTS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "a cycle": (str(ROOT / AGENCY[0]), {**_AGENCY, "cycle": "2025-08"}),
-    "a year": (str(ROOT / AGENCY[0]), _AGENCY),
-    "a forecast": (
-        events(*FIVE, DELETED),
-        {"cycle": "2026-01", "as_of": january(20), "terms": TERMS, "fan": fan(january(20), january(31))},
-    ),
+    "a cycle": (EVENTS, {**_AGENCY, "cycle": "2025-08"}),
+    "a year": (EVENTS, _AGENCY),
+    "a forecast": (EVENTS, {**OCTOBER, "terms": TERMS}),
     "nobody": (events(*FIVE, LATER), {"account_id": "acme", "cycle": "2025-12"}),
     "markup": (events((HOSTILE[1], "u", "action.called", january(3))), {"cycle": "2026-01"}),
     "a long id": (events(("a" * 128, "u", "action.called", january(3))), {"first": "2026-01", "last": "2026-01"}),

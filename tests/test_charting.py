@@ -23,13 +23,13 @@ from ledgers import examples
 
 import billing
 from billing.core.cycle import micros, moment
-from billing.formats.chart.figure import Band
 from billing.formats.chart.thinning import SLICES
 from billing.verify.definition import DAY, Event, active_at, covers
 from billing.verify.strategies import JANUARY, ledgers
 
 ROOT = Path(__file__).parents[1]
 AGENCY = ("fixtures/agency/events.csv", "--terms", "fixtures/agency/terms.toml")
+EVENTS, TERMS = str(ROOT / AGENCY[0]), str(ROOT / AGENCY[2])
 AUGUST = (*AGENCY, "--account", "brightline", "--cycle", "2025-08")
 #: Ids as somebody might choose them who wishes us ill.
 HOSTILE = (
@@ -204,42 +204,50 @@ def test_a_cycle_says_its_peak_who_came_and_went_and_its_tiers(written: Callable
 
 def test_an_open_cycle_marks_now_and_falls_in_dashes(written: Callable[..., bytes]) -> None:
     """What has happened, and what is only sure to happen, must look different without colour."""
-    svg = written("svg", *AUGUST, "--as-of", "2025-08-28T00:00:00Z").decode()
+    svg = written("svg", *AUGUST, "--as-of", "2025-08-28T00:00:00Z", "--no-forecast").decode()
 
     for words in ("Now 80", "Peak so far 83", "3 arrived", "4 asleep", "0 deleted", "if nothing more happens"):
         assert words in texts(svg)
     assert 'stroke-dasharray="5,3"' in svg
-    assert "median" not in svg, "there is no forecast"
+    assert "median" not in svg, "nothing is guessed that was not to be"
 
 
-def fan(since: datetime, until: datetime) -> list[Band]:
-    """What a peak of 5 may come to, as somebody might guess."""
-    start, end = micros(since), micros(until)
-    return [
-        Band(start + (end - start) * k // 4, 5 + k, 5 + k / 2, 5 + 2 * k, 5, 5 + 3 * k, 5, 5 + 4 * k) for k in range(5)
-    ]
+OCTOBER: dict[str, Any] = {"account_id": "brightline", "cycle": "2025-10", "as_of": datetime(2025, 10, 20, tzinfo=UTC)}
 
 
 def test_a_forecast_is_bands_within_bands_above_the_staircase() -> None:
-    """Its figures stand in words and in a table, for whoever sees no bands."""
-    asked: dict[str, Any] = {"cycle": "2026-01", "as_of": january(8), "fan": fan(january(8), january(31))}
-    chart = billing.chart(events(*FIVE), **asked)
+    """Its figures, which `billing forecast` has too, stand in words and in a table, for whoever sees no bands."""
+    chart = billing.chart(EVENTS, terms=TERMS, **OCTOBER)
     svg, page = (chart.written(format).decode() for format in ("svg", "html"))
 
-    assert "median 9; 50 % 7 to 13, 80 % 5 to 17, 95 % 5 to 21." in chart.words
+    assert "median 71; 50 % 69 to 71, 80 % 69 to 78, 95 % 69 to 83." in chart.words
     for words in ("50 %", "80 %", "95 %", "forecast of the peak, median", "if nothing more happens"):
         assert words in texts(svg)
     assert "What the peak may come to" in page
     shown = [value for layer in chart.spec["vconcat"][0]["layer"] for value in data(chart.spec, layer)]
-    assert 5 == sum("lower_95" in value for value in shown) / 4, "three bands and a median, of five instants each"
+    bands = [value for value in shown if "lower_95" in value]
+    assert 4 * 25 == len(bands), "three bands and a median, of now and the ends of 24 slices"
+    assert all(value["lower_95"] >= 69 for value in bands), "nothing below what is certain"
 
 
-def test_a_cycle_that_is_over_has_no_forecast() -> None:
-    """There is nothing left to guess."""
-    over = billing.chart(events(*FIVE, LATER), account_id="acme", cycle="2026-01", fan=fan(january(8), january(31)))
+def test_a_ledger_has_the_chart_of_a_file(tmp_path: Path) -> None:
+    """Of a ledger only the account is read for the curve, and all accounts are for the forecast."""
+    ledger = billing.open_ledger(f"sqlite:///{tmp_path / 'billing.db'}")
+    billing.append(ledger, EVENTS)
+    of_file, of_ledger = (billing.chart(source, terms=TERMS, **OCTOBER) for source in (EVENTS, ledger))
 
-    assert "Forecast" not in over.words
-    assert "lower_95" not in json.dumps(over.spec)
+    assert of_file.words == of_ledger.words
+    assert of_file.written("json") == of_ledger.written("json")
+
+
+def test_a_cycle_that_is_over_has_no_forecast_nor_has_an_account_that_began_just_now() -> None:
+    """There is nothing left to guess, or nothing to guess from."""
+    over = billing.chart(EVENTS, account_id="brightline", cycle="2025-08", terms=TERMS)
+    new = billing.chart(events(*FIVE), account_id="acme", cycle="2026-01", as_of=january(8))
+
+    for chart in (over, new):
+        assert "Forecast" not in chart.words
+        assert "lower_95" not in json.dumps(chart.spec)
 
 
 def test_a_peak_of_one_microsecond_among_thousands_of_steps_is_drawn(tmp_path: Path) -> None:

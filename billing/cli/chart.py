@@ -53,6 +53,9 @@ def chart(
     locale: Annotated[
         str | None, typer.Option(help="How numbers, money and dates are written: de_DE; else en_US. Texts are English.")
     ] = None,
+    no_forecast: Annotated[
+        bool, typer.Option("--no-forecast", help="Of an open cycle, leave out what its peak may come to.")
+    ] = False,
     strict: Strict = False,
     ignore_extra: IgnoreExtra = False,
     rejections: Rejections = None,
@@ -71,8 +74,10 @@ def chart(
     ):
         given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
         question = question_of(given, cycle, first, last, [account] if account else None, as_of)
-        drawing = charting.year if cycle is None else charting.cycle
-        made = drawing(opened, question, written_for, reading)
+        if cycle is None:
+            made = charting.year(opened, question, written_for, reading)
+        else:
+            made = charting.cycle(opened, question, written_for, reading, forecast=not no_forecast)
     output.write_bytes(made.written(format))
     say(f"{made.title}, {made.account_id}: {output}")
     say(made.words.replace("\u00a0", " "))  # where a terminal breaks lines is its own affair
