@@ -7,11 +7,10 @@ past cycle is forecast at a phase of it from what was over by then, and nothing 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .chances import LEVELS, Chances
 from .event import Int64
@@ -20,28 +19,30 @@ from .replay import Replays
 
 #: The levels at which forecasts are scored: the median, and the ends of bands of 50, 80 and 95 %.
 QUANTILES: Final = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+#: Where the ends of each band of `LEVELS` stand among them.
+_ENDS: Final = [[QUANTILES.index(round((1 + sign * level) / 2, 3)) for sign in (-1, 1)] for level in LEVELS]
+#: The band that is scored most closely.
+_MAIN: Final = 0.8
 #: So many past cycles make a mean, and the usual growth.
 _MEAN: Final = 12
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
     """How good one way to guess was at one phase.
 
-    `pinball` is the mean pinball loss over `QUANTILES`, and `error` the mean absolute error of the
-    median, both in identities and less the better. `interval` is the interval score of the band of
-    80 %, `coverage` how often each of the bands of `LEVELS` held what came, and `evenly` how often the
-    one of 80 % did where chance decides whether a value at its edge belongs to it: a band of whole
-    numbers that begins at the peak so far often has to hold more. None where a way has no bands.
+    `pinball` is the mean pinball loss over `QUANTILES`, `error` the mean absolute error of the median, and
+    `interval` the interval score of the band of 80 %: all in identities, and the less the better.
+    `coverage` says how often each of the bands of `LEVELS` held what came; the bands of a single figure
+    have no width. `evenly`, of ours alone, is how often the band of 80 % did where chance decides whether a
+    value at its edge belongs to it: a band of whole numbers that begins at the peak so far has to hold more.
     """
 
     name: str
     pinball: float
     error: float
-    interval: float | None = None
-    coverage: tuple[float, ...] | None = None
+    interval: float
+    coverage: tuple[float, ...]
     evenly: float | None = None
 
 
@@ -69,49 +70,37 @@ def backtest(replays: Replays, phase: float, *, months: int = 1, seed: int = 0) 
     if not len(rows):
         return Backtest(months, phase, 0, 0, 0, ())
     peaks = [guess.peak for guess in forecaster.guesses(rows.tolist())]
-    ours = _score("forecast", _quantiles(peaks), finals)
-    scores = [_with_bands(ours, peaks, finals)]
+    quantiles = np.array([[each.quantile(level) for level in QUANTILES] for each in peaks])
+    bands = np.array([[*each.bands()] for each in peaks])
+    scores = [replace(_score("forecast", quantiles, bands, finals), evenly=_evenly(peaks, finals))]
     for name, points in _simpler(replays, rows, forecaster.cycles, 12 // months):
-        guessed = np.maximum(points, floors[:, None]).astype(np.float64)
-        scores.append(_score(name, np.broadcast_to(guessed, (len(rows), len(QUANTILES))), finals))
+        quantiles = np.broadcast_to(np.maximum(points, floors[:, None]), (len(rows), len(QUANTILES)))
+        scores.append(_score(name, quantiles, quantiles[:, _ENDS], finals))
     accounts = len(np.unique(replays.at.accounts[rows]))
     return Backtest(months, phase, len(rows), accounts, int((floors == finals).sum()), tuple(scores))
 
 
-def _quantiles(peaks: Sequence[Chances]) -> Float:
-    return np.array([[each.quantile(level) for level in QUANTILES] for each in peaks], np.float64)
-
-
-def _score(name: str, quantiles: Any, finals: Int64) -> Score:
+def _score(name: str, quantiles: Any, bands: Any, finals: Int64) -> Score:
+    """The score of what was guessed: a row for each cycle, with a column for each quantile, or band and end of it."""
     levels, missed = np.array(QUANTILES), finals[:, None] - quantiles
-    pinball = np.maximum(levels * missed, (levels - 1) * missed).mean()
-    return Score(name, float(pinball), float(np.abs(missed[:, QUANTILES.index(0.5)]).mean()))
-
-
-def _with_bands(score: Score, peaks: Sequence[Chances], finals: Int64) -> Score:
-    bands = np.array([[*each.bands()] for each in peaks])
-    low, high = bands[:, :, 0], bands[:, :, 1]
-    came = finals[:, None]
-    held = ((low <= came) & (came <= high)).mean(0)
-    at = LEVELS.index(0.8)
-    outside = np.maximum(low[:, at] - finals, 0) + np.maximum(finals - high[:, at], 0)
-    interval = (high[:, at] - low[:, at] + outside / ((1 - LEVELS[at]) / 2)).mean()
+    low, high, came = bands[:, :, 0], bands[:, :, 1], finals[:, None]
+    outside = np.maximum(low - came, 0) + np.maximum(came - high, 0)
+    intervals = high - low + outside / ((1 - np.array(LEVELS)) / 2)
     return Score(
-        score.name,
-        score.pinball,
-        score.error,
-        float(interval),
-        tuple(held.tolist()),
-        _evenly(peaks, finals, LEVELS[at]),
+        name,
+        pinball=float(np.maximum(levels * missed, (levels - 1) * missed).mean()),
+        error=float(np.abs(missed[:, QUANTILES.index(0.5)]).mean()),
+        interval=float(intervals[:, LEVELS.index(_MAIN)].mean()),
+        coverage=tuple((outside == 0).mean(0).tolist()),
     )
 
 
-def _evenly(peaks: Sequence[Chances], finals: Int64, level: float) -> float:
-    """How much of what came has a rank in the middle of so much of the chance, counted in parts of its own chance."""
+def _evenly(peaks: Sequence[Chances], finals: Int64) -> float:
+    """How much of what came has a rank in the middle 80 % of the chance, counted in parts of its own chance."""
     pairs = [*zip(peaks, finals.tolist(), strict=True)]
     low = np.array([each.masses[each.values < came].sum() for each, came in pairs])
     width = np.array([each.masses[each.values == came].sum() for each, came in pairs])
-    first, last = (1 - level) / 2, (1 + level) / 2
+    first, last = (1 - _MAIN) / 2, (1 + _MAIN) / 2
     within = np.minimum(low + width, last) - np.maximum(low, first)
     never = width == 0  # what was given no chance has a rank, and no part
     parts = np.where(never, (first <= low) & (low <= last), within / np.where(never, 1.0, width))

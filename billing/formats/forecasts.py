@@ -166,16 +166,12 @@ def _of_phase(of: Backtest) -> dict[str, Any]:
 
 
 def _score(of: Score) -> dict[str, Any]:
-    coverage = of.coverage or (None,) * len(LEVELS)
     return {
         "name": of.name,
         "pinball": round(of.pinball, 4),
         "error": round(of.error, 4),
-        "interval": None if of.interval is None else round(of.interval, 4),
-        **{
-            f"coverage_{percent}": None if each is None else round(each, 4)
-            for percent, each in zip(_PERCENT, coverage, strict=True)
-        },
+        "interval": round(of.interval, 4),
+        **{f"coverage_{percent}": round(each, 4) for percent, each in zip(_PERCENT, of.coverage, strict=True)},
         "evenly_80": None if of.evenly is None else round(of.evenly, 4),
     }
 

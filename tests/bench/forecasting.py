@@ -68,7 +68,7 @@ def _backtested(what: str, source: Any, question: Question, now: int) -> Figure:
     found, _ = forecasting.backtests(source, question, now)
     ours = [of.scores[0] for of in found]
     evenly = [score.evenly or 0.0 for score in ours]
-    held = [(score.coverage or (0.0, 0.0))[1] for score in ours]
+    held = [score.coverage[1] for score in ours]
     losses = [of.scores[0].pinball / min(score.pinball for score in of.scores[1:]) for of in found]
     fine = all(0.75 <= each <= 0.88 for each in evenly) and all(loss < 1 for loss in losses)
     return Figure(

@@ -144,8 +144,9 @@ def _tiers(told: Sequence[Forecast]) -> Iterator[str]:
 #: What the columns of a backtest say.
 _LEGEND: Final = (
     "Pinball, error and interval are losses, in identities: the less the better. A band of 80 % should hold what came "
-    "in 80 of 100 cycles. It holds more where the peak was reached before, since no band is shorter than one number; "
-    '"evenly" counts a value at the edge of the band in part, and should be near 80 % everywhere.'
+    "in 80 of 100 cycles; that of a rule that gives one number has no width. A band holds more where the peak was "
+    'reached before, since none is shorter than one number; "evenly" counts a value at the edge of the band in part, '
+    "and should be near 80 % everywhere."
 )
 
 
@@ -169,6 +170,5 @@ def backtest_tables(backtests: Sequence[Backtest]) -> Iterator[Table | Text]:
 
 
 def _bands(of: Score) -> list[str]:
-    if of.interval is None or of.coverage is None or of.evenly is None:
-        return ["–"] * (2 + len(LEVELS))
-    return [f"{of.interval:.1f}", *(f"{each:.0%}" for each in of.coverage), f"{of.evenly:.0%}"]
+    evenly = "–" if of.evenly is None else f"{of.evenly:.0%}"
+    return [f"{of.interval:.1f}", *(f"{each:.0%}" for each in of.coverage), evenly]
