@@ -47,7 +47,8 @@ bench: $(DEV)  ## measure every figure that the README gives; about fifteen minu
 
 verify-long: $(DEV)  ## laws by the thousand, 100,000 ledgers, 10,000 histories and power cuts, readers fuzzed; three hours
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q -n 2 tests/test_laws.py tests/test_ledger_laws.py tests/test_opinions.py \
-		tests/test_differential.py tests/test_machine.py tests/test_durability.py tests/test_postgres.py
+		tests/test_differential.py tests/test_machine.py tests/test_durability.py tests/test_postgres.py \
+		tests/test_status.py tests/test_forecast.py tests/test_credits.py tests/test_readings.py
 	BILLING_FUZZ_SECONDS=1800 $(BIN)/python -m pytest -q -n 2 tests/test_fuzz.py
 
 lock: $(DEV)  ## pin what is installed, with hashes and without addresses

@@ -28,7 +28,7 @@ from .formats import source as sources
 from .formats.coding import Coder
 from .formats.rows import Reading
 from .ledger.ledger import Ledger
-from .reckoning import Question
+from .question import Question
 
 #: How far apart, without ids, two events of one identity and type may be and still be one that was shifted.
 TOLERANCE: Final = timedelta(days=1)

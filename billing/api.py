@@ -40,7 +40,7 @@ from .formats.terms import load_terms
 from .ledger import address as addresses
 from .ledger.entry import Receipt
 from .ledger.ledger import Ledger
-from .reckoning import Question
+from .question import Question
 from .restating import Restating
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from .formats.paper.display import Display, is_letter
 from .formats.paper.sheet import Sheet
 from .formats.rows import Reading
 from .ledger.ledger import Ledger
-from .reckoning import Activity, Question
+from .question import Question
+from .reckoning import Activity
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -25,7 +25,7 @@ from .formats.terms import version_document
 from .issuing import again_if_stale, billed_by, expected, issued
 from .ledger.entry import Document, Head, Paper
 from .ledger.ledger import Ledger
-from .reckoning import Question
+from .question import Question
 
 #: How long after a cycle's end to wait for late events before it is closed.
 SETTLE: Final = timedelta(days=1)

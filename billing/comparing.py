@@ -12,7 +12,8 @@ from .core.cycle import CycleRule
 from .core.terms import AllTerms, TermsHistory
 from .formats.changes import Change
 from .formats.rows import Reading
-from .reckoning import Activity, Question
+from .question import Question
+from .reckoning import Activity
 
 
 @dataclass(frozen=True, slots=True)

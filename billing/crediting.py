@@ -11,7 +11,8 @@ from .core.credits import Catalogue
 from .core.terms import AllTerms, TermsHistory
 from .core.usage import Credits, CreditsTotal
 from .formats.rows import Reading
-from .reckoning import Activity, Question
+from .question import Question
+from .reckoning import Activity
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ from .formats.terms import version_of
 from .ledger.address import is_address, open_ledger
 from .ledger.entry import Head, Receipt
 from .ledger.ledger import Ledger
-from .reckoning import Activity, Meter, Question, Wanted, billed, credits, draft, peaks, priced, run, swept
+from .question import Question, Wanted
+from .reckoning import Activity, Meter, billed, credits, draft, peaks, priced, run, swept
 
 Bill = TypeVar("Bill", Peak, Invoice, Credits)
 #: What is about one cycle of one account.

@@ -18,7 +18,7 @@ from .formats.claims import Claim, claims
 from .formats.rows import Reading
 from .ledger.entry import ISSUED
 from .ledger.ledger import Ledger
-from .reckoning import Question
+from .question import Question
 
 
 def issued(ledger: Ledger, question: Question, reading: Reading | None = None) -> list[Claim]:

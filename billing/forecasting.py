@@ -26,7 +26,8 @@ from .core.terms import Terms
 from .engine import Answer, Part
 from .formats.rows import Reading
 from .ledger.ledger import Ledger
-from .reckoning import Question, billed
+from .question import Question
+from .reckoning import billed
 
 #: The phases of a cycle at which a backtest forecasts, unless others are asked for.
 PHASES: Final = (0.1, 0.3, 0.5, 0.7, 0.9)

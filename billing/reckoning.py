@@ -7,7 +7,7 @@ walks of the state machine, intervals, the sweep, prices.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -15,16 +15,17 @@ import numpy as np
 
 from .core.activity import ActivityPolicy, Intervals, Walk
 from .core.credits import WIDE
-from .core.cycle import Calendar, Cycle, CycleRule, micros, moment, month_of, zone_rules_version
-from .core.errors import BadCycle, BadTerms, Rejection, UnknownAccount, hint
-from .core.event import INSTANT_MAX, INSTANT_MIN, Columns, Events, Int32, Int64, Names, Tally
+from .core.cycle import Calendar, Cycle, CycleRule, micros, moment, zone_rules_version
+from .core.errors import BadTerms, Rejection, UnknownAccount, hint
+from .core.event import Columns, Events, Int32, Int64, Names, Tally
 from .core.invoice import Basis, Invoice, lines
 from .core.kernel import SMALL
 from .core.sweep import Peak, Spans, sweep
-from .core.terms import AllTerms, Terms, TermsHistory, TermsVersion
+from .core.terms import Terms, TermsVersion
 from .core.usage import Calls, Credits, metered
 from .formats.catalogues import in_force
 from .formats.source import Stream
+from .question import Question, bounds_asked
 
 #: How many slices the curve of a cycle has.
 CURVE_SLICES: Final = 24
@@ -47,50 +48,6 @@ class Activity:
     digest: str | None
     position: int | None = None
     calls: Calls | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Which bills are asked for, and under which terms.
-
-    `first` and `last` are months (`2026-01`), `accounts` limits to these, `as_of` (microseconds)
-    leaves out what occurred then or later, `policy` overrides that of the terms, `ids` asks for
-    those of the events, `calls` for what calls did also where nobody pays for credits. In place of months,
-    `open_at` (microseconds) asks for the cycle that is open then, and `before` for so many before it.
-    """
-
-    terms: AllTerms | TermsHistory = field(default_factory=AllTerms)
-    first: str | None = None
-    last: str | None = None
-    accounts: tuple[str, ...] = ()
-    as_of: int | None = None
-    policy: ActivityPolicy | None = None
-    ids: bool = False
-    open_at: int | None = None
-    before: int = 0
-    calls: bool = False
-
-    def __post_init__(self) -> None:
-        months = [
-            month_of(name, field=which) for which in ("first", "last") if (name := getattr(self, which)) is not None
-        ]
-        if len(months) == 2 and months[0] > months[1]:
-            raise BadCycle("cycle_empty", start=self.first, end=self.last)
-
-    def policy_of(self, account_id: str) -> ActivityPolicy:
-        """The activity policy that an account is billed by."""
-        return self.policy or self.all_terms.of(account_id).policy
-
-    @property
-    def details(self) -> bool:
-        """Whether what calls did matters to the answer; few bills need it, and the others are not slowed by it."""
-        return self.calls or self.terms.prices_credits
-
-    @property
-    def all_terms(self) -> AllTerms:
-        """The terms of all accounts, where there is but one version of them."""
-        assert isinstance(self.terms, AllTerms), "of several versions, one is taken at a time"
-        return self.terms
 
 
 def run(found: Events | Stream, parts: Iterable[Columns], question: Question) -> Activity:
@@ -344,7 +301,7 @@ class _Asked:
         rule = self._question.all_terms.of(account_id).cycles
         calendar = self._calendars.setdefault(rule, Calendar(rule))
         q = self._question
-        first, last = _bounds_asked(q, rule)
+        first, last = bounds_asked(q, rule)
         if first is None or last is None:
             if self._until[code] < self._since[code]:
                 return [], []  # never active: no cycles of its own
@@ -355,36 +312,3 @@ class _Asked:
         if last < first:
             return [], []
         return calendar.bounds(first - 1, last), calendar.cycles(first, last)
-
-
-def _bounds_asked(question: Question, rule: CycleRule) -> tuple[int | None, int | None]:
-    """The numbers of the first and the last cycle that are asked for, as far as the question says."""
-    if question.open_at is not None:
-        last = rule.index_at(question.open_at)
-        return last - question.before, last
-    first = None if question.first is None else rule.index_from(question.first)
-    return first, None if question.last is None else rule.index_until(question.last)
-
-
-class Wanted:
-    """Which instants of an account can matter to the cycles asked for: those from a window before the first."""
-
-    def __init__(self, question: Question) -> None:
-        self._question = question
-        self._spans: dict[tuple[CycleRule, ActivityPolicy], tuple[int, int]] = {}
-
-    def __call__(self, account_id: str) -> tuple[int, int] | None:
-        """Those of one account, `[start, end)` in microseconds; none if it is not asked for."""
-        q = self._question
-        if q.accounts and account_id not in q.accounts:
-            return None
-        key = q.all_terms.of(account_id).cycles, q.policy_of(account_id)
-        if key not in self._spans:
-            rule, policy = key
-            first, last = _bounds_asked(q, rule)
-            # What shows who was active since when goes back further than the count.
-            if first is None or last is None or q.ids:
-                return INSTANT_MIN, INSTANT_MAX
-            start, end = rule.bound(first) - policy.longest_window, rule.bound(last + 1)
-            self._spans[key] = start, end if last >= first else start
-        return self._spans[key]

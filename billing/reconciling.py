@@ -26,7 +26,7 @@ from .formats import source as sources
 from .formats.rows import Reading as HowToRead
 from .issuing import billed_by
 from .ledger.ledger import Ledger
-from .reckoning import Question
+from .question import Question
 
 
 def reconcile(

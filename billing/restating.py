@@ -25,7 +25,7 @@ from .formats.catalogues import in_force
 from .issuing import billed_by, expected, issued
 from .ledger.entry import Document, Entry, Head, Paper
 from .ledger.ledger import Ledger
-from .reckoning import Question
+from .question import Question
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from billing import closing, engine, issuing, restating
 from billing.core.cycle import micros, moment
 from billing.core.terms import AllTerms
 from billing.ledger.ledger import Ledger
-from billing.reckoning import Question
+from billing.question import Question
 
 
 @dataclass

@@ -27,7 +27,7 @@ from billing.core.event import DAY
 from billing.core.shrink import smallest
 from billing.formats.coding import Coder
 from billing.formats.rows import Reading
-from billing.reckoning import Question
+from billing.question import Question
 from billing.verify import definition, strategies
 from billing.verify.definition import Event
 from billing.verify.told import table

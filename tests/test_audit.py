@@ -27,7 +27,7 @@ from billing.core.terms import AllTerms, Terms
 from billing.formats.rows import Reading
 from billing.formats.terms import load_terms
 from billing.ledger.address import open_ledger
-from billing.reckoning import Question
+from billing.question import Question
 from billing.verify import audit as auditing
 from billing.verify import definition, strategies
 from billing.verify.audit import Audit, audit

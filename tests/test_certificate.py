@@ -30,7 +30,7 @@ from billing.core.terms import AllTerms, Terms
 from billing.formats import documents, exports
 from billing.formats.terms import load_terms
 from billing.ledger.ledger import Ledger
-from billing.reckoning import Question
+from billing.question import Question
 from billing.verify import certificate, certified, definition
 from billing.verify.definition import Event
 from billing.verify.held import held

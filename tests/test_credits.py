@@ -40,7 +40,7 @@ from billing.formats.changes import change_of
 from billing.formats.rows import Reading
 from billing.formats.terms import load_terms, version_document, version_of
 from billing.ledger.ledger import Ledger
-from billing.reckoning import Question
+from billing.question import Question
 from billing.verify import definition, expected
 from billing.verify.audit import audit, audit_invoices
 from billing.verify.definition import Event

@@ -27,6 +27,7 @@ from billing import engine, reckoning
 from billing.core.cycle import micros
 from billing.formats import documents
 from billing.formats.rows import Reading
+from billing.question import Question
 from billing.verify import definition
 from billing.verify.definition import Event
 from billing.verify.laws.files import TYPE_TOLD_TWICE
@@ -69,7 +70,7 @@ def told(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
 
 def peaks_json(source: Any, **asked: Any) -> str:
     """The peaks of a source, as programs read them."""
-    question = reckoning.Question(**asked)
+    question = Question(**asked)
     return documents.to_json(
         documents.peak(row) for row in reckoning.peaks(engine.activity(source, question), question)
     )
@@ -322,7 +323,7 @@ def test_a_stream_gives_the_peaks_of_the_definition(story: Story, ordered: bool)
     if ordered:
         nameless.sort(key=lambda event: event.occurred_at)
     # Types conflict by position: the first stays, and sorting changes which that is.
-    question = reckoning.Question(policy=story.policy, first="2026-01", last="2026-01")
+    question = Question(policy=story.policy, first="2026-01", last="2026-01")
     with TemporaryDirectory() as folder:
         pq.write_table(table(nameless, ids=False), Path(folder) / "events.parquet", row_group_size=3)
         rows = reckoning.peaks(engine.activity(Path(folder) / "events.parquet", question), question)
@@ -556,9 +557,9 @@ def test_a_month_in_which_no_cycle_starts_has_no_evidence() -> None:
 def test_of_several_accounts_one_must_be_named() -> None:
     """The highest peak of the only account may be meant, never that of some account."""
     with pytest.raises(billing.UnknownAccount) as refused:
-        engine.explain(table(STORY), reckoning.Question())
+        engine.explain(table(STORY), Question())
     assert refused.value.code == "account_needed"
-    shown, _ = engine.explain(table([e for e in STORY if e.account_id == "acme"]), reckoning.Question())
+    shown, _ = engine.explain(table([e for e in STORY if e.account_id == "acme"]), Question())
     assert ("acme", 2) == (shown.account_id, shown.peak)
 
 

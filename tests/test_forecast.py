@@ -26,7 +26,7 @@ from billing.core.event import DAY
 from billing.core.forecaster import HISTORY_MIN, Forecaster
 from billing.core.replay import SLICES, Moments, Past, Replays
 from billing.core.terms import AllTerms, Terms
-from billing.reckoning import Question
+from billing.question import Question
 from billing.verify import definition, strategies
 from billing.verify.definition import Event
 from billing.verify.strategies import JANUARY

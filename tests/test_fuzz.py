@@ -35,6 +35,7 @@ from billing.core.plan import QUANTITY_MAX
 from billing.formats import documents, source
 from billing.formats.rows import Reading
 from billing.formats.terms import load_plan, load_terms
+from billing.question import Question
 
 SECONDS: Final = float(os.environ.get("BILLING_FUZZ_SECONDS", "0"))
 #: No small file takes longer, on however slow a machine.
@@ -47,7 +48,7 @@ def read_events(path: Path, given: Given) -> None:
     """Every row is accepted, a duplicate or rejected; and what was accepted can be billed."""
     read = source.read(str(path), given.reading)
     _add_up(read.tally, read.rejections)
-    question = reckoning.Question()
+    question = Question()
     found = engine.activity(read, question)
     _can_be_written(documents.peak(row) for row in reckoning.peaks(found, question))
     if source.streams(str(path)):  # such a file is read in another way where its events are not kept
@@ -71,7 +72,7 @@ def read_terms(path: Path, given: Given) -> None:
     """Terms that were read can be billed by."""
     (path.parent / "plan.toml").write_text(PLAN)
     known = load_terms(path)
-    question = reckoning.Question(terms=known)
+    question = Question(terms=known)
     drafts = reckoning.draft(engine.activity(fine_events(), question), question)
     _can_be_written(documents.invoice(drafted) for drafted in drafts)
 

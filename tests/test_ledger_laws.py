@@ -21,7 +21,7 @@ from billing.core.activity import ActivityPolicy
 from billing.core.cycle import CycleRule, micros
 from billing.core.terms import AllTerms, Terms, TermsVersion
 from billing.formats.terms import version_document, version_of
-from billing.reckoning import Question
+from billing.question import Question
 from billing.verify import definition
 from billing.verify.definition import DAY, Event
 from billing.verify.laws.books import (

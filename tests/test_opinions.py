@@ -22,6 +22,7 @@ from opinions import ENDS_FIRST, SQL, duckdb_peaks, polars_peaks
 from billing import engine, reckoning
 from billing.core.cycle import CycleRule, moment, text_of
 from billing.formats import documents
+from billing.question import Question
 from billing.verify import definition
 from billing.verify.definition import DAY, WINDOWS, Event
 from billing.verify.laws.story import Story, by_account, policy_of
@@ -86,7 +87,7 @@ Opinion = Callable[[Ledgers], str]
 
 def by_engine(asked: Ledgers) -> str:
     """What we would bill."""
-    found = engine.activity(table(asked.events), reckoning.Question(policy=policy_of(asked.windows, asked.reconnect)))
+    found = engine.activity(table(asked.events), Question(policy=policy_of(asked.windows, asked.reconnect)))
     names = found.names.accounts.to_pylist()
     codes = sorted(range(len(names)), key=names.__getitem__)
     spans = []

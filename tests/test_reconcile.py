@@ -28,7 +28,7 @@ from billing.core.terms import AllTerms, Terms
 from billing.formats.foreign import read_foreign
 from billing.formats.rows import Reading as HowToRead
 from billing.formats.terms import load_terms
-from billing.reckoning import Question
+from billing.question import Question
 from billing.reconciling import reconcile
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"

@@ -19,7 +19,7 @@ from billing.core.cycle import CycleRule, micros
 from billing.core.nearby import Totals
 from billing.core.status import Owed, Status
 from billing.core.terms import AllTerms, Terms
-from billing.reckoning import Question
+from billing.question import Question
 from billing.verify import definition, strategies
 from billing.verify.definition import DAY, Event
 from billing.verify.strategies import JANUARY

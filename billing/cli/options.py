@@ -16,7 +16,7 @@ import typer
 if TYPE_CHECKING:
     from ..core.terms import AllTerms, TermsHistory
     from ..formats.rows import Reading
-    from ..reckoning import Question
+    from ..question import Question
 
 
 def target(path: Path | None) -> Path | None:
@@ -163,7 +163,7 @@ def question_of(
     from ..core.cycle import month_of
     from ..core.errors import BillingError
     from ..formats.instants import instant
-    from ..reckoning import Question
+    from ..question import Question
 
     if cycle is not None and (first is not None or last is not None):
         raise BillingError("usage", detail="--cycle goes without --first and --last")

@@ -29,7 +29,8 @@ from ..ledger.entry import ISSUED
 from ..ledger.ledger import Ledger
 from ..ledger.verify import Finding
 from ..ledger.verify import verify as verify_ledger
-from ..reckoning import Activity, Question
+from ..question import Question
+from ..reckoning import Activity
 from . import definition, expected
 from .claims import Claim, Discrepancy, moment_text, span_text
 from .definition import Event

@@ -37,7 +37,7 @@ from ..formats.rows import Reading
 from ..ledger.entry import Document, Head
 from ..ledger.ledger import Ledger
 from ..ledger.verify import verify
-from ..reckoning import Question
+from ..question import Question
 from .definition import DAY, Event
 from .model import SETTLE, Bill, Issued, Model
 from .strategies import ACCOUNTS, ACTIVITY, IDENTITIES, events

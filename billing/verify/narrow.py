@@ -9,7 +9,7 @@ from .. import engine, reckoning
 from ..core.cycle import Cycle, moment
 from ..core.shrink import smallest
 from ..core.terms import AllTerms
-from ..reckoning import Question
+from ..question import Question
 from . import definition, expected
 from .claims import Claim, Discrepancy, moment_text
 from .definition import Event

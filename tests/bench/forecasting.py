@@ -16,7 +16,7 @@ from billing import forecasting
 from billing.core.cycle import CycleRule, micros, moment
 from billing.core.event import DAY
 from billing.core.terms import AllTerms, Terms
-from billing.reckoning import Question
+from billing.question import Question
 
 from .figures import Figure, at_most
 from .measure import Files

@@ -15,7 +15,7 @@ from billing.core.reading import READINGS, amount, counting, way_of
 from billing.core.reconcile import Theirs
 from billing.core.terms import Terms
 from billing.formats.rows import Reading as HowToRead
-from billing.reckoning import Question
+from billing.question import Question
 from billing.reconciling import reconcile
 
 from .figures import Figure, at_most

@@ -27,7 +27,7 @@ from ...ledger.address import open_ledger
 from ...ledger.database import COLUMNS
 from ...ledger.entry import Receipt
 from ...ledger.ledger import Ledger
-from ...reckoning import Question
+from ...question import Question
 from ..definition import DAY, Event
 from ..strategies import ACCOUNTS, IDENTITIES, JANUARY, Span
 from ..told import table

@@ -15,6 +15,7 @@ import numpy as np
 from ... import engine, reckoning
 from ...core.activity import ActivityPolicy
 from ...core.sweep import Spans, sweep
+from ...question import Question
 from .. import definition
 from ..definition import Event
 from ..strategies import Span
@@ -80,4 +81,4 @@ DEFINITION: Final = Definition()
 def _found(events: Sequence[Event], policy: ActivityPolicy) -> reckoning.Activity:
     # Where no event has an id there is no such column, and events are reckoned as they are read.
     ids = any(event.event_id is not None for event in events)
-    return engine.activity(table(events, ids=ids), reckoning.Question(policy=policy))
+    return engine.activity(table(events, ids=ids), Question(policy=policy))

@@ -18,6 +18,7 @@ from ...core.plan import Plan, Tier
 from ...core.sweep import Peak
 from ...core.terms import AllTerms, Terms
 from ...formats import documents
+from ...question import Question
 from .. import definition
 from ..definition import Event
 from ..strategies import JANUARY, plans
@@ -43,7 +44,7 @@ def the_engine_gives_the_peaks_of_the_definition(story: Story, ids: bool) -> Non
     told = story.events if ids else anonymous(story.events)
     rule = rule_of(story.span)
     here = 0 if rule.anchor is not None else rule.index_at(story.span[0])
-    question = reckoning.Question(
+    question = Question(
         terms=AllTerms(Terms(cycles=rule, policy=story.policy)), first=rule.name(here - 1), last=rule.name(here + 1)
     )
     rows = reckoning.peaks(engine.activity(table(told, ids=ids), question), question)
@@ -77,7 +78,7 @@ def another_offset_from_utc_changes_nothing(story: Story, minutes: list[int]) ->
     texts = [_written(e.occurred_at, minutes[k % len(minutes)]) for k, e in enumerate(story.events)]
     written = table(story.events)
     written = written.set_column(written.schema.get_field_index("occurred_at"), "occurred_at", pa.array(texts))
-    question = reckoning.Question(policy=story.policy)
+    question = Question(policy=story.policy)
     assert reckoning.peaks(engine.activity(table(story.events), question), question) == reckoning.peaks(
         engine.activity(written, question), question
     )
@@ -87,7 +88,7 @@ def another_offset_from_utc_changes_nothing(story: Story, minutes: list[int]) ->
 def a_peak_so_far_is_at_most_the_final_one(story: Story, data: st.DataObject) -> None:
     """The peak so far may rise until the cycle ends, and never falls if nothing comes late."""
     as_of = data.draw(moments(story)) + 1
-    so_far = reckoning.Question(policy=story.policy, first="2026-01", last="2026-01", as_of=as_of)
+    so_far = Question(policy=story.policy, first="2026-01", last="2026-01", as_of=as_of)
     final = {row.account_id: row.peak for row in _peaks(story.events, replace(so_far, as_of=None))}
     assert all(row.peak <= final[row.account_id] for row in _peaks(story.events, so_far))
 
@@ -100,18 +101,18 @@ def a_peak_so_far_is_at_most_the_final_one(story: Story, data: st.DataObject) ->
 def without_activity_the_peak_is_none_and_the_charge_is_that_of_none(story: Story, plan: Plan) -> None:
     """An account in which nobody was active is billed what a quantity of 0 costs."""
     terms = AllTerms(Terms(plan=plan, policy=story.policy))
-    question = reckoning.Question(terms=terms, first="2026-01", last="2026-01")
+    question = Question(terms=terms, first="2026-01", last="2026-01")
     for invoice in reckoning.draft(engine.activity(table(story.events), question), question):
         assert (0, None, plan.price(0).total) == (invoice.peak, invoice.peak_at, invoice.total)
 
 
-def _peaks(told: list[Event], question: reckoning.Question) -> list[Peak]:
+def _peaks(told: list[Event], question: Question) -> list[Peak]:
     return reckoning.peaks(engine.activity(table(told), question), question)
 
 
 def _bytes(told: list[Event], story: Story) -> tuple[str, str, Activity]:
     """All that can be seen of a file: peaks, invoices, intervals."""
-    question = reckoning.Question(terms=AllTerms(Terms(plan=_PLAN, policy=story.policy)))
+    question = Question(terms=AllTerms(Terms(plan=_PLAN, policy=story.policy)))
     found = engine.activity(table(told), question)
     peaks = documents.to_json(documents.peak(row) for row in reckoning.peaks(found, question))
     invoices = documents.to_json(documents.invoice(drafted) for drafted in reckoning.draft(found, question))

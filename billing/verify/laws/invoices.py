@@ -19,7 +19,7 @@ from ...formats import documents
 from ...formats.rows import Reading
 from ...ledger.entry import ISSUED, SERIES, number_of
 from ...ledger.ledger import Ledger
-from ...reckoning import Question
+from ...question import Question
 from ..definition import DAY
 from .books import (
     CUTS,

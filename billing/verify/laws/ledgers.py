@@ -26,7 +26,7 @@ from ...formats import exports, source
 from ...formats.rows import Reading
 from ...ledger.entry import Entry, Head
 from ...ledger.ledger import Ledger
-from ...reckoning import Question
+from ...question import Question
 from .. import definition
 from ..definition import DAY, Event
 from ..strategies import ACCOUNTS, IDENTITIES, JANUARY
