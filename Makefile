@@ -27,11 +27,13 @@ lint: $(DEV)  ## style, types, import rules
 	$(BIN)/lint-imports
 
 coverage: $(DEV)  ## branch coverage of core, kernels uncompiled
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q -p no:cacheprovider \
+	$(BIN)/python -m coverage erase
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -n 2 -q -p no:cacheprovider \
 		tests/test_definition.py tests/test_activity.py tests/test_sweep.py tests/test_cycle.py tests/test_plan.py \
 		tests/test_money.py tests/test_engine.py tests/test_laws.py tests/test_scenarios.py tests/test_messages.py tests/test_errors.py \
 		tests/test_closing.py tests/test_history.py tests/test_event.py tests/test_breakeven.py tests/test_compare.py tests/test_alignment.py \
 		tests/test_readings.py tests/test_reconcile.py tests/test_status.py tests/test_forecast.py tests/test_movement.py tests/test_credits.py billing/core
+	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 
 mutation: $(DEV)  ## change core in one place at a time, and see how often no test fails; half an hour
