@@ -7,6 +7,7 @@ dashed from now to the end, as it will if nothing more happens, below what the p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -165,9 +166,11 @@ def _peak(curve: Curve, x: Any, y: Any, pixels: float) -> Iterator[Any]:
     yield point.mark_rule(color=INK, strokeWidth=0.8, strokeDash=[1, 2]).encode(y2=alt.Y2Datum(0))
     yield point.mark_point(shape="diamond", size=70, filled=True, color=INK, opacity=1)
     at, late = curve.peak_at, curve.peak_at - curve.start > (curve.end - curve.start) * 3 // 4
-    if curve.now is not None and not late and 0 <= curve.now.at - at < len(curve.peak.words) * 13 * LETTER / pixels:
-        at = curve.now.at  # its line would run through the words
-    named = alt.Chart(_points([(at, curve.peak.at)])).encode(x=x, y=y)
+    high, length = curve.peak.at, len(curve.peak.words) * 13 * LETTER / pixels
+    if curve.now is not None and not late and 0 <= curve.now.at - at < length:
+        at = curve.now.at  # its line would run through the words, and there so would the fan
+        high = max([high, *(math.ceil(band.upper_95) for band in curve.fan if band.at <= at + length)])
+    named = alt.Chart(_points([(at, high)])).encode(x=x, y=y)
     said = {"text": curve.peak.words, "align": "right" if late else "left", "dx": -8 if late else 8, "dy": -10}
     yield from edged(named, **said, size=13, fontWeight="bold")
 
