@@ -108,11 +108,23 @@ def test_the_plan_and_the_terms_of_the_readme_can_be_loaded(tmp_path: Path) -> N
     assert "acme,2025-10-14T07:13:47Z,2025-11-14T08:13:47Z,1,2025-10-15T00:00:00Z,outreach-sample,USD,usage" in printed
 
 
-def test_the_figures_of_the_readme_are_those_that_were_measured() -> None:
-    """A speed that nobody measured is a promise nobody keeps."""
-    measured = (ROOT / "tests/bench/results.md").read_text(encoding="utf-8")
-    speed = README.partition("## Speed")[2].partition("##")[0]
-    rows = [line for line in speed.splitlines() if line.startswith("|")]
+def cells(table: str) -> list[tuple[str, ...]]:
+    """The rows of a Markdown table below its header."""
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
+    return [tuple(cell.strip() for cell in row) for row in rows[2:]]
 
-    assert rows
-    assert all(row in measured for row in rows)
+
+def test_the_figures_of_the_readme_are_those_that_were_measured() -> None:
+    """A speed that nobody measured is a promise nobody keeps, and so is a forecast that nobody looked back on."""
+    measured = cells((ROOT / "tests/bench/results.md").read_text(encoding="utf-8"))
+    speed, forecasts = (
+        cells(README.partition(f"## {name}")[2].partition("\n## ")[0]) for name in ("Speed", "What will")
+    )
+
+    assert speed
+    assert all(row in measured for row in speed)
+    assert ["steady", "growing", "seasonal", "bursty", "dying"] == [kind for kind, *_ in forecasts]
+    for kind, held, evenly, losses in forecasts:
+        (row,) = [row for row in measured if f"of a {kind} population" in row[0]]
+        assert f"80 % band held {held}, evenly {evenly}" == row[1]
+        assert f"loss {losses} of that of the best simpler way" == row[2]
