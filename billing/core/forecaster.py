@@ -28,6 +28,8 @@ Float = NDArray[np.float64]
 HISTORY_MIN: Final = 3
 HISTORY_MAX: Final = 24
 
+# What follows was chosen by backtests, and changes little if it is changed a little.
+
 #: How many paths are drawn: for a forecast, and for one of a past cycle that only corrects.
 _PATHS: Final = 1000
 _PATHS_BEFORE: Final = 200
@@ -79,6 +81,7 @@ class Forecaster:
         accounts = replays.at.accounts
         first = np.flatnonzero(np.append(True, accounts[1:] != accounts[:-1])) if len(replays) else np.empty(0, np.intp)
         self.cycles: Int64 = np.arange(len(replays)) - np.repeat(first, np.diff(np.append(first, len(replays))))
+        # How large an account is: what is seen of it now, or most of what it was in the cycle before.
         before = np.where(self.cycles > 0, np.roll(replays.finals, 1), 0)
         self._sizes = np.maximum(np.maximum(replays.active, replays.floors), 0.6 * before) + 0.5
         self._over = np.argsort(replays.at.ends, kind="stable")
@@ -123,6 +126,7 @@ class Forecaster:
         slept, back, stood, kept, come = sums
         of_peers = [self._of_peers(c) for c in (asleep, seen.back, seen.stairs, seen.kept, seen.others)]
         size = self._of_peers(self._sizes[:, None])
+        # Before anybody has a past: one in four is used again in time, nobody is lost, and hardly anyone comes.
         peers_back = (of_peers[1] + 0.5) / (of_peers[0] + 2.0)
         peers_kept = (of_peers[3] + 4.0) / (of_peers[2] + 4.0)
         peers_come = (of_peers[4] + 0.1) / (size + 1.0) * self._sizes[:, None]
