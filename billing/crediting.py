@@ -12,7 +12,7 @@ from .core.terms import AllTerms, TermsHistory
 from .core.usage import Credits, CreditsTotal
 from .formats.rows import Reading
 from .question import Question
-from .reckoning import Activity
+from .reckoning import Activity, billed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,8 @@ def credits(
     answered = engine.answer(source, replace(question, terms=terms, calls=True), reading)
     rows = answered.credits()
     names = answered.found.names.accounts.to_pylist()
-    present = [name for code, name in enumerate(names) if answered.found.accepted[code]]
     of = {account_id: [*own] for account_id, own in groupby(rows, key=lambda row: row.account_id)}
-    accounts = sorted(question.accounts or present)
+    accounts = [names[code] for code in billed(answered.found, names, question)]
     sums = [CreditsTotal.of(of.get(account_id, ()), account_id) for account_id in accounts]
     return Crediting(tuple(rows), tuple(sums), CreditsTotal.of(rows), answered.found)
 

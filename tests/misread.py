@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from billing.verify import definition
@@ -23,8 +24,8 @@ def _highest(covers: list[Cover], start: int, end: int) -> int:
     return definition.highest(covers, start, end)[0]
 
 
-def _covers(events: list[Event], **settings: object) -> list[Cover]:
-    return [c for c in definition.covers(events, **settings) if c[1] < c[2]]  # type: ignore[arg-type]
+def _covers(events: list[Event], **settings: Any) -> list[Cover]:
+    return [c for c in definition.covers(events, **settings) if c[1] < c[2]]
 
 
 def _at(covers: list[Cover], instant: int) -> int:

@@ -44,6 +44,7 @@ def executed(path: Path) -> str:
             started = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
             return KernelSpec(argv=started, display_name=KERNEL["display_name"], language=KERNEL["language"])
 
+    # The package says that it has types, and has none for this.
     notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
     with TemporaryDirectory() as own:
         settings = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")

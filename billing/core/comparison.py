@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from .cycle import Cycle
 from .invoice import Invoice
-from .money import Money
+from .money import Money, by_currency
 from .nearby import Nearby, Totals
 from .terms import Terms
 
@@ -39,7 +39,7 @@ class Under:
     @property
     def totals(self) -> tuple[Money, ...]:
         """What all bills come to, in each currency."""
-        return _sums(bill.drafted.total for bill in self.bills)
+        return by_currency(bill.drafted.total for bill in self.bills)
 
     @property
     def cheaper(self) -> list[Bill]:
@@ -184,7 +184,7 @@ def _by_account(bills: Iterable[Bill]) -> dict[str, list[Bill]]:
 
 
 def _account_row(name: str, mine: Sequence[Bill], theirs: Sequence[Bill]) -> AccountRow:
-    now, other = (_sums(bill.drafted.total for bill in bills) for bills in (mine, theirs))
+    now, other = (by_currency(bill.drafted.total for bill in bills) for bills in (mine, theirs))
     if not now or not other:  # who has no cycle owes nothing, in whatever currency
         now, other = now or tuple(map(_nothing, other)), other or tuple(map(_nothing, now))
     alike = [total.currency for total in now] == [total.currency for total in other]
@@ -212,7 +212,7 @@ def _overall_of(differences: Sequence[tuple[str, Difference]]) -> Overall:
     amounts = [(name, difference.amount) for name, difference in differences]
     gain = [each for each in amounts if each[1].amount < 0]
     pay = [each for each in amounts if each[1].amount > 0]
-    (now,), (other,) = (_sums(totals) for totals in zip(*((d.now, d.other) for _, d in differences), strict=True))
+    (now,), (other,) = (by_currency(totals) for totals in zip(*((d.now, d.other) for _, d in differences), strict=True))
     return Overall(
         difference=Difference(now, other),
         gain=len(gain),
@@ -221,14 +221,6 @@ def _overall_of(differences: Sequence[tuple[str, Difference]]) -> Overall:
         most_gained=min(gain, key=lambda each: each[1].amount, default=None),
         most_paid=max(pay, key=lambda each: each[1].amount, default=None),
     )
-
-
-def _sums(totals: Iterable[Money]) -> tuple[Money, ...]:
-    """The sum in each currency, by currency."""
-    sums: dict[str, Money] = {}
-    for total in totals:
-        sums[total.currency] = sums[total.currency] + total if total.currency in sums else total
-    return tuple(sums[currency] for currency in sorted(sums))
 
 
 def _nothing(like: Money) -> Money:

@@ -51,8 +51,9 @@ class TierChance:
 class Forecast:
     """Where an open cycle is heading.
 
-    `status` is certain. `guess` is none where the account's history is too short to learn from, `amounts`
-    where there is no plan, or where it has no price for some of the peaks that are likely.
+    `status` is certain. `guess` is none where the account's history is too short to learn from (fewer than
+    three whole cycles after the one in which it began), `amounts` where there is no plan, or where it has
+    no price for some of the peaks that are likely.
     """
 
     status: Status
@@ -70,11 +71,6 @@ class Forecast:
         except NotPriced:
             amounts = None
         return cls(status, guess, amounts, tuple(_tiers(guess.peak, plan)))
-
-    @property
-    def too_short(self) -> bool:
-        """Whether the history is too short: fewer than three whole cycles after the one in which it began."""
-        return self.guess is None
 
 
 def _tiers(peak: Chances, plan: Plan) -> Iterator[TierChance]:

@@ -6,6 +6,7 @@ invoice says can be computed again by hand.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import (
     ROUND_HALF_UP,
@@ -80,3 +81,15 @@ def rounded(amount: Decimal, currency: str) -> Money:
     """
     nearest = _NEAREST.quantize(amount, Decimal(1).scaleb(-minor_digits(currency)))
     return Money(nearest if nearest else abs(nearest), currency)
+
+
+def by_currency(amounts: Iterable[Money]) -> tuple[Money, ...]:
+    """The sum in each currency, by currency.
+
+    >>> [str(each) for each in by_currency(Money(Decimal(n), code) for n, code in ((1, "USD"), (2, "EUR"), (3, "USD")))]
+    ['2 EUR', '4 USD']
+    """
+    found: dict[str, Money] = {}
+    for amount in amounts:
+        found[amount.currency] = found[amount.currency] + amount if amount.currency in found else amount
+    return tuple(found[currency] for currency in sorted(found))

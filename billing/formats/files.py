@@ -1,4 +1,4 @@
-"""Documents that people write: TOML or JSON files, as tables."""
+"""Files that are read whole: texts, and the TOML and JSON that people write, as tables."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from typing import Any
 from ..core.errors import BillingError
 
 
-def document_of(name: str, error: type[BillingError]) -> dict[str, Any]:
-    """What a TOML or JSON file says, as a table. Raises `error` for one that cannot be used."""
+def text_in(name: str, error: type[BillingError], *, encoding: str = "utf-8") -> str:
+    """What a text file says. Raises `error` for one that cannot be read."""
     try:
-        content = Path(name).read_text(encoding="utf-8")
-        if name.lower().endswith(".json"):
-            document = json.loads(content, object_pairs_hook=_without_repeats)
-            _refuse_lone_surrogates(document)
-        else:
-            document = tomllib.loads(content)
+        return Path(name).read_text(encoding=encoding)
     except FileNotFoundError:
         raise error("file_missing", name, hint="") from None
     except UnicodeDecodeError:
         raise error("encoding", name, after="") from None
     except OSError as problem:
         raise error("file_unreadable", name, detail=problem.strerror or "") from None
+
+
+def document_of(name: str, error: type[BillingError]) -> dict[str, Any]:
+    """What a TOML or JSON file says, as a table. Raises `error` for one that cannot be used."""
+    content = text_in(name, error)
+    try:
+        if name.lower().endswith(".json"):
+            document = json.loads(content, object_pairs_hook=_without_repeats)
+            _refuse_lone_surrogates(document)
+        else:
+            document = tomllib.loads(content)
     except RecursionError:
         raise error("document_invalid", name, detail="it is nested too deeply") from None
     except ValueError as problem:

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,7 +24,7 @@ from ..core.errors import BadForeign, BillingError, Rejection
 from ..core.money import EXACT, minor_digits
 from ..core.plan import QUANTITY_MAX, wanted_by
 from ..core.reconcile import Theirs
-from .files import document_of
+from .files import document_of, text_in
 from .instants import instant
 
 #: What can be read of an invoice, or a line of one.
@@ -120,7 +119,7 @@ def read_foreign(path: str, mapping: ForeignMapping | None = None) -> Foreign:
     Without a mapping, it must have columns that are named as ours are, or as Stripe names those of
     its invoice lines.
     """
-    text = _text(path)
+    text = text_in(path, BadForeign, encoding="utf-8-sig")
     rows = _json(text, path) if path.lower().endswith((".json", ".jsonl")) else _csv(text, path)
     if not rows:
         raise BadForeign("foreign_empty", path)
@@ -139,17 +138,6 @@ def read_foreign(path: str, mapping: ForeignMapping | None = None) -> Foreign:
             rejections.append(Rejection(error.code, path, line, error.details))
     own = [row.get("kind") for _, row in rows]
     return Foreign(path, tuple(_added_up(claims, given, own)), tuple(rejections), len(rows))
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise BadForeign("file_missing", path, hint="") from None
-    except UnicodeDecodeError:
-        raise BadForeign("encoding", path, after="") from None
-    except OSError as error:
-        raise BadForeign("file_unreadable", path, detail=error.strerror or "") from None
 
 
 def _csv(text: str, path: str) -> list[tuple[int, dict[str, Any]]]:

@@ -54,6 +54,8 @@ def _fast(text: TextBytes, block: bytes, first: int, lines: int, *, reading: Rea
                 explicit_schema=_SCHEMA, unexpected_field_behavior="ignore" if reading.ignore_extra else "error"
             ),
         )
+    # Whatever Arrow cannot take is read line by line, which says what is wrong, and where. That it has no
+    # words for a type is one way of not taking it.
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
         return None
     table = table.combine_chunks()

@@ -8,10 +8,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from ..core.errors import BillingError, hint, quoted
+from ..formats.files import text_in
 from .definition import DAY
 
 #: The format that is understood here.
@@ -81,16 +81,9 @@ class Invalid(ValueError):
 def load(path: str | os.PathLike[str]) -> Any:
     """The document in a file. Raises `BillingError` for a file that cannot be read as one."""
     name = os.fspath(path)
+    text = text_in(name, BillingError)
     try:
-        return json.loads(
-            Path(name).read_text(encoding="utf-8"), object_pairs_hook=_without_repeats, parse_constant=_no_number
-        )
-    except FileNotFoundError:
-        raise BillingError("file_missing", name, hint="") from None
-    except UnicodeDecodeError:
-        raise BillingError("encoding", name, after="") from None
-    except OSError as problem:
-        raise BillingError("file_unreadable", name, detail=problem.strerror or "") from None
+        return json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_number)
     except RecursionError:
         raise BillingError("certificate_invalid", name, detail="it is nested too deeply") from None
     except Invalid as problem:

@@ -123,7 +123,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def new_ledger(self) -> Ledger:
         """A ledger that holds nothing, for one history."""
-        raise NotImplementedError
+        raise NotImplementedError("a machine drives some ledger: override new_ledger, or call machine(new_ledger)")
 
     def reopened(self, ledger: Ledger) -> Ledger:
         """The ledger, closed and opened again; itself, where it lives no longer than it is open."""

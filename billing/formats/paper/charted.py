@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from ...core.money import Money
+from ...core.money import by_currency
 from ..chart.data import CycleRow, Step
 from ..chart.figure import Amount, Band, Bar, Curve, Year
 from ..chart.thinning import tiers_in_range
@@ -104,11 +104,8 @@ def year_words(rows: Sequence[CycleRow], show: Display) -> str:
         f"The peak of each cycle from {rows[0].cycle} to {rows[-1].cycle}; the highest was "
         f"{show.number(highest.peak).text}, in {highest.cycle}{reached}."
     )
-    sums: dict[str, Money] = {}
-    for total in (row.total for row in rows if row.total is not None):
-        sums[total.currency] = total + sums[total.currency] if total.currency in sums else total
-    if sums:
-        said = " and ".join(show.money(sums[code].amount, code).text for code in sorted(sums))
+    if totals := by_currency(row.total for row in rows if row.total is not None):
+        said = " and ".join(show.money(total.amount, total.currency).text for total in totals)
         words += f" Together they come to {said}{' so far' if rows[-1].is_open else ''}."
     if is_open := [row.cycle for row in rows if row.is_open]:
         which = f"{is_open[0]} is" if len(is_open) == 1 else f"Those from {is_open[0]} on are"

@@ -127,9 +127,11 @@ def _lanes(moved: Movements, show: Display) -> Iterator[Lane]:
 
 def _tiers(plan: Plan | None, show: Display) -> Iterator[Mark]:
     """The quantities at which the tiers of a plan end."""
-    for tier in plan.tiers if plan else ():
-        if tier.up_to is not None and plan is not None:
-            at = plan.included + tier.up_to * (plan.package_size or 1)
+    if plan is None:
+        return
+    for tier in plan.tiers:
+        if tier.up_to is not None:
+            at = plan.quantity_of(tier.up_to)
             yield Mark(at, f"up to {show.number(at).text}: {show.number(tier.unit_price).text} each")
 
 

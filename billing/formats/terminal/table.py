@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import IO, Final
 
 from rich import box
 from rich.console import Console
@@ -14,16 +14,16 @@ from rich.text import Text
 
 from ...core.credits import WIDE
 from ...core.cycle import Cycle, moment
-from ...core.money import Money
+from ...core.money import Money, by_currency
 
 #: Wide enough for every table where there is no terminal to fit into.
 _WIDTH_PIPED: Final = 200
 
 
-def console(*, file: object = None) -> Console:
+def console(*, file: IO[str] | None = None) -> Console:
     """A console that fits a terminal, and writes whole lines where there is none."""
-    made = Console(file=file, highlight=False)  # type: ignore[arg-type]
-    return made if made.is_terminal else Console(file=file, highlight=False, width=_WIDTH_PIPED)  # type: ignore[arg-type]
+    made = Console(file=file, highlight=False)
+    return made if made.is_terminal else Console(file=file, highlight=False, width=_WIDTH_PIPED)
 
 
 def columns(*names: str) -> Table:
@@ -38,12 +38,9 @@ def add_totals(
     table: Table, totals: Sequence[Money], *, blanks: int = 2, shown: Callable[[Money], str] | None = None
 ) -> None:
     """A last row for each currency, below `blanks` columns that have no sum; `shown` writes it, else plainly."""
-    sums: dict[str, Money] = {}
-    for total in totals:
-        sums[total.currency] = sums[total.currency] + total if total.currency in sums else total
-    for currency in sorted(sums):
+    for total in by_currency(totals):
         table.add_section()
-        table.add_row("Total", *[""] * blanks, Text((shown or money)(sums[currency]), style="bold"))
+        table.add_row("Total", *[""] * blanks, Text((shown or money)(total), style="bold"))
 
 
 def money(of: Money) -> str:
