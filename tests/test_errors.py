@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 import billing
-from billing.core.errors import MESSAGES, Refused, escaped, hint, printable, quoted, sentence
+from billing.core.errors import Refused, escaped, hint, printable, quoted, sentence
+from billing.core.messages import MESSAGES
 
 NAIVE = billing.Rejection("ts_naive", "events.csv", 41, {"field": "occurred_at", "got": "2026-03-01 10:00"})
 

@@ -29,8 +29,9 @@ from spoilt_settings import PLAN, plans, terms
 
 import billing
 from billing import BillingError, engine, reckoning
-from billing.core.errors import MESSAGES, Rejection
+from billing.core.errors import Rejection
 from billing.core.event import Tally
+from billing.core.messages import MESSAGES
 from billing.core.plan import QUANTITY_MAX
 from billing.formats import documents, source
 from billing.formats.rows import Reading

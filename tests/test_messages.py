@@ -14,7 +14,7 @@ from conftest import Cli
 
 import billing
 from billing import engine
-from billing.core.errors import MESSAGES
+from billing.core.messages import MESSAGES
 from billing.formats.rows import Reading
 
 TESTS = Path(__file__).parent

@@ -41,12 +41,10 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """Readings that together make a figure, and the figure that they make."""
+class _Named:
+    """Readings that were made at once: one, or two."""
 
     readings: Readings
-    quantity: int
-    amount: Decimal | None
 
     @property
     def name(self) -> str:
@@ -57,6 +55,14 @@ class Explanation:
     def says(self) -> str:
         """What they billed."""
         return ", and ".join(reading.says for reading in self.readings)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation(_Named):
+    """Readings that together make a figure, and the figure that they make."""
+
+    quantity: int
+    amount: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +83,10 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """An explanation, and how many discrepancies of a file it is named for."""
+class Cause(_Named):
+    """Readings, and how many discrepancies of a file they are named for."""
 
-    readings: Readings
     count: int
-
-    @property
-    def name(self) -> str:
-        """The names of its readings."""
-        return " + ".join(reading.name for reading in self.readings)
-
-    @property
-    def says(self) -> str:
-        """What they billed."""
-        return ", and ".join(reading.says for reading in self.readings)
 
 
 @dataclass(frozen=True, slots=True)
