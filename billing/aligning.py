@@ -26,7 +26,7 @@ from .core.weighing import Billing, weigh
 from .formats import exports
 from .formats import source as sources
 from .formats.coding import Coder
-from .formats.rows import Reading
+from .formats.rows import HowToRead
 from .ledger.ledger import Ledger
 from .question import Question
 
@@ -46,7 +46,7 @@ def aligned(
     ours: Any,
     theirs: Any,
     question: Question,
-    readings: tuple[Reading, Reading] | None = None,
+    readings: tuple[HowToRead, HowToRead] | None = None,
     *,
     tolerance: timedelta = TOLERANCE,
 ) -> Alignment:
@@ -57,18 +57,18 @@ def aligned(
     that are paired as one. Raises `BadSource`, `Refused`, `UnknownAccount`, `NotPriced`.
     """
     coder = Coder()
-    own, other = readings or (Reading(), Reading())
+    own, other = readings or (HowToRead(), HowToRead())
     return held(told(ours, own, coder), told(theirs, other, coder), coder, question, tolerance=tolerance)
 
 
-def told(source: Any, reading: Reading, coder: Coder) -> Told:
+def told(source: Any, reading: HowToRead, coder: Coder) -> Told:
     """Read a source whole; the same `coder` reads the other one. Raises `BadSource`, `Refused`."""
     if isinstance(source, Ledger):
         head = source.head(position=engine.position_of(source, reading))
         entries = source.entries(until=head.position)
         table = pa.Table.from_batches(map(exports.batch_of, entries), exports.SCHEMA)
         # What a ledger holds was accepted; that a later void takes away its reason is no rejection.
-        events, rows, happened = sources.read_rows(table, Reading(), coder)
+        events, rows, happened = sources.read_rows(table, HowToRead(), coder)
         return Told(Origin(events.tally, (), head.position, head.digest), Side(rows, happened))
     if reading.position is not None:
         raise BadSource("position_needs_ledger", field="position")

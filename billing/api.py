@@ -35,7 +35,7 @@ from .formats import forecasts
 from .formats.catalogues import load_catalogue
 from .formats.changes import change_of
 from .formats.foreign import load_mapping, read_foreign
-from .formats.rows import Reading
+from .formats.rows import HowToRead
 from .formats.terms import load_terms
 from .ledger import address as addresses
 from .ledger.entry import Receipt
@@ -74,7 +74,7 @@ def intervals(source: Any, *, terms: GivenTerms = None, policy: ActivityPolicy |
     account, identity and start. `policy` overrides that of the terms.
     """
     with engine.opened(source) as opened:
-        found = engine.answer(opened, _question(opened, Reading(), terms=terms, policy=policy)).found
+        found = engine.answer(opened, _question(opened, HowToRead(), terms=terms, policy=policy)).found
     codes = found.intervals.identities
     table = pa.table(
         {
@@ -524,14 +524,14 @@ def backtest(
     import pandas as pd
 
     with engine.opened(source) as opened:
-        question = _question(opened, Reading(), terms, policy, accounts=accounts)
+        question = _question(opened, HowToRead(), terms, policy, accounts=accounts)
         found, _ = forecasting.backtests(opened, question, _now(as_of, "as_of"), phases=phases, seed=seed)
     return pd.DataFrame([row for each in found for row in forecasts.backtest_rows(each)])
 
 
 def _question(
     source: Any,
-    reading: Reading,
+    reading: HowToRead,
     terms: GivenTerms = None,
     policy: ActivityPolicy | None = None,
     first: str | None = None,
@@ -556,8 +556,10 @@ def _reading(
     ignore_extra: bool = False,
     known_at: datetime | None = None,
     position: int | None = None,
-) -> Reading:
-    return Reading(strict=strict, ignore_extra=ignore_extra, known_at=_micros(known_at, "known_at"), position=position)
+) -> HowToRead:
+    return HowToRead(
+        strict=strict, ignore_extra=ignore_extra, known_at=_micros(known_at, "known_at"), position=position
+    )
 
 
 def _now(given: datetime | None, field: str = "now") -> int:

@@ -26,7 +26,7 @@ from .formats.paper import charted, refuse_unless_installed
 from .formats.paper import curve as curves
 from .formats.paper.display import Display, is_letter
 from .formats.paper.sheet import Sheet
-from .formats.rows import Reading
+from .formats.rows import HowToRead
 from .ledger.ledger import Ledger
 from .question import Question
 from .reckoning import Activity
@@ -138,7 +138,7 @@ def cycle(
     source: Any,
     question: Question,
     locale: Locale,
-    reading: Reading | None = None,
+    reading: HowToRead | None = None,
     *,
     forecast: bool = True,
 ) -> Chart:
@@ -167,7 +167,7 @@ def cycle(
     return Chart(figure, sheet, rows, locale, answered.found)
 
 
-def year(source: Any, question: Question, locale: Locale, reading: Reading | None = None) -> Chart:
+def year(source: Any, question: Question, locale: Locale, reading: HowToRead | None = None) -> Chart:
     """The chart of some cycles of one account: those asked for, or else its last twelve that have begun.
 
     Amounts are shown where every cycle has a plan. Raises `UnknownAccount`, `BadCycle`, `BadSource`, `NotPriced`.
@@ -195,21 +195,21 @@ def year(source: Any, question: Question, locale: Locale, reading: Reading | Non
     return Chart(figure, sheet, rows, locale, answered.found)
 
 
-def known_until(source: Any, events: Events, question: Question, reading: Reading | None, end: int) -> int | None:
+def known_until(source: Any, events: Events, question: Question, reading: HowToRead | None, end: int) -> int | None:
     """Until when the source knows what happened, in microseconds; none where it goes beyond `end`."""
     if question.as_of is not None:
         return question.as_of if question.as_of < end else None
     last = int(events.columns.instants.max(initial=INSTANT_MIN))
     if isinstance(source, Ledger) and last < end:
         # Only what matters to the account was read; whether time went on, others may know.
-        position = engine.position_of(source, reading or Reading())
+        position = engine.position_of(source, reading or HowToRead())
         later = source.read(lambda _: (last, INSTANT_MAX), position=position)
         last = int(later.columns.instants.max(initial=last))
     return last + 1 if INSTANT_MIN < last < end else None
 
 
 def _fan(
-    source: Ledger | Events, question: Question, of: Evidence, now: int | None, reading: Reading | None
+    source: Ledger | Events, question: Question, of: Evidence, now: int | None, reading: HowToRead | None
 ) -> tuple[Band, ...]:
     """What the peak of a cycle that is open may come to, from now to its end; nothing where that cannot be told."""
     if now is None:

@@ -20,7 +20,7 @@ from .core.invoice import Invoice
 from .core.restatement import Billed
 from .core.terms import AllTerms, TermsHistory, TermsVersion
 from .formats import documents
-from .formats.rows import Reading
+from .formats.rows import HowToRead
 from .formats.terms import version_document
 from .issuing import again_if_stale, billed_by, expected, issued
 from .ledger.entry import Document, Head, Paper
@@ -82,7 +82,7 @@ def close(
         agreed = _first_terms(history, terms)
         history = history if agreed is None else TermsHistory((agreed,))
         question = Question(terms=history, first=month, last=month, accounts=tuple(accounts))
-        drafts = engine.answer(ledger, question, Reading(position=head.position)).drafts()
+        drafts = engine.answer(ledger, question, HowToRead(position=head.position)).drafts()
         began = ledger.began([drafted.account_id for drafted in drafts if not drafted.peak], position=head.position)
         earliest = min((micros(drafted.cycle.start) for drafted in drafts), default=now)
         billed = {(b.account_id, b.cycle.start): b for b in billed_by(ledger, since=earliest - CYCLE_MAX)}

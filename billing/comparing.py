@@ -11,7 +11,7 @@ from .core.comparison import Comparison, Under, compare, under
 from .core.cycle import CycleRule
 from .core.terms import AllTerms, TermsHistory
 from .formats.changes import Change
-from .formats.rows import Reading
+from .formats.rows import HowToRead
 from .question import Question
 from .reckoning import Activity
 
@@ -34,7 +34,7 @@ class Comparing:
 
 
 def compare_terms(
-    source: Any, question: Question, others: Sequence[Change], reading: Reading | None = None
+    source: Any, question: Question, others: Sequence[Change], reading: HowToRead | None = None
 ) -> Comparing:
     """Hold each of the other terms against those of the question. Raises `BadTerms`, `NotPriced`.
 

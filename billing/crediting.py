@@ -10,7 +10,7 @@ from . import engine
 from .core.credits import Catalogue
 from .core.terms import AllTerms, TermsHistory
 from .core.usage import Credits, CreditsTotal
-from .formats.rows import Reading
+from .formats.rows import HowToRead
 from .question import Question
 from .reckoning import Activity, billed
 
@@ -30,7 +30,7 @@ class Crediting:
 
 
 def credits(
-    source: Any, question: Question, reading: Reading | None = None, *, catalogue: Catalogue | None = None
+    source: Any, question: Question, reading: HowToRead | None = None, *, catalogue: Catalogue | None = None
 ) -> Crediting:
     """What was called in the cycles asked for, and what it cost.
 

@@ -32,7 +32,7 @@ from .core.terms import AllTerms, Terms, TermsHistory, TermsVersion
 from .core.usage import Credits
 from .formats import exports
 from .formats import source as sources
-from .formats.rows import Reading
+from .formats.rows import HowToRead
 from .formats.terms import version_of
 from .ledger.address import is_address, open_ledger
 from .ledger.entry import Head, Receipt
@@ -60,19 +60,19 @@ def opened(source: Any) -> Iterator[Any]:
         ledger.close()
 
 
-def read(source: Any, reading: Reading | None = None) -> Events:
+def read(source: Any, reading: HowToRead | None = None) -> Events:
     """All events of a source, settled: repeats, conflicts and voided ones taken out."""
     if isinstance(source, Ledger):
-        reading = reading or Reading()
+        reading = reading or HowToRead()
         return source.read(position=position_of(source, reading), ids=True, details=reading.details)
     if reading is not None and reading.position is not None:
         raise BadSource("position_needs_ledger", field="position")
     return source if isinstance(source, Events) else sources.read(source, reading)
 
 
-def read_for(source: Any, questions: Sequence[Question], reading: Reading | None = None) -> Events:
+def read_for(source: Any, questions: Sequence[Question], reading: HowToRead | None = None) -> Events:
     """The events of a source that can matter to some questions, read once for all of them."""
-    reading = reading or Reading()
+    reading = reading or HowToRead()
     details = any(question.details for question in questions)
     if not isinstance(source, Ledger):
         return read(source, replace(reading, details=details))
@@ -109,9 +109,9 @@ class Arrivals:
     strict: bool = False
 
 
-def arrivals(source: Any, reading: Reading | None = None) -> Arrivals:
+def arrivals(source: Any, reading: HowToRead | None = None) -> Arrivals:
     """Read a source whole, to add its events to a ledger. Raises `BadSource`, or `Refused` where strict."""
-    reading = reading or Reading()
+    reading = reading or HowToRead()
     if isinstance(source, Ledger):
         source = pa.Table.from_batches(map(exports.batch_of, source.entries()), exports.SCHEMA)
     coder, batches = sources.read_batches(source, reading)
@@ -200,14 +200,14 @@ def backup(ledger: Ledger, path: str) -> Head:
         copy.close()
 
 
-def position_of(ledger: Ledger, reading: Reading) -> int:
+def position_of(ledger: Ledger, reading: HowToRead) -> int:
     """The position of a ledger that is asked for: one that was given, that of an instant, or its end."""
     return ledger.head(position=reading.position, known_at=reading.known_at).position
 
 
-def terms_in(ledger: Ledger, reading: Reading | None = None) -> TermsHistory:
+def terms_in(ledger: Ledger, reading: HowToRead | None = None) -> TermsHistory:
     """The terms that a ledger holds, as they were known at the position asked for."""
-    documents = ledger.documents("terms", position=position_of(ledger, reading or Reading()))
+    documents = ledger.documents("terms", position=position_of(ledger, reading or HowToRead()))
     versions = []
     for document in documents:
         try:
@@ -295,7 +295,7 @@ class Answer:
         return self.history is None or self.history.in_force(micros(row.cycle.start)) is part.version
 
 
-def answer(source: Any, question: Question, reading: Reading | None = None, *, known: Sequence[Part] = ()) -> Answer:
+def answer(source: Any, question: Question, reading: HowToRead | None = None, *, known: Sequence[Part] = ()) -> Answer:
     """What a source answers to a question.
 
     `known` are parts of answers of the same events to the same question under other terms, whose
@@ -319,13 +319,13 @@ def answer(source: Any, question: Question, reading: Reading | None = None, *, k
     return Answer(tuple(parts), history)
 
 
-def activity(source: Any, question: Question, reading: Reading | None = None) -> Activity:
+def activity(source: Any, question: Question, reading: HowToRead | None = None) -> Activity:
     """The state machine run over a source. Raises `BadSource` for one that cannot be used."""
     return _activity_of(source, question, reading)[0]
 
 
-def _activity_of(source: Any, question: Question, reading: Reading | None) -> tuple[Activity, Events | None]:
-    reading = reading or Reading()
+def _activity_of(source: Any, question: Question, reading: HowToRead | None) -> tuple[Activity, Events | None]:
+    reading = reading or HowToRead()
     if isinstance(source, Ledger):
         position = position_of(source, reading)
         events = source.read(Wanted(question), position=position, ids=question.ids, details=question.details)
@@ -336,12 +336,12 @@ def _activity_of(source: Any, question: Question, reading: Reading | None) -> tu
     return run(events, [events.columns.in_order_of_time()], question), events
 
 
-def _can_stream(source: Any, question: Question, reading: Reading) -> bool:
+def _can_stream(source: Any, question: Question, reading: HowToRead) -> bool:
     kept = reading.digest or question.ids or question.details
     return not kept and not isinstance(source, Events) and sources.streams(source)
 
 
-def _streamed(source: Any, question: Question, reading: Reading) -> Activity:
+def _streamed(source: Any, question: Question, reading: HowToRead) -> Activity:
     if reading.position is not None:
         raise BadSource("position_needs_ledger", field="position")
     stream = sources.Stream(source, reading)
@@ -371,7 +371,7 @@ def draft_cycle(ledger: Ledger, accounts: Sequence[str], cycle: Cycle, terms: Al
 
 
 def idle(
-    answered: Answer, source: Any, question: Question, reading: Reading | None = None
+    answered: Answer, source: Any, question: Question, reading: HowToRead | None = None
 ) -> Iterator[tuple[Peak, int]]:
     """The peaks of 0 that came after one that was not, with that one: perhaps events no longer arrive."""
     rows = answered.peaks()
@@ -404,7 +404,7 @@ def account_of(found: Activity, question: Question) -> str:
     return (question.accounts or present)[0]
 
 
-def explain(source: Any, question: Question, reading: Reading | None = None) -> tuple[Evidence, Answer]:
+def explain(source: Any, question: Question, reading: HowToRead | None = None) -> tuple[Evidence, Answer]:
     """The evidence for the peak of one account in one cycle, and the answer that it is a part of.
 
     The account may be left out where there is only one, the cycle (`first`) for that of the highest

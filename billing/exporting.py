@@ -15,18 +15,18 @@ from .core.cycle import month_of
 from .core.errors import UnknownAccount, hint
 from .formats import documents
 from .formats.claims import Claim, claims
-from .formats.rows import Reading
+from .formats.rows import HowToRead
 from .ledger.entry import ISSUED
 from .ledger.ledger import Ledger
 from .question import Question
 
 
-def issued(ledger: Ledger, question: Question, reading: Reading | None = None) -> list[Claim]:
+def issued(ledger: Ledger, question: Question, reading: HowToRead | None = None) -> list[Claim]:
     """What a ledger has issued for the cycles and accounts asked for, in the order of issue.
 
     Of the question only accounts and months count. Raises `UnknownAccount`, `BadCycle`, `BadLedger`.
     """
-    position = engine.position_of(ledger, reading or Reading())
+    position = engine.position_of(ledger, reading or HowToRead())
     present = ledger.accounts()
     for account_id in question.accounts:
         if account_id not in present:

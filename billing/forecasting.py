@@ -24,7 +24,7 @@ from .core.status import Asleep, Owed, Status
 from .core.sweep import Peak
 from .core.terms import Terms
 from .engine import Answer, Part
-from .formats.rows import Reading
+from .formats.rows import HowToRead
 from .ledger.ledger import Ledger
 from .question import Question
 from .reckoning import billed
@@ -39,7 +39,7 @@ _PEERS: Final = 60
 Progress = Callable[[int], None] | None
 
 
-def status(source: Any, question: Question, now: int, reading: Reading | None = None) -> tuple[list[Status], Answer]:
+def status(source: Any, question: Question, now: int, reading: HowToRead | None = None) -> tuple[list[Status], Answer]:
     """Where the cycle of each account that is open at `now` (microseconds) stands, by account.
 
     Events at `now` or later are left out. Raises `BadSource`, `BadLedger`, `UnknownAccount`, `NotPriced`.
@@ -52,7 +52,7 @@ def forecast(
     source: Any,
     question: Question,
     now: int,
-    reading: Reading | None = None,
+    reading: HowToRead | None = None,
     *,
     fans: bool = False,
     seed: int = 0,
@@ -83,7 +83,7 @@ def backtests(
     source: Any,
     question: Question,
     now: int,
-    reading: Reading | None = None,
+    reading: HowToRead | None = None,
     *,
     phases: Sequence[float] = PHASES,
     seed: int = 0,
@@ -114,10 +114,10 @@ def _ratio(phase: float) -> tuple[int, int]:
     return round(phase * 1_000_000), 1_000_000
 
 
-def _everyone(source: Any, question: Question, reading: Reading | None, **asked: Any) -> Answer:
+def _everyone(source: Any, question: Question, reading: HowToRead | None, **asked: Any) -> Answer:
     """What a source answers about all accounts. Raises `UnknownAccount` where one that is asked for is not there."""
     if not isinstance(source, Ledger):
-        source = engine.read(source, replace(reading or Reading(), details=question.details))
+        source = engine.read(source, replace(reading or HowToRead(), details=question.details))
     answered = engine.answer(source, replace(question, accounts=(), **asked), reading)
     billed(answered.found, answered.found.names.accounts.to_pylist(), question)
     return answered

@@ -23,7 +23,7 @@ from .core.sweep import Peak
 from .core.terms import AllTerms, Terms, TermsHistory
 from .engine import Answer, Part
 from .formats import source as sources
-from .formats.rows import Reading as HowToRead
+from .formats.rows import HowToRead
 from .issuing import billed_by
 from .ledger.ledger import Ledger
 from .question import Question

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from nasty import ALL
 
-from billing.formats.rows import COLUMNS, Reading
+from billing.formats.rows import COLUMNS, HowToRead
 
 JANUARY: Final = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 
@@ -30,12 +30,12 @@ _RAW: Final = (
 _TOKENS: Final = (*(value.encode() for value in ALL), *_RAW)
 
 READINGS: Final = (
-    Reading(),
-    Reading(),
-    Reading(digest=True),
-    Reading(ignore_extra=True),
-    Reading(strict=True),
-    Reading(known_at=JANUARY + 86_400_000_000),
+    HowToRead(),
+    HowToRead(),
+    HowToRead(digest=True),
+    HowToRead(ignore_extra=True),
+    HowToRead(strict=True),
+    HowToRead(known_at=JANUARY + 86_400_000_000),
 )
 
 
@@ -45,7 +45,7 @@ class Given:
 
     name: str
     content: bytes
-    reading: Reading = field(default_factory=Reading)
+    reading: HowToRead = field(default_factory=HowToRead)
 
 
 # Valid documents, spoiled.

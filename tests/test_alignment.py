@@ -26,7 +26,7 @@ from billing.core.cycle import micros
 from billing.core.event import DAY
 from billing.core.shrink import smallest
 from billing.formats.coding import Coder
-from billing.formats.rows import Reading
+from billing.formats.rows import HowToRead
 from billing.question import Question
 from billing.verify import definition, strategies
 from billing.verify.definition import Event
@@ -301,7 +301,7 @@ def test_how_many_were_weighed_is_told() -> None:
     """For a bar that shows that something happens."""
     counts: list[int] = []
     coder = Coder()
-    ours, theirs = (told(table(events(f"e{k} ada calls 1")), Reading(), coder) for k in (1, 2))
+    ours, theirs = (told(table(events(f"e{k} ada calls 1")), HowToRead(), coder) for k in (1, 2))
     held_together(ours, theirs, coder, Question(), progress=counts.append)
     assert [1] == counts
 

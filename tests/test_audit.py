@@ -24,7 +24,7 @@ from billing import closing, engine, reckoning, restating
 from billing.core import sweep
 from billing.core.activity import Walk
 from billing.core.terms import AllTerms, Terms
-from billing.formats.rows import Reading
+from billing.formats.rows import HowToRead
 from billing.formats.terms import load_terms
 from billing.ledger.address import open_ledger
 from billing.question import Question
@@ -117,7 +117,7 @@ def test_events_near_an_instant_keep_the_first_of_an_id_wherever_it_stands() -> 
     first = Event("acme", "ada", "action.called", start, "e1")
     later = replace(first, occurred_at=start + definition.DAY)
     void = Event("acme", "ada", "event.voided", start, "e2", voids="e9")
-    told = Told(table([first, later, void]), Reading())
+    told = Told(table([first, later, void]), HowToRead())
     assert [void] == told.between("acme", start + 1, start + 2 * definition.DAY)
     assert [first, void] == told.between("acme", start, start)
 
@@ -340,4 +340,4 @@ def test_a_sample_finds_a_peak_that_is_wrong(monkeypatch: pytest.MonkeyPatch) ->
 def test_progress_is_told_by_events() -> None:
     counts: list[int] = []
     audit(EVENTS, Question(terms=load_terms(TERMS), first=JUNE, last=JUNE), progress=counts.append)
-    assert len(Told(EVENTS, Reading())) == sum(counts) == 9_546
+    assert len(Told(EVENTS, HowToRead())) == sum(counts) == 9_546

@@ -37,7 +37,7 @@ from billing.core.terms import AllTerms, Terms
 from billing.core.usage import CreditsTotal
 from billing.formats.catalogues import catalogue_document, catalogue_of, load_catalogue, published
 from billing.formats.changes import change_of
-from billing.formats.rows import Reading
+from billing.formats.rows import HowToRead
 from billing.formats.terms import load_terms, version_document, version_of
 from billing.ledger.ledger import Ledger
 from billing.question import Question
@@ -320,7 +320,7 @@ def test_parquet_without_ids_is_read_whole_where_credits_are_paid_for_and_stream
 def test_sources_without_details_have_calls_without_names() -> None:
     (row,) = crediting.credits(table([called("e1", "ada", "2026-01-05", action=None)]), Question()).rows
     assert (None, 1, 1, Decimal(0)) == (row.action, row.calls, row.results, row.credits)
-    events = engine.read(table([called("e1", "ada", "2026-01-05", action=None)]), Reading(details=True))
+    events = engine.read(table([called("e1", "ada", "2026-01-05", action=None)]), HowToRead(details=True))
     assert events.details is not None and 0 == events.details.results.strides[0]  # takes no room
 
 
@@ -512,9 +512,9 @@ def test_a_wrong_amount_for_credits_is_found() -> None:
     terms, question = load_terms(TERMS), Question(load_terms(TERMS), first="2026-03", last="2026-03")
     assert audit(str(EVENTS), question).holds
     said = json.loads(json.dumps([billing.formats.documents.invoice(d) for d in billing.draft(EVENTS, terms=terms)]))[0]
-    assert audit_invoices(str(EVENTS), [said], question, Reading()).holds
+    assert audit_invoices(str(EVENTS), [said], question, HowToRead()).holds
     said["lines"][2]["amount"], said["total"] = "2.84", "10.03"
-    (found,) = audit_invoices(str(EVENTS), [said], question, Reading()).discrepancies
+    (found,) = audit_invoices(str(EVENTS), [said], question, HowToRead()).discrepancies
     assert ("total", Decimal("10.03"), Decimal("10.02")) == (found.figure, found.said, found.right)
 
 

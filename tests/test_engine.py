@@ -26,7 +26,7 @@ import billing
 from billing import engine, reckoning
 from billing.core.cycle import micros
 from billing.formats import documents
-from billing.formats.rows import Reading
+from billing.formats.rows import HowToRead
 from billing.question import Question
 from billing.verify import definition
 from billing.verify.definition import Event
@@ -368,9 +368,9 @@ def test_a_digest_stands_for_a_set_of_events() -> None:
     """Neither order nor repeats change it; any other content does."""
     events = [replace(event, event_id=f"e{k}") for k, event in enumerate(STORY)]
     alike = [events, events[::-1], [*events, events[2]]]
-    digests = {engine.read(table(told), Reading(digest=True)).digest for told in alike}
+    digests = {engine.read(table(told), HowToRead(digest=True)).digest for told in alike}
     later = replace(events[0], occurred_at=events[0].occurred_at + 1)
-    other = engine.read(table([later, *events[1:]]), Reading(digest=True))
+    other = engine.read(table([later, *events[1:]]), HowToRead(digest=True))
     assert len(digests) == 1
     assert other.digest not in {*digests, None}
 

@@ -34,7 +34,7 @@ from billing.core.event import Tally
 from billing.core.messages import MESSAGES
 from billing.core.plan import QUANTITY_MAX
 from billing.formats import documents, source
-from billing.formats.rows import Reading
+from billing.formats.rows import HowToRead
 from billing.formats.terms import load_plan, load_terms
 from billing.question import Question
 
@@ -241,7 +241,7 @@ def test_files_recorded_later_are_left_out_though_accounts_share_names(tmp_path:
             f"{account},ada,action.called,2026-01-0{day}T00:00:00Z,2026-01-0{day}T00:00:00Z" for account in accounts
         ]
         (tmp_path / f"{day}.csv").write_text("\n".join([HEADER.decode() + ",recorded_at", *rows, ""]))
-    assert Tally(2, 2, 0, 0) == source.read(str(tmp_path), Reading(known_at=JANUARY)).tally
+    assert Tally(2, 2, 0, 0) == source.read(str(tmp_path), HowToRead(known_at=JANUARY)).tally
 
 
 def _code_of(reader: Reader, path: Path, file: Given) -> str:

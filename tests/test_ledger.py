@@ -28,7 +28,7 @@ from billing import engine
 from billing.core.cycle import micros
 from billing.core.event import CONTENT
 from billing.core.terms import TermsHistory
-from billing.formats.rows import COLUMNS, Reading
+from billing.formats.rows import COLUMNS, HowToRead
 from billing.ledger import ledger as module
 from billing.ledger.database import COLUMNS as TABLES
 from billing.ledger.database import MOMENT, Span
@@ -822,8 +822,8 @@ class LedgerContract:
         assert (1, None, 2, at("2026-03-01")) == (first.number, first.applies_from, second.number, second.applies_from)
         assert (second, 2) == (again, ledger.head().position)
         assert TermsHistory((first, second)) == engine.terms_in(ledger)
-        assert TermsHistory((first,)) == engine.terms_in(ledger, Reading(position=between))
-        assert TermsHistory() == engine.terms_in(ledger, Reading(position=0))
+        assert TermsHistory((first,)) == engine.terms_in(ledger, HowToRead(position=between))
+        assert TermsHistory() == engine.terms_in(ledger, HowToRead(position=0))
 
     def test_each_cycle_is_priced_by_the_version_in_force_at_its_start(self, ledger: Ledger) -> None:
         """A new price begins with a cycle, never within one."""

@@ -129,7 +129,7 @@ def test_duplicates_seen_only_within_a_batch_are_caught(monkeypatch: pytest.Monk
 
 
 def test_terms_of_any_time_for_a_position_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    caught(monkeypatch, (engine, "terms_in", "position=position_of(ledger, reading or Reading())", "position=None"))
+    caught(monkeypatch, (engine, "terms_in", "position=position_of(ledger, reading or HowToRead())", "position=None"))
 
 
 def test_a_reach_of_only_its_own_cycle_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from conftest import Cli
 import billing
 from billing import engine
 from billing.core.messages import MESSAGES
-from billing.formats.rows import Reading
+from billing.formats.rows import HowToRead
 
 TESTS = Path(__file__).parent
 MESSAGE_FOLDERS = sorted(path.parent for path in TESTS.parent.glob("fixtures/messages/*/expected.txt"))
@@ -115,7 +115,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, monkeypat
                 file.write(EVENT if Path("events.csv").stat().st_size < 200 else "")
 
     with pytest.raises(billing.BadSource) as raised:
-        engine.read("events.csv", Reading(progress=grow))
+        engine.read("events.csv", HowToRead(progress=grow))
     expected = "events.csv: it changed while it was being read; nothing was used. Read it when it is complete."
     assert expected == str(raised.value)
 

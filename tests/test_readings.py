@@ -19,7 +19,7 @@ from billing.core.cycle import CycleRule
 from billing.core.event import Events
 from billing.core.reading import READINGS, Way, amount, pairs, way_of
 from billing.core.terms import Terms
-from billing.formats.rows import Reading as HowToRead
+from billing.formats.rows import HowToRead
 from billing.verify import definition, strategies
 from billing.verify.definition import DAY, Event
 from billing.verify.strategies import JANUARY

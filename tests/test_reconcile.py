@@ -26,7 +26,7 @@ from billing.core.reading import READINGS, Reading, amount, counting, way_of
 from billing.core.reconcile import Ours, Status, Theirs, match, sums
 from billing.core.terms import AllTerms, Terms
 from billing.formats.foreign import read_foreign
-from billing.formats.rows import Reading as HowToRead
+from billing.formats.rows import HowToRead
 from billing.formats.terms import load_terms
 from billing.question import Question
 from billing.reconciling import reconcile

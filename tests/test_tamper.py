@@ -23,7 +23,7 @@ import pytest
 
 from billing.core.event import TYPES
 from billing.core.seal import BEGINNING, sealed, written
-from billing.formats.rows import Reading
+from billing.formats.rows import HowToRead
 from billing.formats.source import read_batches
 from billing.ledger import verify as module
 from billing.ledger.address import open_ledger
@@ -180,7 +180,7 @@ def made(path: Path, *, batch_size: int = 100) -> Ledger:
 def append(ledger: Ledger, text: str, batch_size: int) -> None:
     rows = list(csv.DictReader(io.StringIO(text)))
     table = pa.table({name: pa.array([row[name] or None for row in rows], pa.string()) for name in rows[0]})
-    coder, batches = read_batches(table, Reading())
+    coder, batches = read_batches(table, HowToRead())
     names = coder.names(np.zeros(0, np.bool_))
     for batch in batches:
         for first in range(0, len(batch), batch_size):

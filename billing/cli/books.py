@@ -178,11 +178,11 @@ def statement(
     """The documents of each account, and what it owes after each."""
     from .. import engine, issuing
     from ..formats import documents
-    from ..formats.rows import Reading
+    from ..formats.rows import HowToRead
 
     paper = paper_of(format, output, locale)
     with engine.opened(ledger) as opened:
-        at = engine.position_of(opened, Reading(known_at=instant_of(known_at, "--known-at"), position=position))
+        at = engine.position_of(opened, HowToRead(known_at=instant_of(known_at, "--known-at"), position=position))
         rows = issuing.statement(opened, account_id=account, position=at)
         if paper is not None:
             from .. import showing

@@ -15,7 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from ..core.terms import AllTerms, TermsHistory
-    from ..formats.rows import Reading
+    from ..formats.rows import HowToRead
     from ..question import Question
 
 
@@ -101,7 +101,7 @@ Rejections = Annotated[
 
 def terms_of(
     source: Any,
-    reading: Reading,
+    reading: HowToRead,
     terms: str | None,
     plan: str | None,
     anchor: str | None,
@@ -187,14 +187,14 @@ def reading_of(
     known_at: str | None,
     digest: bool = False,
     position: int | None = None,
-) -> Iterator[Reading]:
+) -> Iterator[HowToRead]:
     """How to read, with a progress bar on standard error for what takes more than a second."""
     from ..formats.instants import instant
-    from ..formats.rows import Reading
+    from ..formats.rows import HowToRead
     from ..formats.source import size_of
 
     known = None if known_at is None else instant(known_at, field="--known-at")
-    reading = Reading(strict, ignore_extra, known, digest, position=position)
+    reading = HowToRead(strict, ignore_extra, known, digest, position=position)
     if not sys.stderr.isatty() or not isinstance(source, str):
         yield reading
         return

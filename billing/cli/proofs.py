@@ -60,11 +60,11 @@ def check(
 def _held(export: str, of: Certificate, ignore_extra: bool) -> Held:
     """What the source holds of the account. What cannot be read whole proves nothing, so reading is strict."""
     from .. import engine
-    from ..formats.rows import Reading
+    from ..formats.rows import HowToRead
     from ..verify.held import held
 
     with engine.opened(export) as opened:
-        return held(opened, of, Reading(strict=True, ignore_extra=ignore_extra))
+        return held(opened, of, HowToRead(strict=True, ignore_extra=ignore_extra))
 
 
 def _told(of: Certificate, held: Held | None, export: str | None) -> dict[str, str]:

@@ -9,13 +9,13 @@ from typing import Any, Final
 import pyarrow as pa
 
 from ..core.errors import BadSource
-from .rows import COLUMNS, OTHER, Reading, Rows, check_columns, text
+from .rows import COLUMNS, OTHER, HowToRead, Rows, check_columns, text
 
 #: What pandas calls the index of a table that was filtered or sorted: a column that nobody wrote.
 _INDEX: Final = re.compile(r"__index_level_\d+__")
 
 
-def read(table: Any, *, name: str, reading: Reading) -> Iterator[Rows]:
+def read(table: Any, *, name: str, reading: HowToRead) -> Iterator[Rows]:
     """The rows of anything with `__arrow_c_stream__`, batch by batch. Raises `BadSource`."""
     try:
         stream = pa.RecordBatchReader.from_stream(table)

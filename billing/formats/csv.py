@@ -21,7 +21,7 @@ import pyarrow.csv as pacsv
 from ..core.errors import BadSource, quoted
 from ..core.event import Bool
 from .bytes import TextBytes
-from .rows import COLUMNS, Reading, Rows, check_columns
+from .rows import COLUMNS, HowToRead, Rows, check_columns
 
 _BLOCK: Final = 1 << 22
 _CODES: Final = pa.dictionary(pa.int32(), pa.string())
@@ -31,7 +31,7 @@ _REPEATING: Final = ("account_id", "identity_id", "type", "identity_type", "acti
 _CUT_INSTANT: Final = re.compile(r"\d{4}-\d?\d?(-\d?)?|\d{4}-\d\d-\d\dT(\d?\d?:?|\d\d:\d|\d\d:\d\d:\d?)", re.ASCII)
 
 
-def read(text: TextBytes, *, reading: Reading) -> Iterator[Rows]:
+def read(text: TextBytes, *, reading: HowToRead) -> Iterator[Rows]:
     """The rows of a file, block by block. Raises `BadSource`."""
     number, header = _header(text, reading=reading)
     wanted = [c for c in header if c in COLUMNS]
@@ -75,7 +75,7 @@ def read(text: TextBytes, *, reading: Reading) -> Iterator[Rows]:
         raise BadSource("csv_quote", f"{text.name}:{text.last_quote_line}")
 
 
-def _header(text: TextBytes, *, reading: Reading) -> tuple[int, list[str]]:
+def _header(text: TextBytes, *, reading: HowToRead) -> tuple[int, list[str]]:
     """The line on which the header stands, and its names."""
     number, line = text.first_line()
     if not line.strip():

@@ -17,14 +17,14 @@ import pyarrow.json as pajson
 
 from ..core.errors import BadSource, Rejection, hint
 from .bytes import TextBytes
-from .rows import COLUMNS, REQUIRED, Reading, Rows
+from .rows import COLUMNS, REQUIRED, HowToRead, Rows
 
 _TYPES: Final = {name: pa.int64() if name == "results" else pa.string() for name in COLUMNS}
 _SCHEMA: Final = pa.schema(_TYPES)
 _DEPTH_MAX: Final = 8
 
 
-def read(text: TextBytes, *, reading: Reading) -> Iterator[Rows]:
+def read(text: TextBytes, *, reading: HowToRead) -> Iterator[Rows]:
     """The rows of a file, block by block. Raises `BadSource`."""
     first = 1
     empty = True
@@ -41,7 +41,7 @@ def read(text: TextBytes, *, reading: Reading) -> Iterator[Rows]:
         raise BadSource("file_empty", text.name)
 
 
-def _fast(text: TextBytes, block: bytes, first: int, lines: int, *, reading: Reading) -> Rows | None:
+def _fast(text: TextBytes, block: bytes, first: int, lines: int, *, reading: HowToRead) -> Rows | None:
     """A block whose every line is an event, as Arrow reads it; none for any other."""
     if not _a_line_each(block):
         return None
@@ -71,7 +71,7 @@ def _a_line_each(block: bytes) -> bool:
     return whole and block.count(b"}\n{") == block.removesuffix(b"\n").count(b"\n")
 
 
-def _careful(text: TextBytes, block: bytes, first: int, *, reading: Reading) -> Rows:
+def _careful(text: TextBytes, block: bytes, first: int, *, reading: HowToRead) -> Rows:
     """A block line by line."""
     values: list[dict[str, Any]] = []
     lines: list[int] = []
@@ -91,7 +91,7 @@ def _careful(text: TextBytes, block: bytes, first: int, *, reading: Reading) -> 
     return Rows(text.name, _present(columns), len(values), lines.__getitem__, rejections)
 
 
-def _event(name: str, line: int, piece: bytes, *, last: bool, reading: Reading) -> dict[str, Any] | Rejection:
+def _event(name: str, line: int, piece: bytes, *, last: bool, reading: HowToRead) -> dict[str, Any] | Rejection:
     """One line as the values of an event, or why it is none; `last` if no line end follows it."""
 
     def rejected(code: str, **details: Any) -> Rejection:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..core.errors import BadSource
-from .rows import COLUMNS, OTHER, Reading, Rows, check_columns, is_text, plain, text
+from .rows import COLUMNS, OTHER, HowToRead, Rows, check_columns, is_text, plain, text
 
 #: Threads that decode, and row groups under way: enough to keep two cores busy.
 _THREADS: Final = 2
@@ -47,7 +47,7 @@ def may_be_in_order(paths: Sequence[str]) -> bool:
     return True
 
 
-def read(path: str | pa.BufferReader, *, name: str, reading: Reading) -> Iterator[Rows]:
+def read(path: str | pa.BufferReader, *, name: str, reading: HowToRead) -> Iterator[Rows]:
     """The rows of a file, row group by row group. Raises `BadSource`."""
     metadata = _metadata(path, name=name)
     schema = metadata.schema.to_arrow_schema()

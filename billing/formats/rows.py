@@ -37,7 +37,7 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class HowToRead:
     """How a source is to be read.
 
     `strict` refuses the source at the first rejection, `ignore_extra` passes over unknown columns,
@@ -78,7 +78,9 @@ class Rows:
         return lambda k: (source, line_of(k))
 
 
-def check_columns(names: Sequence[str], *, where: str, reading: Reading, missing_code: str = "column_missing") -> None:
+def check_columns(
+    names: Sequence[str], *, where: str, reading: HowToRead, missing_code: str = "column_missing"
+) -> None:
     """Refuse columns that are missing, double or unknown. Raises `BadSource`."""
     known = ", ".join(COLUMNS)
     for name in names:

@@ -41,12 +41,12 @@ from ..core.event import (
 from ..core.kernel import SMALL, compiled
 from ..core.seal import Value, digest
 from .coding import Coder
-from .rows import Reading, mask_of
+from .rows import HowToRead, mask_of
 
 Index = NDArray[np.intp]
 
 
-def settle(batches: Sequence[Batch], coder: Coder, reading: Reading) -> Events:
+def settle(batches: Sequence[Batch], coder: Coder, reading: HowToRead) -> Events:
     """The events of a whole source, without repeats, conflicts, mistakes and what they made up."""
     return _settle(_Rows(batches), coder, reading)[0]
 
@@ -56,13 +56,13 @@ def settled_rows(batches: Sequence[Batch], coder: Coder) -> tuple[Events, Batch,
 
     What never happened is a void, or was voided.
     """
-    events, taken, happened = _settle(_Rows(batches), coder, Reading())
+    events, taken, happened = _settle(_Rows(batches), coder, HowToRead())
     kept = np.flatnonzero(taken)
     accepted = Batch.joined(batches).take(kept)
     return events, accepted, happened[kept] & (accepted.types != VOIDED)
 
 
-def _settle(rows: _Rows, coder: Coder, reading: Reading) -> tuple[Events, Bool, Bool]:
+def _settle(rows: _Rows, coder: Coder, reading: HowToRead) -> tuple[Events, Bool, Bool]:
     """The events of some rows, and which rows were accepted, and which happened."""
     taken = np.ones(len(rows), np.bool_)
     happened = taken.copy()

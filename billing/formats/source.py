@@ -23,7 +23,7 @@ from . import arrow, csv, jsonl, parquet
 from .ahead import ahead
 from .bytes import TextBytes
 from .coding import Coder
-from .rows import Reading, Rows
+from .rows import HowToRead, Rows
 from .settle import IdentityTypes, settle, settled_rows, type_conflict
 
 _COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
@@ -43,22 +43,22 @@ class File:
     compression: str | None = None
 
 
-def read(source: Any, reading: Reading | None = None) -> Events:
+def read(source: Any, reading: HowToRead | None = None) -> Events:
     """All events of a source, settled. Raises `BadSource`, or `Refused` where reading is strict."""
-    reading = reading or Reading()
+    reading = reading or HowToRead()
     coder, batches = read_batches(source, reading)
     events = settle(batches, coder, reading)
     _refuse(events.rejections, reading)
     return events
 
 
-def read_batches(source: Any, reading: Reading) -> tuple[Coder, list[Batch]]:
+def read_batches(source: Any, reading: HowToRead) -> tuple[Coder, list[Batch]]:
     """All rows of a source that can be accepted, and whoever coded them. Raises as `read` does."""
     coder = Coder(known_at=reading.known_at)
     return coder, list(_batches(source, coder, reading))
 
 
-def read_rows(source: Any, reading: Reading, coder: Coder) -> tuple[Events, Batch, Bool]:
+def read_rows(source: Any, reading: HowToRead, coder: Coder) -> tuple[Events, Batch, Bool]:
     """All events of a source, its accepted rows, and which of those happened; in codes that other sources share.
 
     Raises as `read` does.
@@ -92,7 +92,7 @@ class Stream:
     Only for what `streams`; iterate once, then ask for `names`, `accepted`, `tally`, `rejections`.
     """
 
-    def __init__(self, source: Any, reading: Reading) -> None:
+    def __init__(self, source: Any, reading: HowToRead) -> None:
         self._coder = Coder(known_at=reading.known_at)
         self._source = source
         self._reading = reading
@@ -173,7 +173,7 @@ def size_of(source: Any) -> int | None:
     return sum(os.path.getsize(f.path) for f in files_of(os.fspath(source)))
 
 
-def _batches(source: Any, coder: Coder, reading: Reading) -> Iterator[Batch]:
+def _batches(source: Any, coder: Coder, reading: HowToRead) -> Iterator[Batch]:
     for several in _together(_rows(source, reading)):
         for batch in coder.batches(several):
             _refuse(coder.rejections, reading)
@@ -193,7 +193,7 @@ def _together(rows: Iterator[Rows]) -> Iterator[list[Rows]]:
     yield several
 
 
-def _rows(source: Any, reading: Reading) -> Iterator[Rows]:
+def _rows(source: Any, reading: HowToRead) -> Iterator[Rows]:
     if hasattr(source, "__arrow_c_stream__"):
         yield from arrow.read(source, name="table", reading=reading)
     elif not isinstance(source, str | os.PathLike):
@@ -205,7 +205,7 @@ def _rows(source: Any, reading: Reading) -> Iterator[Rows]:
             yield from _rows_of_file(file, reading)
 
 
-def _rows_of_file(file: File, reading: Reading) -> Iterator[Rows]:
+def _rows_of_file(file: File, reading: HowToRead) -> Iterator[Rows]:
     before = _state(file.path)
     try:
         if file.kind == "parquet":
@@ -220,7 +220,7 @@ def _rows_of_file(file: File, reading: Reading) -> Iterator[Rows]:
         raise BadSource("file_changed", file.path)
 
 
-def _rows_of_stdin(reading: Reading) -> Iterator[Rows]:
+def _rows_of_stdin(reading: HowToRead) -> Iterator[Rows]:
     """Standard input, whose kind its first bytes tell."""
     raw: Any = sys.stdin.buffer
     name, head = "standard input", raw.peek(4)[:4]
@@ -243,7 +243,7 @@ def _some(parts: Iterator[Rows], name: str) -> Iterator[Rows]:
         raise BadSource("file_empty", name)
 
 
-def _text(text: TextBytes, kind: str, reading: Reading) -> Iterator[Rows]:
+def _text(text: TextBytes, kind: str, reading: HowToRead) -> Iterator[Rows]:
     reader = csv.read if kind == "csv" else jsonl.read
     return reader(text, reading=reading)
 
@@ -261,6 +261,6 @@ def _state(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _refuse(rejections: Any, reading: Reading) -> None:
+def _refuse(rejections: Any, reading: HowToRead) -> None:
     if reading.strict and rejections:
         raise Refused(rejections[0])

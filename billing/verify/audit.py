@@ -23,7 +23,7 @@ from ..core.invoice import Invoice
 from ..core.sweep import Peak
 from ..core.terms import AllTerms, Terms, TermsHistory
 from ..formats import documents
-from ..formats.rows import Reading
+from ..formats.rows import HowToRead
 from ..formats.terms import policy_of
 from ..ledger.entry import ISSUED
 from ..ledger.ledger import Ledger
@@ -73,7 +73,7 @@ class Audit:
 def audit(
     source: Any,
     question: Question,
-    reading: Reading | None = None,
+    reading: HowToRead | None = None,
     *,
     everything: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -83,7 +83,7 @@ def audit(
     With `everything`, large accounts are looked at in full too, which takes time with the square of
     their events. `progress` is told how many events were looked at. Raises what reading raises.
     """
-    reading = reading or Reading()
+    reading = reading or HowToRead()
     auditing = _Auditing(source, question, reading, everything)
     answered = engine.answer(source, question, reading)
     auditing.result.found = answered.found
@@ -106,7 +106,7 @@ def audit(
     return auditing.result
 
 
-def audit_invoices(source: Any, invoices: Sequence[dict[str, Any]], question: Question, reading: Reading) -> Audit:
+def audit_invoices(source: Any, invoices: Sequence[dict[str, Any]], question: Question, reading: HowToRead) -> Audit:
     """Compute invoices again, given as they are written in JSON, from a source and under given terms.
 
     Where the source is a ledger, each is held against what the ledger held at the position it names.
@@ -131,7 +131,7 @@ def unreadable(error: Exception) -> str:
 class _Auditing:
     """One audit under way."""
 
-    def __init__(self, source: Any, question: Question, reading: Reading, everything: bool) -> None:
+    def __init__(self, source: Any, question: Question, reading: HowToRead, everything: bool) -> None:
         self.told = Told(source, reading)
         self.result = Audit()
         self._source = source

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.event import Batch, Names
 from ..core.seal import BEGINNING, sealed, written_rows
 from ..formats import source as sources
-from ..formats.rows import Reading
+from ..formats.rows import HowToRead
 from ..ledger.ledger import Ledger
 from .certificate import Held
 from .certified import Certificate
@@ -24,14 +24,14 @@ from .told import event_of
 _PART: Final = 100_000
 
 
-def held(source: Any, certificate: Certificate, reading: Reading | None = None) -> Held:
+def held(source: Any, certificate: Certificate, reading: HowToRead | None = None) -> Held:
     """What a path, a table or an open ledger holds of the account of a certificate.
 
     Raises `BadSource` for a source that cannot be used, and `Refused` where reading is strict.
     """
     if isinstance(source, Ledger):
         return _in_ledger(source, certificate)
-    coder, batches = sources.read_batches(source, reading or Reading())
+    coder, batches = sources.read_batches(source, reading or HowToRead())
     rows = Batch.joined(batches)
     names = coder.names(np.zeros(coder.identity_count, np.bool_))
     count, seal, told = _found(rows, names, certificate)

@@ -33,7 +33,7 @@ from ..core.terms import AllTerms, Terms
 from ..formats import documents
 from ..formats.exports import SCHEMA
 from ..formats.instants import instant
-from ..formats.rows import Reading
+from ..formats.rows import HowToRead
 from ..ledger.entry import Document, Head
 from ..ledger.ledger import Ledger
 from ..ledger.verify import verify
@@ -232,7 +232,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def note_position(self) -> None:
         """Note the head of the ledger, and all drafts to the byte."""
         head = self.ledger.head()
-        self.noted.append((head, self._drafts(Reading())))
+        self.noted.append((head, self._drafts(HowToRead())))
         note(f"{text_of(self.now)} noted position {head.position}")
 
     @precondition(lambda self: type(self).reopened is not LedgerMachine.reopened)
@@ -274,19 +274,19 @@ class LedgerMachine(RuleBasedStateMachine):
         balances = {(row.account_id, row.total.currency): row.balance.amount for row in rows}
         _same("balances", balances, self.model.balances())
         _same("findings", verify(self.ledger), [])
-        self._drafts(Reading())
+        self._drafts(HowToRead())
         for head, drafts in self.noted:
             _same("findings", verify(self.ledger, noted=head), [])
-            _same("drafts at a position", self._drafts(Reading(position=head.position)), drafts)
+            _same("drafts at a position", self._drafts(HowToRead(position=head.position)), drafts)
             if recorded.get(head.position + 1) != head.recorded_at:
-                _same("drafts as known then", self._drafts(Reading(known_at=head.recorded_at)), drafts)
+                _same("drafts as known then", self._drafts(HowToRead(known_at=head.recorded_at)), drafts)
 
-    def _drafts(self, reading: Reading) -> str:
+    def _drafts(self, reading: HowToRead) -> str:
         """All drafts as they go out; those of now are what the definition makes of the entries."""
         history = engine.terms_in(self.ledger, reading)
         question = Question(history, first=DRAFTED[0], last=DRAFTED[-1])
         drafts = engine.answer(self.ledger, question, reading).drafts()
-        if reading == Reading():
+        if reading == HowToRead():
             found = [_bill(documents.invoice(drafted) | {"cycle": drafted.cycle.name}) for drafted in drafts]
             _same("drafts", found, self.model.drafts(*DRAFTED))
         return documents.to_json(map(documents.invoice, drafts))

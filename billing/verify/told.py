@@ -15,7 +15,7 @@ from ..core.cycle import text_of
 from ..core.event import CONTENT, CREATED, Batch, Int64
 from ..formats import exports
 from ..formats import source as sources
-from ..formats.rows import Reading
+from ..formats.rows import HowToRead
 from ..ledger.ledger import Ledger
 from .definition import Event
 
@@ -32,10 +32,10 @@ _SELDOM = ("action", "results", "mode")
 class Told:
     """All events of a source by account. Raises `BadSource` for one that cannot be used."""
 
-    def __init__(self, source: Any, reading: Reading) -> None:
+    def __init__(self, source: Any, reading: HowToRead) -> None:
         if isinstance(source, Ledger):
             entries = source.entries(until=engine.position_of(source, reading))
-            source, reading = pa.Table.from_batches(map(exports.batch_of, entries), exports.SCHEMA), Reading()
+            source, reading = pa.Table.from_batches(map(exports.batch_of, entries), exports.SCHEMA), HowToRead()
         coder, batches = sources.read_batches(source, reading)
         self._batch = Batch.joined(batches)
         self._names = coder.names(np.zeros(coder.identity_count, np.bool_))

@@ -14,7 +14,7 @@ from billing.core.cycle import micros
 from billing.core.reading import READINGS, amount, counting, way_of
 from billing.core.reconcile import Theirs
 from billing.core.terms import Terms
-from billing.formats.rows import Reading as HowToRead
+from billing.formats.rows import HowToRead
 from billing.question import Question
 from billing.reconciling import reconcile
 

@@ -22,7 +22,7 @@ from ...core.errors import BillingError
 from ...core.plan import Plan, Tier
 from ...core.terms import AllTerms, Terms
 from ...formats import documents
-from ...formats.rows import Reading
+from ...formats.rows import HowToRead
 from ...ledger.address import open_ledger
 from ...ledger.database import COLUMNS
 from ...ledger.entry import Receipt
@@ -193,7 +193,7 @@ def question_of(story: Story, data: st.DataObject) -> Question:
 # What can be read
 
 
-def answers(asked_of: Any, question: Question, reading: Reading | None = None) -> tuple[str, ...]:
+def answers(asked_of: Any, question: Question, reading: HowToRead | None = None) -> tuple[str, ...]:
     """Peaks, drafts and suspicious zeros, as programs read them, without position and digest; or what is wrong."""
     try:
         answered = engine.answer(asked_of, question, reading)
@@ -215,9 +215,9 @@ def explained(asked_of: Any, question: Question) -> str:
         return error.code
 
 
-def said(ledger: Ledger, reading: Reading | None = None) -> tuple[str, ...]:
+def said(ledger: Ledger, reading: HowToRead | None = None) -> tuple[str, ...]:
     """Peaks and drafts under the ledger's own terms, with position and digest; and the statement."""
-    reading = reading or Reading()
+    reading = reading or HowToRead()
     question = Question(terms=engine.terms_in(ledger, reading), first=MONTHS[0], last=MONTHS[-1])
     answered = engine.answer(ledger, question, reading)
     rows = issuing.statement(ledger, position=engine.position_of(ledger, reading))

@@ -16,7 +16,7 @@ from ... import closing, engine, issuing, restating
 from ...core.plan import Plan
 from ...core.terms import AllTerms, TermsHistory
 from ...formats import documents
-from ...formats.rows import Reading
+from ...formats.rows import HowToRead
 from ...ledger.entry import ISSUED, SERIES, number_of
 from ...ledger.ledger import Ledger
 from ...question import Question
@@ -70,7 +70,7 @@ def every_invoice_can_be_drafted_again_from_what_it_says(told: Deliveries, sizes
         for said in (json.loads(document.content) for document in ledger.documents("invoice")):
             then = TermsHistory((history.numbered(said["basis"]["terms_version"]),))
             question = Question(then, first=said["cycle"], last=said["cycle"], accounts=(said["account_id"],))
-            reading = Reading(position=said["basis"]["position"])
+            reading = HowToRead(position=said["basis"]["position"])
             (again,) = engine.answer(ledger, question, reading).drafts()
             drafted = documents.invoice(again)
             assert drafted | {"status": "issued", "number": said["number"]} == {key: said[key] for key in drafted}

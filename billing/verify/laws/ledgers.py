@@ -23,7 +23,7 @@ from ...core.errors import Rejection
 from ...core.event import Batch
 from ...core.terms import AllTerms
 from ...formats import exports, source
-from ...formats.rows import Reading
+from ...formats.rows import HowToRead
 from ...ledger.entry import Entry, Head
 from ...ledger.ledger import Ledger
 from ...question import Question
@@ -109,7 +109,7 @@ def nor_does_it_where_events_say_when_they_were_recorded(story: Story, sizes: li
     told = named(story.events)
     when = st.sampled_from((0, 0, 1, 2, 3, 299, 300, 301)).map(lambda second: NOW + second * 1_000_000)
     times = data.draw(st.lists(when, min_size=len(told), max_size=len(told)))
-    coder, batches = source.read_batches(recorded(told, times), Reading())
+    coder, batches = source.read_batches(recorded(told, times), HowToRead())
     batch = Batch.joined(batches)
     names = coder.names(np.zeros(coder.identity_count, np.bool_))
     with empty() as whole, empty() as ledger:
@@ -226,7 +226,7 @@ def at_a_noted_position_and_moment_the_answer_stays_what_it_was(
                 restating.restate(ledger, now=now, issue=True)
             noted.append((ledger.head(), said(ledger)))
         for head, then in noted:
-            for reading in (Reading(position=head.position), Reading(known_at=head.recorded_at)):
+            for reading in (HowToRead(position=head.position), HowToRead(known_at=head.recorded_at)):
                 assert then == said(ledger, reading)
                 assert head == ledger.head(position=reading.position, known_at=reading.known_at)
 
@@ -245,7 +245,7 @@ def what_was_known_at_a_moment_is_the_same_of_a_file_and_of_a_ledger(
         for first, end in parts(len(told), sizes):
             append(ledger, whole.slice(first, end - first), now=NOW + 9 * DAY)
         assert len(set(told)) == len(entries(ledger))
-        reading = Reading(known_at=known_at)
+        reading = HowToRead(known_at=known_at)
         assert answers(whole, question, reading) == answers(ledger, question, reading)
 
 
