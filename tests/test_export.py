@@ -113,13 +113,20 @@ def test_a_ledger_is_exported_as_it_was_issued_and_takes_no_terms(cli: Cli, ledg
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-x", "@SUM(A1)", "\t=1", "  =1", "＝1"])
-def test_a_formula_is_text_in_every_csv(text: str) -> None:
-    assert f"'{text}" == cell(text)
+@pytest.mark.parametrize("column", ["account_id", "description", "amount", "ListCost"])
+def test_a_formula_is_text_in_every_csv(text: str, column: str) -> None:
+    assert f"'{text}" == cell(text, column)
 
 
 @pytest.mark.parametrize("value", ["-8.00", "8", 8, None, "acme", "2026-01-01T00:00:00Z"])
-def test_numbers_and_plain_text_stay_as_they_are(value: Any) -> None:
-    assert value == cell(value)
+@pytest.mark.parametrize("column", ["amount", "difference", "unit_price", "ListCost", "x_NetCharge", "other"])
+def test_numbers_and_plain_text_stay_as_they_are(value: Any, column: str) -> None:
+    assert value == cell(value, column)
+
+
+@pytest.mark.parametrize("column", ["account_id", "event_id", "action", "where", "SkuPriceId", "late_events"])
+def test_an_id_is_no_number_whatever_it_looks_like(column: str) -> None:
+    assert "'-1" == cell("-1", column)
 
 
 def test_an_id_that_is_a_formula_is_neutralised_by_every_verb(cli: Cli, tmp_path: Path) -> None:
