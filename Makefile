@@ -5,6 +5,10 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run
 DEV    := $(VENV)/.dev
+# The tests of what only calculates, which every branch of it and every mutant of it are tried by.
+PURE   := tests/core tests/engine tests/comparison tests/forecasting tests/reconciliation tests/invoicing \
+          tests/verify/test_definition.py tests/verify/test_laws.py tests/verify/test_scenarios.py \
+          tests/ledger/test_history.py tests/outputs/test_movement.py billing/core
 AGENCY := fixtures/agency/events.csv --terms fixtures/agency/terms.toml
 
 .PHONY: demo test lint coverage mutation notebooks bench verify-long lock clean
@@ -26,32 +30,28 @@ lint: $(DEV)  ## style, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-coverage: $(DEV)  ## branch coverage of core, kernels uncompiled
+coverage: $(DEV)  ## branch coverage of what only calculates, kernels uncompiled
 	$(BIN)/python -m coverage erase
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -n 2 -q -p no:cacheprovider \
-		tests/test_definition.py tests/test_activity.py tests/test_sweep.py tests/test_cycle.py tests/test_plan.py \
-		tests/test_money.py tests/test_engine.py tests/test_laws.py tests/test_scenarios.py tests/test_messages.py tests/test_errors.py \
-		tests/test_closing.py tests/test_history.py tests/test_event.py tests/test_breakeven.py tests/test_compare.py tests/test_alignment.py \
-		tests/test_readings.py tests/test_reconcile.py tests/test_status.py tests/test_forecast.py tests/test_movement.py tests/test_credits.py billing/core
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -n 2 -q -p no:cacheprovider $(PURE)
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 
 mutation: $(DEV)  ## change core in one place at a time, and see how often no test fails; half an hour
 	rm -rf mutants
 	HYPOTHESIS_PROFILE=mutation NUMBA_DISABLE_JIT=1 $(BIN)/mutmut run
-	$(BIN)/python tests/mutation.py
+	$(BIN)/python tests/support/mutation.py
 
 notebooks: $(DEV)  ## run the notebooks in place, and keep what they show
-	$(BIN)/python tests/notebook.py
+	$(BIN)/python tests/support/notebook.py
 
 bench: $(DEV)  ## measure every figure that the README gives; about fifteen minutes
-	PYTHONPATH=tests $(BIN)/python -m bench.run
+	$(BIN)/python -m tests.bench.run
 
 verify-long: $(DEV)  ## laws by the thousand, 100,000 ledgers, 10,000 histories and power cuts, readers fuzzed; three hours
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q -n 2 tests/test_laws.py tests/test_ledger_laws.py tests/test_opinions.py \
-		tests/test_differential.py tests/test_machine.py tests/test_durability.py tests/test_postgres.py \
-		tests/test_status.py tests/test_forecast.py tests/test_credits.py tests/test_readings.py
-	BILLING_FUZZ_SECONDS=1800 $(BIN)/python -m pytest -q -n 2 tests/test_fuzz.py
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -q -n 2 tests/verify/test_laws.py tests/verify/test_ledger_laws.py \
+		tests/verify/test_opinions.py tests/verify/test_differential.py tests/verify/test_machine.py tests/ledger/test_durability.py \
+		tests/ledger/test_postgres.py tests/forecasting tests/engine/test_credits.py tests/reconciliation/test_causes.py
+	BILLING_FUZZ_SECONDS=1800 $(BIN)/python -m pytest -q -n 2 tests/inputs/test_fuzz.py
 
 lock: $(DEV)  ## pin what is installed, with hashes and without addresses
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

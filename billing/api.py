@@ -12,41 +12,49 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from . import aligning, closing, comparing, crediting, engine, forecasting, issuing, reconciling, restating
-from .aligning import TOLERANCE
-from .closing import SETTLE, Closing
-from .comparing import Comparing
+from . import engine
+from .comparison import run as comparing
+from .comparison.run import Comparing
+from .config.catalogue import load_catalogue
+from .config.overrides import change_of
+from .config.terms import load_terms
 from .core.activity import ActivityPolicy
-from .core.credits import WIDE, Catalogue
+from .core.catalogue import WIDE, Catalogue
 from .core.cycle import micros
-from .core.diagnosis import Reconciliation
-from .core.effect import Alignment
 from .core.errors import BadCycle
 from .core.event import Events
 from .core.evidence import Evidence
-from .core.forecast import Forecast
 from .core.invoice import Invoice
 from .core.money import Money
 from .core.plan import Plan
-from .core.reconcile import Theirs
-from .core.status import Status
 from .core.terms import AllTerms, Terms, TermsVersion
-from .formats import forecasts
-from .formats.catalogues import load_catalogue
-from .formats.changes import change_of
-from .formats.foreign import load_mapping, read_foreign
-from .formats.rows import HowToRead
-from .formats.terms import load_terms
+from .engine import credits as crediting
+from .engine.query import Question
+from .forecasting import run as forecasting
+from .forecasting.forecast import Forecast
+from .forecasting.status import Status
+from .inputs.rows import HowToRead
+from .invoicing import close as closing
+from .invoicing import issue as issuing
+from .invoicing import restate as restating
+from .invoicing.close import SETTLE, Closing
+from .invoicing.restate import Restating
 from .ledger import address as addresses
 from .ledger.entry import Receipt
 from .ledger.ledger import Ledger
-from .question import Question
-from .restating import Restating
+from .outputs.tables import forecast as forecasts
+from .reconciliation import events as aligning
+from .reconciliation import invoices
+from .reconciliation.diagnosis import Reconciliation
+from .reconciliation.effects import Alignment
+from .reconciliation.events import TOLERANCE
+from .reconciliation.foreign import load_mapping, read_foreign
+from .reconciliation.matching import Theirs
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .charting import Chart
+    from .outputs.documents.chart import Chart
 
 #: What terms may be given as: a path, those of all accounts, those of each, or just a plan.
 GivenTerms = str | PathLike[str] | AllTerms | Terms | Plan | None
@@ -269,8 +277,8 @@ def chart(
     .json, `.spec` is its Vega-Lite specification and `.table` its data. Numbers, money and dates follow
     `locale`. Raises what `explain` and `draft` do. Needs `pip install 'peak-billing[documents]'`.
     """
-    from . import charting  # and with it Babel, which nothing else here needs
-    from .formats.paper.display import locale_of
+    from .outputs.documents import chart as charting  # and with it Babel, which nothing else here needs
+    from .outputs.documents.locale import locale_of
 
     if cycle is not None and (first is not None or last is not None):
         raise TypeError("cycle goes without first and last")
@@ -342,7 +350,7 @@ def reconcile(
     reading = _reading(known_at=known_at, position=position)
     with engine.opened(source) as opened:
         question = _question(opened, reading, terms, None, first, last, accounts)
-        return reconciling.reconcile(
+        return invoices.reconcile(
             opened, foreign, question, reading, earlier=earlier, tolerance=tolerance, drafts=drafts,
             identities=identities,
         )[0]  # fmt: skip

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pytest
-from browser import browser as browser
 from hypothesis import settings
-from postgres import postgres as postgres
 
 from billing import BillingError
 from billing.cli import app
+from tests.support.browser import browser as browser
+from tests.support.postgres import postgres as postgres
 
 # In CI the same examples come every time, so that a build never fails by chance.
 settings.register_profile("ci", derandomize=True, database=None, deadline=None, max_examples=100)
@@ -62,7 +62,7 @@ if os.environ.get("HYPOTHESIS_PROFILE") == "mutation":
 
     def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         """Let the laws, which take longest, come last: most mutants are noticed before."""
-        items.sort(key=lambda item: item.path.name in ("test_closing.py", "test_engine.py", "test_laws.py"))
+        items.sort(key=lambda item: item.path.name in ("test_close.py", "test_result.py", "test_laws.py"))
 
     def pytest_runtest_setup() -> None:
         """Give each test five seconds of computing."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .documents import DEFAULT_LOCALE
 from .options import (
     Anchor,
     AsOf,
@@ -28,8 +29,7 @@ from .options import (
     target,
     terms_of,
 )
-from .papers import DEFAULT_LOCALE
-from .printing import finish, say
+from .output import finish, say
 
 
 def chart(
@@ -61,9 +61,10 @@ def chart(
     rejections: Rejections = None,
 ) -> None:
     """Draw a cycle and what moved its count, or peaks and amounts of a year: the last twelve cycles, or those said."""
-    from .. import charting, engine
-    from ..formats.paper import refuse_unless_installed
-    from ..formats.paper.display import locale_of
+    from .. import engine
+    from ..outputs.documents import chart as charting
+    from ..outputs.documents import refuse_unless_installed
+    from ..outputs.documents.locale import locale_of
 
     format = charting.format_of(str(output))
     refuse_unless_installed(format)

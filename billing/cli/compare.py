@@ -32,7 +32,7 @@ from .options import (
     reading_of,
     terms_of,
 )
-from .printing import finish, print_tables, write
+from .output import finish, print_tables, write
 
 
 def compare(
@@ -66,9 +66,11 @@ def compare(
     rejections: Rejections = None,
 ) -> None:
     """What the same history would have cost under other terms, and who gains and who pays."""
-    from .. import comparing, engine
-    from ..formats import comparisons, documents
-    from ..formats.changes import change_of
+    from .. import engine
+    from ..comparison import run
+    from ..config.overrides import change_of
+    from ..outputs.tables import comparison
+    from ..outputs.tables.text import to_csv
 
     changes = [change_of(other) for other in others]
     with (
@@ -77,25 +79,22 @@ def compare(
     ):
         now = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
         question = question_of(now, cycle, first, last, account, as_of)
-        compared = comparing.compare_terms(opened, question, changes, reading)
+        compared = run.compare_terms(opened, question, changes, reading)
     if format is Format.table:
-        from ..formats.terminal import comparison as tables
+        from .tables import comparison as tables
 
         print_tables(output, lambda to: tables.comparison_tables(compared.under, compared.comparisons, bills))
     elif format is Format.json:
-        document = comparisons.comparing(compared.under, compared.comparisons)
+        document = comparison.comparing(compared.under, compared.comparisons)
         write(output, json.dumps(document, ensure_ascii=False) + "\n")
     elif bills:
-        rows = [comparisons.bill_row(of.name, bill) for of in compared.under for bill in of.bills]
-        write(output, documents.to_csv(rows, comparisons.BILL_COLUMNS))
+        rows = [comparison.bill_row(of.name, bill) for of in compared.under for bill in of.bills]
+        write(output, to_csv(rows, comparison.BILL_COLUMNS))
     else:
         rows = [
-            row
-            for of in compared.comparisons
-            for each in of.accounts
-            for row in comparisons.account_rows(of.name, each)
+            row for of in compared.comparisons for each in of.accounts for row in comparison.account_rows(of.name, each)
         ]
-        write(output, documents.to_csv(rows, comparisons.ACCOUNT_COLUMNS))
+        write(output, to_csv(rows, comparison.ACCOUNT_COLUMNS))
     finish(compared.found, rejections)
 
 
@@ -105,10 +104,11 @@ def compare_plans(
     output: Output = None,
 ) -> None:
     """Which plan is the cheapest for how many identities, and where they break even; credits come on top."""
-    from ..core.breakeven import break_even
+    from ..comparison.break_even import break_even
+    from ..config.terms import load_plan
     from ..core.errors import BillingError
-    from ..formats import comparisons, documents
-    from ..formats.terms import load_plan
+    from ..outputs.tables import comparison
+    from ..outputs.tables.text import to_csv
 
     if len(set(plans)) < 2:
         raise BillingError("usage", detail="plan compare takes two plans or more")
@@ -117,11 +117,11 @@ def compare_plans(
     # Plans go by their ids, as on invoices; where two have the same, by their files.
     of = break_even(by_id if len(by_id) == len(loaded) else loaded)
     if format is Format.table:
-        from ..formats.terminal import comparison as tables
+        from .tables import comparison as tables
 
         print_tables(output, lambda to: tables.break_even_tables(of))
     elif format is Format.json:
-        write(output, json.dumps(comparisons.break_even(of), ensure_ascii=False) + "\n")
+        write(output, json.dumps(comparison.break_even(of), ensure_ascii=False) + "\n")
     else:
-        rows = [comparisons.stretch_row(stretch, of) for stretch in of.stretches]
-        write(output, documents.to_csv(rows, comparisons.STRETCH_COLUMNS))
+        rows = [comparison.stretch_row(stretch, of) for stretch in of.stretches]
+        write(output, to_csv(rows, comparison.STRETCH_COLUMNS))

@@ -32,7 +32,7 @@ from .options import (
     reading_of,
     terms_of,
 )
-from .printing import finish, print_tables, say, write
+from .output import finish, print_tables, say, write
 
 
 def credits(
@@ -60,11 +60,12 @@ def credits(
     rejections: Rejections = None,
 ) -> None:
     """What calls of actions cost in credits, and what engagement identities saved."""
-    from .. import crediting, engine
+    from .. import engine
+    from ..config.catalogue import load_catalogue
     from ..core.errors import sentence
-    from ..formats import credits as written
-    from ..formats import documents
-    from ..formats.catalogues import load_catalogue
+    from ..engine import credits as crediting
+    from ..outputs.tables import credits as written
+    from ..outputs.tables.text import to_csv
 
     by = None if catalogue is None else load_catalogue(catalogue)
     with (
@@ -75,14 +76,14 @@ def credits(
         question = question_of(given, cycle, first, last, account, as_of)
         told = crediting.credits(opened, question, reading, catalogue=by)
     if format is Format.table:
-        from ..formats.terminal import credits as tables
+        from .tables import credits as tables
 
         print_tables(output, lambda to: [tables.credits_table(told.rows, told.accounts, told.total)])
     elif format is Format.json:
         document = written.crediting(told.rows, told.accounts, told.total)
         write(output, json.dumps(document, ensure_ascii=False) + "\n")
     else:
-        write(output, documents.to_csv([*map(written.row, told.rows)], written.CREDITS_COLUMNS))
+        write(output, to_csv([*map(written.row, told.rows)], written.CREDITS_COLUMNS))
     if told.total.unnamed:
         counts = {"count": f"{told.total.unnamed:,}", "total": f"{told.total.calls:,}"}
         say(f"calls_unnamed: {sentence('calls_unnamed', **counts)}")

@@ -29,11 +29,11 @@ from .options import (
     reading_of,
     terms_of,
 )
-from .printing import finish, say, write
+from .output import finish, say, write
 
 if TYPE_CHECKING:
-    from ..formats.claims import Claim
-    from ..reckoning import Activity
+    from ..engine.pipeline import Activity
+    from ..invoicing.billed_lines import Claim
 
 exports = typer.Typer(help="Write what was issued for finance systems; from a file, drafts.", no_args_is_help=True)
 
@@ -77,9 +77,9 @@ def focus(
     payment_terms: Annotated[str, typer.Option(help="When invoices are to be paid, in words.")] = "As agreed",
 ) -> None:
     """Cost and Usage, Invoice Detail and Billing Period of FOCUS 1.4, as CSV."""
-    from ..formats import documents
-    from ..formats.focus import BILLING_PERIOD, COST_AND_USAGE, INVOICE_DETAIL, Names
-    from ..formats.focus import focus as in_focus
+    from ..outputs.finance.focus import BILLING_PERIOD, COST_AND_USAGE, INVOICE_DETAIL, Names
+    from ..outputs.finance.focus import focus as in_focus
+    from ..outputs.tables.text import to_csv
 
     claims, found = _claims(
         source, cycle, first, last, account, plan, terms, anchor, timezone, months, reconnect, known_at, position,
@@ -93,7 +93,7 @@ def focus(
         ("billing_period", told.billing_period, BILLING_PERIOD),
     ):
         file = output / f"{name}.csv"
-        write(file, documents.to_csv(rows, columns))
+        write(file, to_csv(rows, columns))
         say(f"{file}: {len(rows):,} {'row' if len(rows) == 1 else 'rows'}")
     _finish(found, rejections)
 
@@ -119,7 +119,7 @@ def journal(
     rejections: Rejections = None,
 ) -> None:
     """A journal of double entry in the syntax of beancount: a transaction for each document."""
-    from ..formats.journal import journal as as_journal
+    from ..outputs.finance.journal import journal as as_journal
 
     claims, found = _claims(
         source, cycle, first, last, account, plan, terms, anchor, timezone, months, reconnect, known_at, position,
@@ -147,9 +147,10 @@ def _claims(
     ignore_extra: bool,
 ) -> tuple[list[Claim], Activity | None]:
     """What a ledger has issued, as it was; of any other source drafts, and what the source held."""
-    from .. import engine, exporting
+    from .. import engine
     from ..core.errors import BillingError
     from ..core.terms import AllTerms
+    from ..invoicing import issued
     from ..ledger.address import is_address
 
     changes = (plan, terms, anchor, timezone, months, reconnect)
@@ -162,10 +163,10 @@ def _claims(
         reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
     ):
         if is_address(source):
-            return exporting.issued(opened, question_of(AllTerms(), cycle, first, last, account, None), reading), None
+            return issued.issued(opened, question_of(AllTerms(), cycle, first, last, account, None), reading), None
         given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
         answered = engine.answer(opened, question_of(given, cycle, first, last, account, None), reading)
-        return exporting.drafted(answered), answered.found
+        return issued.drafted(answered), answered.found
 
 
 def _finish(found: Activity | None, rejections: Path | None) -> None:

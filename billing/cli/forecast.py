@@ -28,7 +28,7 @@ from .options import (
     reading_of,
     terms_of,
 )
-from .printing import counting, finish, print_tables, say, write
+from .output import counting, finish, print_tables, say, write
 
 Now = Annotated[str | None, typer.Option("--as-of", help="The moment that is asked about; now, if left out.")]
 Identities = Annotated[
@@ -56,8 +56,10 @@ def status(
     rejections: Rejections = None,
 ) -> None:
     """Who is active now, the peak so far, and what is certain of the bill of each open cycle."""
-    from .. import engine, forecasting
-    from ..formats import documents, forecasts
+    from .. import engine
+    from ..forecasting import run
+    from ..outputs.tables import forecast as forecasts
+    from ..outputs.tables.text import to_csv, to_json
 
     now = now_or(as_of, "--as-of")
     with (
@@ -66,15 +68,15 @@ def status(
     ):
         given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
         question = question_of(given, None, None, None, account, None)
-        statuses, answered = forecasting.status(opened, question, now, reading)
+        statuses, answered = run.status(opened, question, now, reading)
     if format is Format.table:
-        from ..formats.terminal import forecast as tables
+        from .tables import forecast as tables
 
         print_tables(output, lambda to: tables.status_tables(statuses, identities=identities))
     elif format is Format.json:
-        write(output, documents.to_json(forecasts.status(each, identities=identities) for each in statuses) + "\n")
+        write(output, to_json(forecasts.status(each, identities=identities) for each in statuses) + "\n")
     else:
-        write(output, documents.to_csv([forecasts.status(each) for each in statuses], forecasts.STATUS_COLUMNS))
+        write(output, to_csv([forecasts.status(each) for each in statuses], forecasts.STATUS_COLUMNS))
     _say_stale(answered, as_of, now)
     _say_credits(answered)
     finish(answered.found, rejections)
@@ -108,9 +110,11 @@ def forecast(
     rejections: Rejections = None,
 ) -> None:
     """Where the peak and the bill of each open cycle are heading: what is certain, and what is likely."""
-    from .. import engine, forecasting
+    from .. import engine
     from ..core.errors import BillingError
-    from ..formats import documents, forecasts
+    from ..forecasting import run
+    from ..outputs.tables import forecast as forecasts
+    from ..outputs.tables.text import to_csv, to_json
 
     if phase and not backtest:
         raise BillingError("usage", detail="--phase goes with --backtest alone: an open cycle is where it is")
@@ -123,14 +127,12 @@ def forecast(
         given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
         question = question_of(given, None, None, None, account, None)
         if backtest:
-            phases = tuple(phase or forecasting.PHASES)
-            tests, answered = forecasting.backtests(
-                opened, question, now, reading, phases=phases, seed=seed, progress=progress
-            )
+            phases = tuple(phase or run.PHASES)
+            tests, answered = run.backtests(opened, question, now, reading, phases=phases, seed=seed, progress=progress)
         else:
-            found, answered = forecasting.forecast(opened, question, now, reading, seed=seed, progress=progress)
+            found, answered = run.forecast(opened, question, now, reading, seed=seed, progress=progress)
     if format is Format.table:
-        from ..formats.terminal import forecast as tables
+        from .tables import forecast as tables
 
         print_tables(
             output,
@@ -142,14 +144,14 @@ def forecast(
         rows = [row for each in tests for row in forecasts.backtest_rows(each)]
         write(
             output,
-            documents.to_json(map(forecasts.backtest, tests)) + "\n"
+            to_json(map(forecasts.backtest, tests)) + "\n"
             if format is Format.json
-            else documents.to_csv(rows, forecasts.BACKTEST_COLUMNS),
+            else to_csv(rows, forecasts.BACKTEST_COLUMNS),
         )
     elif format is Format.json:
-        write(output, documents.to_json(forecasts.forecast(each, identities=identities) for each in found) + "\n")
+        write(output, to_json(forecasts.forecast(each, identities=identities) for each in found) + "\n")
     else:
-        write(output, documents.to_csv([*map(forecasts.forecast_row, found)], forecasts.FORECAST_COLUMNS))
+        write(output, to_csv([*map(forecasts.forecast_row, found)], forecasts.FORECAST_COLUMNS))
     if not backtest:
         _say_stale(answered, as_of, now)
         _say_credits(answered)

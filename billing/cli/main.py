@@ -7,8 +7,8 @@ from importlib.abc import MetaPathFinder
 
 import typer
 
-from . import bills, books, chart, compare, credits, export, forecast, papers, proofs, reconcile
-from .printing import UNUSABLE, say
+from . import billing, certificate, chart, compare, credits, documents, export, forecast, invoicing, reconcile
+from .output import UNUSABLE, say
 from .verify import verify
 
 app = typer.Typer(
@@ -22,10 +22,10 @@ app = typer.Typer(
 plans = typer.Typer(help="Look at a plan before anybody is billed by it.", no_args_is_help=True)
 ledgers = typer.Typer(help="Look at a ledger: its head, terms and entries, and whether it holds.", no_args_is_help=True)
 
-app.command()(bills.peaks)
-app.command()(bills.invoice)
-app.command()(bills.explain)
-app.command()(bills.price)
+app.command()(billing.peaks)
+app.command()(billing.invoice)
+app.command()(billing.explain)
+app.command()(billing.price)
 app.command()(credits.credits)
 app.command()(forecast.status)
 app.command()(forecast.forecast)
@@ -33,22 +33,22 @@ app.command()(compare.compare)
 app.command()(chart.chart)
 app.command()(verify)
 app.add_typer(plans, name="plan")
-plans.command()(bills.check)
+plans.command()(billing.check)
 plans.command("compare")(compare.compare_plans)
-app.command("import")(books.import_)
-app.command()(books.close)
-app.command()(books.restate)
-app.command()(books.statement)
+app.command("import")(invoicing.import_)
+app.command()(invoicing.close)
+app.command()(invoicing.restate)
+app.command()(invoicing.statement)
 app.command()(reconcile.reconcile)
-app.command()(papers.document)
+app.command()(documents.document)
 app.add_typer(ledgers, name="ledger")
-ledgers.command()(books.head)
-ledgers.command()(books.verify)
-ledgers.command()(books.terms)
-ledgers.command()(books.export)
-ledgers.command()(books.backup)
+ledgers.command()(invoicing.head)
+ledgers.command()(invoicing.verify)
+ledgers.command()(invoicing.terms)
+ledgers.command()(invoicing.export)
+ledgers.command()(invoicing.backup)
 app.add_typer(export.exports, name="export")
-app.add_typer(proofs.certificates, name="certificate")
+app.add_typer(certificate.certificates, name="certificate")
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ import typer
 
 if TYPE_CHECKING:
     from ..core.terms import AllTerms, TermsHistory
-    from ..formats.rows import HowToRead
-    from ..question import Question
+    from ..engine.query import Question
+    from ..inputs.rows import HowToRead
 
 
 def target(path: Path | None) -> Path | None:
@@ -110,9 +110,9 @@ def terms_of(
     reconnect: str | None,
 ) -> AllTerms | TermsHistory:
     """The terms file, or else a ledger's own terms, with what options say in their place."""
+    from ..config.terms import load_terms
     from ..core.terms import AllTerms
-    from ..engine import terms_in
-    from ..formats.terms import load_terms
+    from ..engine.result import terms_in
     from ..ledger.ledger import Ledger
 
     change = _change(plan, anchor, timezone, months, reconnect)
@@ -130,8 +130,8 @@ def terms_given(
     reconnect: str | None,
 ) -> AllTerms | None:
     """The terms that options say; none where no option says anything."""
+    from ..config.terms import load_terms
     from ..core.terms import AllTerms
-    from ..formats.terms import load_terms
 
     if all(option is None for option in (terms, plan, anchor, timezone, months, reconnect)):
         return None
@@ -142,7 +142,7 @@ def _change(
     plan: str | None, anchor: str | None, timezone: str | None, months: int | None, reconnect: str | None
 ) -> Callable[[AllTerms], AllTerms]:
     """What options say in place of terms."""
-    from ..formats.terms import Settings, load_plan, overridden
+    from ..config.terms import Settings, load_plan, overridden
 
     settings = Settings(anchor=anchor, timezone=timezone, months=months, reconnect=reconnect)
     priced = None if plan is None else load_plan(plan)
@@ -162,8 +162,8 @@ def question_of(
     """Which bills are asked for; with `ids`, also what shows them."""
     from ..core.cycle import month_of
     from ..core.errors import BillingError
-    from ..formats.instants import instant
-    from ..question import Question
+    from ..engine.query import Question
+    from ..inputs.timestamps import instant
 
     if cycle is not None and (first is not None or last is not None):
         raise BillingError("usage", detail="--cycle goes without --first and --last")
@@ -189,9 +189,9 @@ def reading_of(
     position: int | None = None,
 ) -> Iterator[HowToRead]:
     """How to read, with a progress bar on standard error for what takes more than a second."""
-    from ..formats.instants import instant
-    from ..formats.rows import HowToRead
-    from ..formats.source import size_of
+    from ..inputs.rows import HowToRead
+    from ..inputs.source import size_of
+    from ..inputs.timestamps import instant
 
     known = None if known_at is None else instant(known_at, field="--known-at")
     reading = HowToRead(strict, ignore_extra, known, digest, position=position)
@@ -227,7 +227,7 @@ def reading_of(
 
 def instant_of(text: str | None, field: str) -> int | None:
     """An option that is an instant, in microseconds."""
-    from ..formats.instants import instant
+    from ..inputs.timestamps import instant
 
     return None if text is None else instant(text, field=field)
 

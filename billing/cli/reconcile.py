@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from .alignment import reconcile_events
-from .invoices import reconcile_invoices
 from .options import (
     Account,
     Anchor,
@@ -32,6 +30,8 @@ from .options import (
     Timezone,
     target,
 )
+from .reconcile_events import reconcile_events
+from .reconcile_invoices import reconcile_invoices
 
 
 def reconcile(

@@ -31,11 +31,11 @@ from .options import (
     reading_of,
     terms_of,
 )
-from .printing import FOUND, counting, finish, say, write
+from .output import FOUND, counting, finish, say, write
 
 if TYPE_CHECKING:
-    from ..verify.audit import Audit
-    from ..verify.claims import Discrepancy
+    from ..verify.audit.audit import Audit
+    from ..verify.audit.claims import Discrepancy
 
 Keep = Annotated[Path, typer.Option("--keep", help="Folder for what shows a difference again.")]
 
@@ -91,7 +91,7 @@ def verify(
         given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
         question = question_of(given, cycle, first, last, account, as_of)
         if invoice is None:
-            from ..verify.audit import audit
+            from ..verify.audit.audit import audit
 
             with counting("verifying") as counted:
                 found = audit(opened, question, reading, everything=everything, progress=counted)
@@ -102,7 +102,7 @@ def verify(
 
 def _invoices(source: Any, file: Path, question: Any, reading: Any) -> Audit:
     from ..core.errors import BillingError
-    from ..verify.audit import UNREADABLE, audit_invoices, unreadable
+    from ..verify.audit.audit import UNREADABLE, audit_invoices, unreadable
 
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
@@ -187,7 +187,7 @@ def _kept(one: Discrepancy, folder: Path) -> str:
     """Write the events that show a discrepancy, with the terms and the story; what to say of it."""
     if not one.events:
         return ""
-    from ..verify import billers
+    from ..verify.attack import billers
 
     cycle = billers.Cycle(one.claim.account_id, one.claim.start, one.claim.end, one.claim.terms)
     folder.mkdir(parents=True, exist_ok=True)
@@ -201,7 +201,7 @@ def _against(
 ) -> None:
     from ..core.errors import BillingError
     from ..core.event import TYPES
-    from ..verify.billers import Command
+    from ..verify.attack.billers import Command
 
     biller = Command(command)
     unknown = [name for name in types or [] if name not in TYPES]
@@ -209,7 +209,7 @@ def _against(
         raise BillingError("usage", detail=f"--type is {unknown[0]}; known are {', '.join(TYPES)}")
     try:
         from ..verify import strategies
-        from ..verify.differential import Wrong, check
+        from ..verify.attack.differential import Wrong, check
     except ModuleNotFoundError as error:
         raise BillingError("verify_missing", detail=error.name) from None
     try:

@@ -11,7 +11,7 @@ from decimal import Decimal, localcontext
 from typing import Literal
 
 from .activity import ActivityPolicy
-from .credits import WIDE
+from .catalogue import WIDE
 from .cycle import Cycle
 from .money import EXACT, Money, rounded
 from .plan import Part, Plan, Price

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from importlib import import_module
 from itertools import pairwise
 from os import PathLike
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -110,8 +111,12 @@ class Plan(_Document):
     charge_flat_at_zero: bool = False
     credit_price: Price12 | None = None
 
-    #: `Plan.load(path)` reads a TOML or JSON file. Core opens no files: `formats.terms` sets this.
-    load: ClassVar[Callable[[str | PathLike[str]], Plan]]
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Plan:
+        """Read a plan from a TOML or JSON file. Raises `BadPlan`, which names the file and the tier."""
+        # Core opens no files and imports nothing else of ours: what reads them is looked up when asked for.
+        plan: Plan = import_module("billing.config.terms").load_plan(path)
+        return plan
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from .activity import ActivityPolicy
-from .credits import Catalogue
+from .catalogue import Catalogue
 from .cycle import CycleRule
 from .errors import BadTerms
 from .plan import Plan

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from .credits import RESULTS_UNSAID, WIDE, Catalogue
+from .catalogue import RESULTS_UNSAID, WIDE, Catalogue
 from .cycle import Cycle
 from .event import CALLED, IDENTITY_TYPES, UNSAID, Bool, Events, Int32, Int64
 

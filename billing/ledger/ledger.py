@@ -17,12 +17,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..core.cycle import text_of
+from ..core.digests import BEGINNING, sealed, written, written_rows
 from ..core.errors import BadLedger, Refused, StaleLedger
 from ..core.event import CONTENT, DAY, Batch, Columns, Events, History, Int64, Names, Tally
-from ..core.seal import BEGINNING, sealed, written, written_rows
-from . import calls
-from .arrival import Conflict, Content, Decision, accept_all, decide
-from .codes import Codes
+from . import action_details
+from .admission import Conflict, Content, Decision, accept_all, decide
 from .database import (
     ACCOUNT_CODE,
     ACTION_CODE,
@@ -36,8 +35,9 @@ from .database import (
     Span,
 )
 from .entry import SERIES, Document, Entry, Head, Kind, Paper, Receipt, number_of
-from .held import Held
-from .rows import DOCUMENT, ENTRY, document_of, entry_of, json_of
+from .known_entries import Held
+from .name_codes import Codes
+from .records import DOCUMENT, ENTRY, document_of, entry_of, json_of
 
 #: A clock may be this far ahead of ours: five minutes.
 SKEW_MAX: Final = DAY // 288
@@ -209,7 +209,7 @@ class Ledger:
                     voided_until=voided_at[order][np.searchsorted(voided[order], taken_back[:, 4])],
                     repeats=None,
                 )
-            did = calls.details(self._db, wanted, until, found[:, 4]) if details else None
+            did = action_details.details(self._db, wanted, until, found[:, 4]) if details else None
             digest = self._end_of("entry", until)[2].hex()
         count = int(accepted.sum())
         return Events(

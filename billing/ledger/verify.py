@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from ..core.cycle import text_of
+from ..core.digests import BEGINNING, sealed, written, written_rows
 from ..core.errors import sentence
 from ..core.event import TYPES, Bool, Int64
-from ..core.seal import BEGINNING, sealed, written, written_rows
 from .database import Database, Row
 from .entry import SERIES, Head, number_of
 from .ledger import Ledger

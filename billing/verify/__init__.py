@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .differential import Wrong, check
+    from .attack.differential import Wrong, check
 
 __all__ = ["Wrong", "check"]
 
@@ -16,6 +16,6 @@ __all__ = ["Wrong", "check"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'billing.verify' has no attribute {name!r}")
-    from . import differential
+    from .attack import differential
 
     return getattr(differential, name)

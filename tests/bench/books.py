@@ -20,17 +20,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from postgres import Server, programs
 
 from billing import engine
 from billing.core.invoice import Invoice
 from billing.ledger.address import open_ledger
 from billing.ledger.ledger import Ledger
-
-from . import fresh
-from .figures import Figure, at_least, at_most
-from .make_events import Size
-from .measure import BILLING, PLAN, QUESTION, Differs, Files, in_turns, invoices, millions, say, seconds_text
+from tests.bench import fresh
+from tests.bench.figures import Figure, at_least, at_most
+from tests.bench.make_events import Size
+from tests.bench.measure import BILLING, PLAN, QUESTION, Differs, Files, in_turns, invoices, millions, say, seconds_text
+from tests.support.postgres import Server, programs
 
 #: When what is appended is said to be recorded: the first instant of 2026.
 NOW: Final = 1_767_225_600_000_000

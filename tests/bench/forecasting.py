@@ -9,17 +9,16 @@ from time import perf_counter
 from typing import Any
 
 import pyarrow as pa
-from populations import KINDS, MONTH, START, population
 
 import billing
-from billing import forecasting
 from billing.core.cycle import CycleRule, micros, moment
 from billing.core.event import DAY
 from billing.core.terms import AllTerms, Terms
-from billing.question import Question
-
-from .figures import Figure, at_most
-from .measure import Files
+from billing.engine.query import Question
+from billing.forecasting import run
+from tests.bench.figures import Figure, at_most
+from tests.bench.measure import Files
+from tests.support.populations import KINDS, MONTH, START, population
 
 AGENCY = "fixtures/agency"
 #: Of how many accounts, over how many months.
@@ -37,7 +36,7 @@ def forecast(_: Files, *, accounts: int) -> Iterator[Figure]:
     times = {}
     for what, question in (("of a month", Question()), ("of their own", Question(terms=AllTerms(accounts=own)))):
         began = perf_counter()
-        found, _answered = forecasting.forecast(told, question, now)
+        found, _answered = run.forecast(told, question, now)
         times[what] = perf_counter() - began
         guessed = sum(each.guess is not None for each in found)
     took = times["of their own"]
@@ -65,7 +64,7 @@ def calibrated(_: Files, *, log: Path | None = None) -> Iterator[Figure]:
 
 def _backtested(what: str, source: Any, question: Question, now: int) -> Figure:
     """One row for all phases, which its figures follow."""
-    found, _ = forecasting.backtests(source, question, now)
+    found, _ = run.backtests(source, question, now)
     ours = [of.scores[0] for of in found]
     evenly = [score.evenly or 0.0 for score in ours]
     held = [score.coverage[1] for score in ours]

@@ -5,7 +5,7 @@ times as often as others; of its events one in twenty is a connect, one in two h
 the rest are actions. A file is made a row group at a time, so memory does not grow with it, and the
 same seed gives the same rows: in order of time, shuffled, with ids and without.
 
-    PYTHONPATH=tests python -m bench.make_events FILE.parquet --events 20e6 [--shuffled] [--ids]
+    python -m tests.bench.make_events FILE.parquet --events 20e6 [--shuffled] [--ids]
 """
 
 from __future__ import annotations

@@ -22,16 +22,16 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from billing import engine, reckoning
+from billing import engine
+from billing.config.terms import load_plan
 from billing.core.activity import ActivityPolicy, Walk
 from billing.core.invoice import Invoice
 from billing.core.terms import AllTerms, Terms
-from billing.formats.terms import load_plan
-from billing.question import Question
-
-from . import fresh, make_events, peers
-from .figures import Figure, at_least, at_most
-from .peers import Peaks
+from billing.engine import pipeline
+from billing.engine.query import Question
+from tests.bench import fresh, make_events, peers
+from tests.bench.figures import Figure, at_least, at_most
+from tests.bench.peers import Peaks
 
 SCENARIO: Final = Path(__file__).parents[2] / "fixtures" / "scenarios" / "discount"
 PLAN: Final = SCENARIO / "plan.toml"
@@ -139,8 +139,8 @@ def kernel(files: Files, events: int) -> Iterator[Figure]:
     def whole() -> Any:
         intervals = walk().intervals()
         accounts = read.names.account_of[intervals.identities]
-        found = reckoning.Activity(read.names, intervals, accounts, read.accepted, read.tally, (), None)
-        return reckoning.peaks(found, QUESTION)
+        found = pipeline.Activity(read.names, intervals, accounts, read.accepted, read.tally, (), None)
+        return pipeline.peaks(found, QUESTION)
 
     _same(f"kernel, {path.name}", files.answer(path), {(p.account_id, p.cycle.name): p.peak for p in whole()})
     say("the kernel")
@@ -242,7 +242,7 @@ def _beside_peers(
 
 
 def invoices(path: Path) -> list[Invoice]:
-    return list(reckoning.draft(engine.activity(str(path), QUESTION), QUESTION))
+    return list(pipeline.draft(engine.activity(str(path), QUESTION), QUESTION))
 
 
 def _peaks(drafted: list[Invoice]) -> Peaks:

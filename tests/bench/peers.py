@@ -5,7 +5,7 @@ engine: windows of 5 and 30 days, cut short by the identity's next deletion; cov
 span; spans are cut at the months (UTC); and the highest running count of each account and month is
 its peak. Both return the peak of every account in every month, zeros included.
 
-    PYTHONPATH=tests python -m bench.peers duckdb|polars FILE
+    python -m tests.bench.peers duckdb|polars FILE
 """
 
 from __future__ import annotations

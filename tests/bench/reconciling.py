@@ -9,17 +9,16 @@ from statistics import median
 from time import perf_counter
 
 from billing import engine
-from billing.core.census import Bill, Census
 from billing.core.cycle import micros
-from billing.core.reading import READINGS, amount, counting, way_of
-from billing.core.reconcile import Theirs
 from billing.core.terms import Terms
-from billing.formats.rows import HowToRead
-from billing.question import Question
-from billing.reconciling import reconcile
-
-from .figures import Figure, at_most
-from .measure import QUESTION, Differs, Files
+from billing.engine.query import Question
+from billing.inputs.rows import HowToRead
+from billing.reconciliation.causes import READINGS, amount, counting, way_of
+from billing.reconciliation.invoices import reconcile
+from billing.reconciliation.matching import Theirs
+from billing.reconciliation.recount import Bill, Census
+from tests.bench.figures import Figure, at_most
+from tests.bench.measure import QUESTION, Differs, Files
 
 #: One in so many invoices of the others is misread.
 MISREAD_ONE_IN = 10

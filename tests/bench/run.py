@@ -1,6 +1,6 @@
 """All figures, beside the peers on the same files in the same run: `make bench`.
 
-    PYTHONPATH=tests python -m bench.run [--events 20e6] [--memory-events 200e6] [--quick] [--folder FOLDER]
+    python -m tests.bench.run [--events 20e6] [--memory-events 200e6] [--quick] [--folder FOLDER]
         [--log FILE] [--only PART...]
 
 Ends with status 1, and the differences, if an answer is not that of the peers. A run of everything
@@ -18,11 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from . import books
-from .figures import Figure, machine, table
-from .forecasting import calibrated, forecast
-from .measure import Differs, Files, disorder, first_run, job, kernel, memory, say, text
-from .reconciling import reconciled
+from tests.bench import books
+from tests.bench.figures import Figure, machine, table
+from tests.bench.forecasting import calibrated, forecast
+from tests.bench.measure import Differs, Files, disorder, first_run, job, kernel, memory, say, text
+from tests.bench.reconciling import reconciled
 
 RESULTS: Final = Path(__file__).with_name("results.md")
 PARTS: Final = (
@@ -100,7 +100,7 @@ def _parts(given: argparse.Namespace) -> dict[str, Callable[[Files], Iterator[Fi
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Measure the engine.")
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.run", description="Measure the engine.")
     parser.add_argument("--events", type=float, default=20e6, help="events of the large files")
     parser.add_argument("--memory-events", type=float, default=200e6, help="events of the file to measure memory with")
     parser.add_argument("--quick", action="store_true", help="a twentieth of it: whether it works, not how fast it is")

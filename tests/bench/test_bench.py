@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from billing.verify import definition
-
-from . import make_events, peers
+from tests.bench import make_events, peers
 
 JANUARY = datetime(2025, 1, 1, tzinfo=UTC)
 MONTHS = [datetime(2025 + k // 12, k % 12 + 1, 1, tzinfo=UTC) for k in range(13)]

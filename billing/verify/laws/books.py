@@ -16,21 +16,25 @@ from typing import Any, Final
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from ... import closing, engine, issuing, restating
+from ... import engine
 from ...core.cycle import CycleRule, micros
 from ...core.errors import BillingError
 from ...core.plan import Plan, Tier
 from ...core.terms import AllTerms, Terms
-from ...formats import documents
-from ...formats.rows import HowToRead
+from ...engine.query import Question
+from ...inputs.rows import HowToRead
+from ...invoicing import close, restate
+from ...invoicing import issue as issuing
+from ...invoicing.document import invoice_content
 from ...ledger.address import open_ledger
 from ...ledger.database import COLUMNS
 from ...ledger.entry import Receipt
 from ...ledger.ledger import Ledger
-from ...question import Question
+from ...outputs.tables import bills
+from ...outputs.tables.text import to_json
+from ..audit.events import table
 from ..definition import DAY, Event
 from ..strategies import ACCOUNTS, IDENTITIES, JANUARY, Span
-from ..told import table
 from .story import Story, moments, policy_of, rule_of, stories
 
 #: When events come, and a ledger begins to be asked.
@@ -132,10 +136,10 @@ def closed(story: Story, early: Sequence[Event], *, plan: Plan = TEN, later: int
     """
     with kept(early) as ledger:
         terms = terms_of(story, plan=plan)
-        closing.agree(ledger, terms, now=NOW)
+        close.agree(ledger, terms, now=NOW)
         if later is not None:
             longer = _longer(terms, timedelta(later))
-            closing.agree(ledger, longer, applies_from=micros(datetime(2026, 3, 1, tzinfo=UTC)), now=NOW)
+            close.agree(ledger, longer, applies_from=micros(datetime(2026, 3, 1, tzinfo=UTC)), now=NOW)
         close_all(ledger, now=NOW + DAY)
         yield ledger
 
@@ -149,12 +153,12 @@ def append(ledger: Ledger, events: Sequence[Event] | pa.Table, *, now: int = NOW
 def close_all(ledger: Ledger, *, now: int) -> None:
     """Issue the invoices of all months."""
     for month in MONTHS:
-        closing.close(ledger, month, now=now, issue=True)
+        close.close(ledger, month, now=now, issue=True)
 
 
-def restate_all(ledger: Ledger, *, now: int, issue: bool = True) -> restating.Restating:
+def restate_all(ledger: Ledger, *, now: int, issue: bool = True) -> restate.Restating:
     """Restate whatever was issued."""
-    return restating.restate(ledger, now=now, issue=issue)
+    return restate.restate(ledger, now=now, issue=issue)
 
 
 # Terms and questions
@@ -197,20 +201,20 @@ def answers(asked_of: Any, question: Question, reading: HowToRead | None = None)
     """Peaks, drafts and suspicious zeros, as programs read them, without position and digest; or what is wrong."""
     try:
         answered = engine.answer(asked_of, question, reading)
-        drafted = [documents.invoice(each) for each in answered.drafts()]
-        idle = [documents.peak(row) | {"before": n} for row, n in engine.idle(answered, asked_of, question, reading)]
+        drafted = [invoice_content(each) for each in answered.drafts()]
+        idle = [bills.peak(row) | {"before": n} for row, n in engine.idle(answered, asked_of, question, reading)]
     except BillingError as error:
         return (error.code,)
     for each in drafted:
         each["basis"] |= {"position": None, "digest": None}
-    peaks = [documents.peak(row) for row in answered.peaks()]
-    return documents.to_json(peaks), documents.to_json(drafted), documents.to_json(idle)
+    peaks = [bills.peak(row) for row in answered.peaks()]
+    return to_json(peaks), to_json(drafted), to_json(idle)
 
 
 def explained(asked_of: Any, question: Question) -> str:
     """The evidence, as programs read it; or what is wrong."""
     try:
-        return documents.to_json([documents.evidence(engine.explain(asked_of, question)[0])])
+        return to_json([bills.evidence(engine.explain(asked_of, question)[0])])
     except BillingError as error:
         return error.code
 
@@ -222,9 +226,9 @@ def said(ledger: Ledger, reading: HowToRead | None = None) -> tuple[str, ...]:
     answered = engine.answer(ledger, question, reading)
     rows = issuing.statement(ledger, position=engine.position_of(ledger, reading))
     return (
-        documents.to_json(documents.peak(row) for row in answered.peaks()),
-        documents.to_json(documents.invoice(each) for each in answered.drafts()),
-        documents.to_json(map(documents.statement_row, rows)),
+        to_json(bills.peak(row) for row in answered.peaks()),
+        to_json(invoice_content(each) for each in answered.drafts()),
+        to_json(map(bills.statement_row, rows)),
     )
 
 

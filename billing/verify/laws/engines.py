@@ -12,14 +12,15 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from ... import engine, reckoning
+from ... import engine
 from ...core.activity import ActivityPolicy
 from ...core.sweep import Spans, sweep
-from ...question import Question
+from ...engine import pipeline
+from ...engine.query import Question
 from .. import definition
+from ..audit.events import table
 from ..definition import Event
 from ..strategies import Span
-from ..told import table
 from .story import Activity, by_account, reading_of, united
 
 
@@ -78,7 +79,7 @@ OURS: Final = Ours()
 DEFINITION: Final = Definition()
 
 
-def _found(events: Sequence[Event], policy: ActivityPolicy) -> reckoning.Activity:
+def _found(events: Sequence[Event], policy: ActivityPolicy) -> pipeline.Activity:
     # Where no event has an id there is no such column, and events are reckoned as they are read.
     ids = any(event.event_id is not None for event in events)
     return engine.activity(table(events, ids=ids), Question(policy=policy))

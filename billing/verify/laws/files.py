@@ -12,17 +12,20 @@ from decimal import Decimal
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from ... import engine, reckoning
+from ... import engine
 from ...core.cycle import moment
 from ...core.plan import Plan, Tier
 from ...core.sweep import Peak
 from ...core.terms import AllTerms, Terms
-from ...formats import documents
-from ...question import Question
+from ...engine import pipeline
+from ...engine.query import Question
+from ...invoicing.document import invoice_content
+from ...outputs.tables import bills
+from ...outputs.tables.text import to_json
 from .. import definition
+from ..audit.events import table
 from ..definition import Event
 from ..strategies import JANUARY, plans
-from ..told import table
 from .engines import OURS, Engine
 from .law import law
 from .story import Activity, Story, anonymous, by_account, moments, rule_of, stories
@@ -47,7 +50,7 @@ def the_engine_gives_the_peaks_of_the_definition(story: Story, ids: bool) -> Non
     question = Question(
         terms=AllTerms(Terms(cycles=rule, policy=story.policy)), first=rule.name(here - 1), last=rule.name(here + 1)
     )
-    rows = reckoning.peaks(engine.activity(table(told, ids=ids), question), question)
+    rows = pipeline.peaks(engine.activity(table(told, ids=ids), question), question)
     own = by_account(told)
     billed = {row.account_id for row in rows}
     assert [a for a in sorted(billed) for _ in range(3)] == [row.account_id for row in rows]
@@ -79,7 +82,7 @@ def another_offset_from_utc_changes_nothing(story: Story, minutes: list[int]) ->
     written = table(story.events)
     written = written.set_column(written.schema.get_field_index("occurred_at"), "occurred_at", pa.array(texts))
     question = Question(policy=story.policy)
-    assert reckoning.peaks(engine.activity(table(story.events), question), question) == reckoning.peaks(
+    assert pipeline.peaks(engine.activity(table(story.events), question), question) == pipeline.peaks(
         engine.activity(written, question), question
     )
 
@@ -102,20 +105,20 @@ def without_activity_the_peak_is_none_and_the_charge_is_that_of_none(story: Stor
     """An account in which nobody was active is billed what a quantity of 0 costs."""
     terms = AllTerms(Terms(plan=plan, policy=story.policy))
     question = Question(terms=terms, first="2026-01", last="2026-01")
-    for invoice in reckoning.draft(engine.activity(table(story.events), question), question):
+    for invoice in pipeline.draft(engine.activity(table(story.events), question), question):
         assert (0, None, plan.price(0).total) == (invoice.peak, invoice.peak_at, invoice.total)
 
 
 def _peaks(told: list[Event], question: Question) -> list[Peak]:
-    return reckoning.peaks(engine.activity(table(told), question), question)
+    return pipeline.peaks(engine.activity(table(told), question), question)
 
 
 def _bytes(told: list[Event], story: Story) -> tuple[str, str, Activity]:
     """All that can be seen of a file: peaks, invoices, intervals."""
     question = Question(terms=AllTerms(Terms(plan=_PLAN, policy=story.policy)))
     found = engine.activity(table(told), question)
-    peaks = documents.to_json(documents.peak(row) for row in reckoning.peaks(found, question))
-    invoices = documents.to_json(documents.invoice(drafted) for drafted in reckoning.draft(found, question))
+    peaks = to_json(bills.peak(row) for row in pipeline.peaks(found, question))
+    invoices = to_json(invoice_content(drafted) for drafted in pipeline.draft(found, question))
     return peaks, invoices, OURS.activity(told, story.policy)
 
 

@@ -12,14 +12,15 @@ from unittest.mock import patch
 
 from hypothesis import strategies as st
 
-from ... import closing, engine, issuing, restating
+from ... import engine
 from ...core.plan import Plan
 from ...core.terms import AllTerms, TermsHistory
-from ...formats import documents
-from ...formats.rows import HowToRead
+from ...engine.query import Question
+from ...inputs.rows import HowToRead
+from ...invoicing import close, issue, restate
+from ...invoicing.document import invoice_content
 from ...ledger.entry import ISSUED, SERIES, number_of
 from ...ledger.ledger import Ledger
-from ...question import Question
 from ..definition import DAY
 from .books import (
     CUTS,
@@ -55,7 +56,7 @@ def what_was_issued_never_changes(told: Deliveries, sizes: list[int], plan: Plan
             append(ledger, told.late[first:end], now=NOW + day * DAY)
             other = replace(terms_of(told.story).default, plan=FALLING if day % 2 else TEN)
             rules = terms_of(told.story).accounts
-            closing.agree(ledger, AllTerms(other, rules), applies_from=NOW, now=NOW + day * DAY)
+            close.agree(ledger, AllTerms(other, rules), applies_from=NOW, now=NOW + day * DAY)
             restate_all(ledger, now=NOW + day * DAY)
             close_all(ledger, now=NOW + day * DAY)
             assert before == ledger.documents()[: len(before)]
@@ -72,7 +73,7 @@ def every_invoice_can_be_drafted_again_from_what_it_says(told: Deliveries, sizes
             question = Question(then, first=said["cycle"], last=said["cycle"], accounts=(said["account_id"],))
             reading = HowToRead(position=said["basis"]["position"])
             (again,) = engine.answer(ledger, question, reading).drafts()
-            drafted = documents.invoice(again)
+            drafted = invoice_content(again)
             assert drafted | {"status": "issued", "number": said["number"]} == {key: said[key] for key in drafted}
 
 
@@ -88,12 +89,12 @@ def invoice_and_notes_are_what_the_cycle_comes_to_now(
         for day, (first, end) in enumerate(parts(len(told.late), sizes), start=2):
             now = NOW + day * DAY
             append(ledger, told.late[first:end], now=now)
-            with patch.object(restating, "_touched", lambda ledger, billed, since, head: list(billed)):
+            with patch.object(restate, "_touched", lambda ledger, billed, since, head: list(billed)):
                 whole = restate_all(ledger, now=now, issue=False)
             assert whole.restatements == restate_all(ledger, now=now, issue=False).restatements
             accounts = sorted({account for account, _ in owed(ledger)})
             some = data.draw(st.sampled_from(((), (), *((account,) for account in accounts))))
-            restating.restate(ledger, now=now, issue=data.draw(st.booleans()), accounts=some)
+            restate.restate(ledger, now=now, issue=data.draw(st.booleans()), accounts=some)
         restate_all(ledger, now=NOW + 90 * DAY)
         assert owed(ledger).items() <= fresh(ledger).items()
 
@@ -171,7 +172,7 @@ def numbers_have_no_gaps(told: Deliveries, sizes: list[int], plan: Plan) -> None
 def a_restatement_moves_a_peak_by_at_most_the_identities_it_touches(told: Deliveries, plan: Plan) -> None:
     """A peak is restated by no more than the number of identities that late events speak of."""
     with closed(told.story, told.early, plan=plan) as ledger:
-        issued = {(b.account_id, b.cycle): b for b in issuing.billed_by(ledger)}
+        issued = {(b.account_id, b.cycle): b for b in issue.billed_by(ledger)}
         if told.late:
             append(ledger, told.late, now=NOW + 2 * DAY)
         for restatement in restate_all(ledger, now=NOW + 3 * DAY, issue=False).restatements:

@@ -17,20 +17,22 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from ... import closing, engine, restating
+from ... import engine
 from ...core.cycle import micros
 from ...core.errors import Rejection
 from ...core.event import Batch
 from ...core.terms import AllTerms
-from ...formats import exports, source
-from ...formats.rows import HowToRead
+from ...engine import event_files
+from ...engine.query import Question
+from ...inputs import source
+from ...inputs.rows import HowToRead
+from ...invoicing import close, restate
 from ...ledger.entry import Entry, Head
 from ...ledger.ledger import Ledger
-from ...question import Question
 from .. import definition
+from ..audit.events import table
 from ..definition import DAY, Event
 from ..strategies import ACCOUNTS, IDENTITIES, JANUARY
-from ..told import table
 from .books import (
     CUTS,
     FALLING,
@@ -198,7 +200,7 @@ def what_was_there_and_what_came_after_is_all_there_is(story: Story, sizes: list
         position = min(place, ledger.head().position)
         pages = [list(ledger.entries(until=position)), list(ledger.entries(after=position))]
         for some in pages:
-            append(again, pa.Table.from_batches(map(exports.batch_of, some), exports.SCHEMA), now=NOW)
+            append(again, pa.Table.from_batches(map(event_files.batch_of, some), event_files.SCHEMA), now=NOW)
             at = ledger.head(position=again.head().position)
             assert (at, at.digest) == (again.head(), again.head().digest)
         assert everything(ledger) == everything(again)
@@ -212,18 +214,18 @@ def at_a_noted_position_and_moment_the_answer_stays_what_it_was(
     told = named(story.events)
     noted: list[tuple[Head, tuple[str, ...]]] = []
     with empty() as ledger:
-        closing.agree(ledger, terms_of(story), now=NOW)
+        close.agree(ledger, terms_of(story), now=NOW)
         for day, (first, end) in enumerate(parts(len(told), sizes), start=1):
             now = NOW + day * DAY
             append(ledger, told[first:end], now=now)
             what = data.draw(st.sampled_from(("nothing", "agree", "close", "restate")))
             if what == "agree":
                 terms = replace(terms_of(story).default, plan=data.draw(st.sampled_from((TEN, FALLING))))
-                closing.agree(ledger, AllTerms(terms), applies_from=data.draw(st.sampled_from(_STARTS)), now=now)
+                close.agree(ledger, AllTerms(terms), applies_from=data.draw(st.sampled_from(_STARTS)), now=now)
             elif what == "close":
-                closing.close(ledger, data.draw(st.sampled_from(MONTHS[:3])), now=now, issue=True)
+                close.close(ledger, data.draw(st.sampled_from(MONTHS[:3])), now=now, issue=True)
             elif what == "restate":
-                restating.restate(ledger, now=now, issue=True)
+                restate.restate(ledger, now=now, issue=True)
             noted.append((ledger.head(), said(ledger)))
         for head, then in noted:
             for reading in (HowToRead(position=head.position), HowToRead(known_at=head.recorded_at)):

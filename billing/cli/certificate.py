@@ -1,0 +1,146 @@
+"""Verbs about what can be proved of a bill: certificate check."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import As, Format, IgnoreExtra
+from .output import FOUND, say_some, write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..ledger.verify import Finding
+    from ..verify.certificate.check import Held
+    from ..verify.certificate.document import Certificate
+
+certificates = typer.Typer(
+    help="Check the certificate of a peak: that nobody was counted who was not active.", no_args_is_help=True
+)
+
+
+@certificates.callback()
+def _certificates() -> None:
+    """Check the certificate of a peak: that nobody was counted who was not active."""
+
+
+@certificates.command()
+def check(
+    file: Annotated[str, typer.Argument(help="A certificate, as billing explain --certificate writes it.")],
+    export: Annotated[
+        str | None, typer.Option(help="The events to hold it against: an export or other source, or the ledger itself.")
+    ] = None,
+    ignore_extra: IgnoreExtra = False,
+    format: As = Format.table,
+) -> None:
+    """Whether everybody who was counted was active at the peak; what that proves, and what not."""
+    from ..core.errors import BillingError
+    from ..verify.certificate import check as certificate
+    from ..verify.certificate import document as certified
+
+    if format is Format.csv:
+        raise BillingError("usage", detail="certificate check answers as table or json")
+    document = certified.load(file)
+    of = certified.parse(document, where=file)
+    held = None if export is None else _held(export, of, ignore_extra)
+    findings = certificate.check(document, held, where=file)
+    told = {} if findings else _told(of, held, export)
+    if format is Format.json:
+        write(None, json.dumps(_document(of, export, held, findings, told), ensure_ascii=False) + "\n")
+    else:
+        for name, sentences in told.items():
+            print(f"{name}: {sentences}")
+    say_some([f"{finding.code}: {finding}" for finding in findings])
+    if findings:
+        raise typer.Exit(FOUND)
+
+
+def _held(export: str, of: Certificate, ignore_extra: bool) -> Held:
+    """What the source holds of the account. What cannot be read whole proves nothing, so reading is strict."""
+    from .. import engine
+    from ..inputs.rows import HowToRead
+    from ..verify.certificate.source import held
+
+    with engine.opened(export) as opened:
+        return held(opened, of, HowToRead(strict=True, ignore_extra=ignore_extra))
+
+
+def _told(of: Certificate, held: Held | None, export: str | None) -> dict[str, str]:
+    """What a certificate that holds proves, what that rests on, and what it does not prove."""
+    from ..core.errors import escaped
+
+    cycle = f"the cycle from {_when(of.cycle_start)} to {_when(of.cycle_end)} UTC"
+    if of.peak_at is None:
+        proved = f"nobody of {of.account_id} was counted in {cycle}."
+    else:
+        were = "identity of {} was" if of.peak == 1 else "identities of {} were"
+        proved = f"{of.peak:,} {were.format(of.account_id)} active at {_when(of.peak_at)} UTC, in {cycle}."
+        proved += " Nobody was counted who was not active."
+    told = {"Proved": escaped(proved), "Policy": _policy(of), "Assumed": _assumed(of, export)}
+    if held is not None and of.digest is not None:
+        told["Digest"] = held.told
+    told["Not proved"] = (
+        "that there was no moment of the cycle at which more were active. "
+        "To count again from the events: billing verify SOURCE."
+    )
+    return told
+
+
+def _policy(of: Certificate) -> str:
+    action, connect = (_days(of.windows[kind]) for kind in ("action.called", "integration.connected"))
+    return f"active for {action} after an action, {connect} after a connect, reconnect {of.reconnect}."
+
+
+def _assumed(of: Certificate, export: str | None) -> str:
+    if export is not None:
+        return f"nothing but that {export} holds what happened."
+    if not of.peak:
+        return "nothing."
+    again = ", connected again" if of.reconnect == "restarts" else ""
+    if of.peak == 1:
+        return (
+            "that the event listed happened and was not voided, and that the identity was not deleted"
+            f"{again} between it and the peak, and is not standard."
+        )
+    return (
+        f"that the {of.peak:,} events listed happened and none of them was voided, and that none of these identities "
+        f"was deleted{again} between its event and the peak, or is standard."
+    )
+
+
+def _document(
+    of: Certificate, export: str | None, held: Held | None, findings: Sequence[Finding], told: dict[str, str]
+) -> dict[str, Any]:
+    """What was found, as programs read it."""
+    from ..verify.certificate.document import text
+
+    return {
+        "holds": not findings,
+        "account_id": of.account_id,
+        "cycle_start": text(of.cycle_start),
+        "cycle_end": text(of.cycle_end),
+        "peak": of.peak,
+        "peak_at": None if of.peak_at is None else text(of.peak_at),
+        "export": export,
+        "digest_holds": None if held is None else held.seal,
+        "findings": [finding.as_json() for finding in findings],
+        **{key: told.get(key.replace("_", " ").capitalize()) for key in ("proved", "assumed", "not_proved")},
+    }
+
+
+def _when(instant: int) -> str:
+    from ..verify.certificate.document import text
+
+    return text(instant).replace("T", " ").removesuffix("Z")
+
+
+def _days(window: int) -> str:
+    from datetime import timedelta
+
+    span = timedelta(microseconds=window)
+    if span != timedelta(days=span.days):
+        return str(span)
+    return "1 day" if span.days == 1 else f"{span.days:,} days"

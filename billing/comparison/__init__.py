@@ -1,0 +1,1 @@
+"""What the same history would have cost under other terms."""

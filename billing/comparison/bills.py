@@ -1,0 +1,227 @@
+"""Comparisons: what the same history costs under other terms, and who gains and who pays.
+
+Totals of an account are those of all its cycles that are asked for, per currency. Where other terms
+give an account other cycles, the cycles themselves are not held against each other. Amounts of
+several currencies are never added, and a change of currency is shown, not subtracted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from ..core.cycle import Cycle
+from ..core.invoice import Invoice
+from ..core.money import Money, by_currency
+from ..core.terms import Terms
+from ..core.totals import Nearby, Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A draft under some terms, and what a few identities fewer or more would have cost, with the same credits."""
+
+    drafted: Invoice
+    terms: Terms
+    near: Nearby
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """All bills under the terms of that name, by account and cycle."""
+
+    name: str
+    bills: tuple[Bill, ...]
+
+    @property
+    def totals(self) -> tuple[Money, ...]:
+        """What all bills come to, in each currency."""
+        return by_currency(bill.drafted.total for bill in self.bills)
+
+    @property
+    def cheaper(self) -> list[Bill]:
+        """The bills that more identities would have made smaller."""
+        return [bill for bill in self.bills if bill.near.cheaper is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What something costs now, and under the other terms."""
+
+    now: Money
+    other: Money
+
+    @property
+    def amount(self) -> Money:
+        """How much more it costs under the other terms; negative where it costs less."""
+        return self.other + -self.now
+
+    @property
+    def percent(self) -> Decimal | None:
+        """The difference in percent of what it costs now, to one decimal; none where that is 0."""
+        return percent(self.amount.amount, self.now.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """What an account costs now and under other terms, in each currency.
+
+    `differences` has one for each currency, and none where the currencies are others. `cycles` and
+    `other_cycles` count what was billed.
+    """
+
+    account_id: str
+    now: tuple[Money, ...]
+    other: tuple[Money, ...]
+    differences: tuple[Difference, ...]
+    cycles: int
+    other_cycles: int
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRow:
+    """A cycle of an account that has the same cycles under both terms; a bill is none where there is none."""
+
+    account_id: str
+    cycle: Cycle
+    now: Invoice | None
+    other: Invoice | None
+
+    @property
+    def difference(self) -> Difference | None:
+        """What the cycle costs, now and then; none where that is in another currency."""
+        some = self.now or self.other
+        assert some is not None, "a row is made from a bill"
+        now, other = (_nothing(some.total) if bill is None else bill.total for bill in (self.now, self.other))
+        return Difference(now, other) if now.currency == other.currency else None
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """All accounts together, in one currency: what they cost, and how many gain, pay more, or do neither."""
+
+    difference: Difference
+    gain: int
+    pay: int
+    same: int
+    most_gained: tuple[str, Money] | None
+    most_paid: tuple[str, Money] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Some terms held against those of now.
+
+    `overall` leaves out the accounts in `changed`, whose currency is another. `realigned` are the
+    accounts with other cycles, of which only the totals are compared.
+    """
+
+    name: str
+    overall: tuple[Overall, ...]
+    accounts: tuple[AccountRow, ...]
+    cycles: tuple[CycleRow, ...]
+    realigned: tuple[str, ...]
+
+    @property
+    def changed(self) -> list[AccountRow]:
+        """The accounts that would pay in another currency."""
+        return [row for row in self.accounts if not row.differences]
+
+
+def under(name: str, drafts: Iterable[Invoice], terms_of: Callable[[Invoice], Terms]) -> Under:
+    """Drafts under some terms, with what is near each of them."""
+    totals: dict[tuple[int, Decimal], Totals] = {}
+
+    def bill(drafted: Invoice) -> Bill:
+        terms = terms_of(drafted)
+        assert terms.plan is not None, "what was drafted has a plan"
+        besides = Decimal(0) if drafted.credits is None else drafted.credits.amount
+        key = id(terms), besides
+        if key not in totals:
+            totals[key] = Totals(terms.plan, terms.discount, besides)
+        priced = totals[key]
+        return Bill(drafted, terms, priced.near(drafted.peak))
+
+    return Under(name, tuple(map(bill, drafts)))
+
+
+def compare(now: Under, other: Under, same_cycles: Callable[[str], bool]) -> Comparison:
+    """What bills come to under other terms, in place of those of now.
+
+    `same_cycles` says whether an account has the same cycles under both.
+    """
+    mine, theirs = _by_account(now.bills), _by_account(other.bills)
+    names = sorted({*mine, *theirs})
+    rows = tuple(_account_row(name, mine.get(name, []), theirs.get(name, [])) for name in names)
+    aligned = {name: same_cycles(name) for name in names}
+    cycles = tuple(
+        row for name in names if aligned[name] for row in _cycle_rows(name, mine.get(name, []), theirs.get(name, []))
+    )
+    return Comparison(other.name, _overall(rows), rows, cycles, tuple(name for name in names if not aligned[name]))
+
+
+def percent(part: Decimal, whole: Decimal) -> Decimal | None:
+    """A part in percent of the whole, to one decimal, half of one and more away from zero.
+
+    >>> percent(Decimal("-1"), Decimal("3")), percent(Decimal("0.05"), Decimal("100")), percent(Decimal(1), Decimal(0))
+    (Decimal('-33.3'), Decimal('0.1'), None)
+    """
+    if not whole:
+        return None
+    tenths = Fraction(part) / Fraction(whole) * 1000
+    nearest = (abs(tenths.numerator) * 2 + tenths.denominator) // (tenths.denominator * 2)
+    return Decimal(nearest if tenths >= 0 else -nearest).scaleb(-1)
+
+
+def _by_account(bills: Iterable[Bill]) -> dict[str, list[Bill]]:
+    found: dict[str, list[Bill]] = {}
+    for bill in bills:
+        found.setdefault(bill.drafted.account_id, []).append(bill)
+    return found
+
+
+def _account_row(name: str, mine: Sequence[Bill], theirs: Sequence[Bill]) -> AccountRow:
+    now, other = (by_currency(bill.drafted.total for bill in bills) for bills in (mine, theirs))
+    if not now or not other:  # who has no cycle owes nothing, in whatever currency
+        now, other = now or tuple(map(_nothing, other)), other or tuple(map(_nothing, now))
+    alike = [total.currency for total in now] == [total.currency for total in other]
+    differences = tuple(Difference(*pair) for pair in zip(now, other, strict=True)) if alike else ()
+    return AccountRow(name, now, other, differences, len(mine), len(theirs))
+
+
+def _cycle_rows(name: str, mine: Sequence[Bill], theirs: Sequence[Bill]) -> list[CycleRow]:
+    now, other = ({bill.drafted.cycle.start: bill.drafted for bill in bills} for bills in (mine, theirs))
+    starts: list[datetime] = sorted({*now, *other})
+    return [
+        CycleRow(name, (now.get(start) or other[start]).cycle, now.get(start), other.get(start)) for start in starts
+    ]
+
+
+def _overall(rows: Iterable[AccountRow]) -> tuple[Overall, ...]:
+    found: dict[str, list[tuple[str, Difference]]] = {}
+    for row in rows:
+        for difference in row.differences:
+            found.setdefault(difference.now.currency, []).append((row.account_id, difference))
+    return tuple(_overall_of(found[currency]) for currency in sorted(found))
+
+
+def _overall_of(differences: Sequence[tuple[str, Difference]]) -> Overall:
+    amounts = [(name, difference.amount) for name, difference in differences]
+    gain = [each for each in amounts if each[1].amount < 0]
+    pay = [each for each in amounts if each[1].amount > 0]
+    (now,), (other,) = (by_currency(totals) for totals in zip(*((d.now, d.other) for _, d in differences), strict=True))
+    return Overall(
+        difference=Difference(now, other),
+        gain=len(gain),
+        pay=len(pay),
+        same=len(amounts) - len(gain) - len(pay),
+        most_gained=min(gain, key=lambda each: each[1].amount, default=None),
+        most_paid=max(pay, key=lambda each: each[1].amount, default=None),
+    )
+
+
+def _nothing(like: Money) -> Money:
+    return like + -like

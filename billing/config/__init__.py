@@ -1,0 +1,1 @@
+"""Plans, terms and catalogues as people write them, in TOML or JSON."""

@@ -1,0 +1,57 @@
+"""Crediting: what the calls of actions cost in credits, and what engagement identities saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+from ..core.catalogue import Catalogue
+from ..core.terms import AllTerms, TermsHistory
+from ..core.usage import Credits, CreditsTotal
+from ..inputs.rows import HowToRead
+from .pipeline import Activity, billed
+from .query import Question
+from .result import answer
+
+
+@dataclass(frozen=True, slots=True)
+class Crediting:
+    """The credits of all accounts asked for.
+
+    `rows` are by account, cycle, action and type of identity; `accounts` are their sums, of accounts
+    without calls too, and `total` that of all.
+    """
+
+    rows: tuple[Credits, ...]
+    accounts: tuple[CreditsTotal, ...]
+    total: CreditsTotal
+    found: Activity
+
+
+def credits(
+    source: Any, question: Question, reading: HowToRead | None = None, *, catalogue: Catalogue | None = None
+) -> Crediting:
+    """What was called in the cycles asked for, and what it cost.
+
+    A `catalogue` that is given comes before that of the terms. Raises what reading raises, `BadCycle`,
+    `UnknownAccount`.
+    """
+    terms = question.terms if catalogue is None else _with(question.terms, catalogue)
+    answered = answer(source, replace(question, terms=terms, calls=True), reading)
+    rows = answered.credits()
+    names = answered.found.names.accounts.to_pylist()
+    of = {account_id: [*own] for account_id, own in groupby(rows, key=lambda row: row.account_id)}
+    accounts = [names[code] for code in billed(answered.found, names, question)]
+    sums = [CreditsTotal.of(of.get(account_id, ()), account_id) for account_id in accounts]
+    return Crediting(tuple(rows), tuple(sums), CreditsTotal.of(rows), answered.found)
+
+
+def _with(terms: AllTerms | TermsHistory, catalogue: Catalogue) -> AllTerms | TermsHistory:
+    def change(given: AllTerms) -> AllTerms:
+        accounts = {account: replace(own, catalogue=catalogue) for account, own in given.accounts.items()}
+        return AllTerms(replace(given.default, catalogue=catalogue), accounts)
+
+    if isinstance(terms, TermsHistory) and terms.versions:
+        return terms.changed(change)
+    return change(terms if isinstance(terms, AllTerms) else AllTerms())

@@ -1,0 +1,130 @@
+"""Events into a ledger and out of it: append, export, backup."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from ..core.errors import BadLedger, BadSource, Rejection
+from ..core.event import INSTANT_MAX, Batch, Names, Tally
+from ..inputs import source as sources
+from ..inputs.rows import HowToRead
+from ..ledger.entry import Head, Receipt
+from ..ledger.ledger import Ledger
+from . import event_files
+
+#: How many events are added to a ledger in one step.
+APPEND_ROWS: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """All events of a source, read and ready to be added to a ledger, in the order in which they go in.
+
+    Those with a `recorded_at` are ordered by it. `received` counts all rows, with those that were
+    rejected already.
+    """
+
+    batch: Batch
+    names: Names
+    received: int
+    rejections: tuple[Rejection, ...]
+    strict: bool = False
+
+
+def arrivals(source: Any, reading: HowToRead | None = None) -> Arrivals:
+    """Read a source whole, to add its events to a ledger. Raises `BadSource`, or `Refused` where strict."""
+    reading = reading or HowToRead()
+    if isinstance(source, Ledger):
+        source = pa.Table.from_batches(map(event_files.batch_of, source.entries()), event_files.SCHEMA)
+    coder, batches = sources.read_batches(source, reading)
+    whole = Batch.joined(batches)
+    if len(whole) and "event_id" not in whole.content:
+        raise BadSource("event_id_missing", whole.place_of(0)[0], field="event_id")
+    if (recorded := whole.content.get("recorded_at")) is not None:
+        # What does not say when it was recorded is recorded now, after all that was before.
+        whole = whole.take(np.argsort(recorded.fill_null(INSTANT_MAX).to_numpy(), kind="stable"))
+    names = coder.names(np.zeros(coder.identity_count, np.bool_))
+    return Arrivals(whole, names, coder.received, tuple(coder.rejections), reading.strict)
+
+
+def append(ledger: Ledger, events: Arrivals, *, now: int, progress: Callable[[int], None] | None = None) -> Receipt:
+    """Add events to a ledger; those that are there already change nothing.
+
+    Those without a `recorded_at` are recorded `now` (microseconds). They are added a part at a time,
+    each in one step; after an interruption, appending the same source again adds the rest. Where
+    reading was strict they are added in one step, or not at all. `progress` is told how many events
+    were looked at. Raises `BadLedger`, `Refused`.
+    """
+    total = len(events.batch)
+    step = max(total, 1) if events.strict else APPEND_ROWS
+    receipts = []
+    with _without_collecting():
+        for first in range(0, total, step):
+            part = events.batch.take(np.arange(first, min(first + step, total)))
+            receipts.append(ledger.append(part, events.names, now=now, strict=events.strict))
+            if progress:
+                progress(len(part))
+    rejections = [*events.rejections, *(rejection for receipt in receipts for rejection in receipt.rejections)]
+    tally = Tally(
+        received=events.received,
+        accepted=sum(receipt.tally.accepted for receipt in receipts),
+        duplicates=sum(receipt.tally.duplicates for receipt in receipts),
+        rejected=len(rejections),
+    )
+    return Receipt(tally, ledger.head(), tuple(rejections))
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Rows make no cycles, and to look for some among millions of them takes a tenth of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def export(
+    ledger: Ledger, path: str, *, position: int | None = None, progress: Callable[[int], None] | None = None
+) -> Head:
+    """Write all entries of a ledger, up to a position, into a new file; the head of what was written.
+
+    Raises `BadSource` (`file_type`), and `BadLedger` (`ledger_exists`) where there is such a file already.
+    """
+    if os.path.exists(path):
+        raise BadLedger("ledger_exists", path)
+    head = ledger.head(position=position)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for entries in ledger.entries(until=head.position):
+            yield event_files.batch_of(entries)
+            if progress:
+                progress(len(entries))
+
+    event_files.write(batches(), path)
+    return head
+
+
+def backup(ledger: Ledger, path: str) -> Head:
+    """Copy an embedded ledger into a new file, as it is at one moment; the head of the copy."""
+    from ..ledger.sqlite import SqliteDatabase  # brings SQLite, which files do without
+
+    database = ledger.database
+    if not isinstance(database, SqliteDatabase):
+        raise BadLedger("backup_elsewhere", ledger.name)
+    database.backup(path)
+    copy = Ledger(SqliteDatabase(path))
+    try:
+        return copy.head()
+    finally:
+        copy.close()

@@ -1,0 +1,1 @@
+"""Where open cycles stand, and where they are heading."""

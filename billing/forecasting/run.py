@@ -1,0 +1,289 @@
+"""Forecasting: where open cycles stand, where they are heading, and how far to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from .. import engine
+from ..core.activity import ActivityPolicy
+from ..core.cycle import Calendar, CycleRule, micros
+from ..core.event import INSTANT_MAX, INSTANT_MIN
+from ..core.invoice import credits_line
+from ..core.sweep import Peak
+from ..core.terms import Terms
+from ..core.totals import Totals
+from ..engine import Answer, Part
+from ..engine.pipeline import billed
+from ..engine.query import Question
+from ..inputs.rows import HowToRead
+from ..ledger.ledger import Ledger
+from .backtest import Backtest, backtest
+from .forecast import Forecast
+from .model import HISTORY_MAX, Forecaster, Guess
+from .replay import Moments, Past, Replays
+from .status import Asleep, Owed, Status
+
+#: The phases of a cycle at which a backtest forecasts, unless others are asked for.
+PHASES: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
+#: Accounts whose cycles are at about one phase are forecast together, in so many groups.
+_GROUPS: Final = 20
+#: So many other accounts, at most, tell those of a group how it goes.
+_PEERS: Final = 60
+
+Progress = Callable[[int], None] | None
+
+
+def status(source: Any, question: Question, now: int, reading: HowToRead | None = None) -> tuple[list[Status], Answer]:
+    """Where the cycle of each account that is open at `now` (microseconds) stands, by account.
+
+    Events at `now` or later are left out. Raises `BadSource`, `BadLedger`, `UnknownAccount`, `NotPriced`.
+    """
+    answered = engine.answer(source, replace(question, as_of=now, open_at=now), reading)
+    return [*_statuses(answered, now, _TotalsOf(answered, now))], answered
+
+
+def forecast(
+    source: Any,
+    question: Question,
+    now: int,
+    reading: HowToRead | None = None,
+    *,
+    fans: bool = False,
+    seed: int = 0,
+    progress: Progress = None,
+) -> tuple[list[Forecast], Answer]:
+    """Where the cycle of each account that is open at `now` is heading, by account.
+
+    All accounts of the source are learned from, whichever are asked for. With `fans`, the chances of the
+    peak up to moments before the end are told too. The same `seed` gives the same forecasts. `progress`
+    is told how many accounts are done. Raises as `status`.
+    """
+    answered = _everyone(source, question, reading, as_of=now, open_at=now, before=HISTORY_MAX)
+    totals = _TotalsOf(answered, now)
+    asked = {*question.accounts}
+    statuses = [each for each in _statuses(answered, now, totals) if not asked or each.account_id in asked]
+    guesses: dict[str, Guess] = {}
+    for part in answered.parts:
+        own = [each for each in statuses if answered.part_of(each) is part]
+        guesses |= _guesses(part, [each.account_id for each in own], now, fans, seed, progress)
+    found = []
+    for each in statuses:
+        terms = answered.terms_of(each)
+        found.append(Forecast.of(each, guesses.get(each.account_id), terms.plan, totals.of(terms, each)))
+    return found, answered
+
+
+def backtests(
+    source: Any,
+    question: Question,
+    now: int,
+    reading: HowToRead | None = None,
+    *,
+    phases: Sequence[float] = PHASES,
+    seed: int = 0,
+    progress: Progress = None,
+) -> tuple[list[Backtest], Answer]:
+    """How forecasts of the cycles that were over by `now` would have come out, at each of some phases of them.
+
+    `progress` is told how many phases are done. Raises as `status`.
+    """
+    answered = _everyone(source, question, reading, as_of=now)
+    part = answered.parts[-1]
+    asked = {*question.accounts}
+    histories = [each for each in _histories(part, now) if not asked or each.account_id in asked]
+    months = sorted({each.rule.months for each in histories}) or [1]
+    past = _past(part)
+    found = []
+    for phase in phases:
+        for length in months:
+            own = [each for each in histories if each.rule.months == length]
+            replays = _replays(past, [(each, each.over, _ratio(phase)) for each in own])
+            found.append(backtest(replays, phase, months=length, seed=seed))
+        if progress:
+            progress(1)
+    return found, answered
+
+
+def _ratio(phase: float) -> tuple[int, int]:
+    return round(phase * 1_000_000), 1_000_000
+
+
+def _everyone(source: Any, question: Question, reading: HowToRead | None, **asked: Any) -> Answer:
+    """What a source answers about all accounts. Raises `UnknownAccount` where one that is asked for is not there."""
+    if not isinstance(source, Ledger):
+        source = engine.read(source, replace(reading or HowToRead(), details=question.details))
+    answered = engine.answer(source, replace(question, accounts=(), **asked), reading)
+    billed(answered.found, answered.found.names.accounts.to_pylist(), question)
+    return answered
+
+
+class _TotalsOf:
+    """What quantities come to under the terms of accounts, each worked out once.
+
+    Credits that were used so far are in: they only get more. Those to come are not forecast.
+    """
+
+    def __init__(self, answered: Answer, now: int) -> None:
+        self._known: dict[tuple[int, Any, Any], Totals] = {}
+        self._used: dict[tuple[str, int], Decimal] = {}
+        if answered.parts[-1].question.details:
+            self._used = answered.credits_used(row for row in answered.peaks() if row.start <= now < row.end)
+
+    def of(self, terms: Terms, row: Peak | Status) -> Totals | None:
+        """The totals for a cycle under some terms; none without a plan."""
+        if terms.plan is None:
+            return None
+        used = self._used.get((row.account_id, micros(row.cycle.start)))
+        besides = Decimal(0) if used is None else credits_line(used, terms.plan).amount
+        return self._known.setdefault(
+            (id(terms.plan), terms.discount, besides), Totals(terms.plan, terms.discount, besides)
+        )
+
+
+def _statuses(answered: Answer, now: int, totals: _TotalsOf) -> Iterator[Status]:
+    active: dict[int, dict[str, tuple[Asleep, ...]]] = {}
+    for row in answered.peaks():
+        if not row.start <= now < row.end:
+            continue
+        part, terms = answered.part_of(row), answered.terms_of(row)
+        if id(part) not in active:
+            active[id(part)] = _active(part, now)
+        # At the very start nothing of the cycle has passed, and what was carried in may end at that instant.
+        peak, peak_at = (row.peak, row.peak_at) if now > row.start else (0, None)
+        priced = totals.of(terms, row)
+        yield Status(
+            account_id=row.account_id,
+            cycle=row.cycle,
+            now=now,
+            peak=peak,
+            peak_at=peak_at,
+            active=active[id(part)].get(row.account_id, ()),
+            owed=None if terms.plan is None or priced is None else Owed.of(peak, terms.plan, priced),
+        )
+
+
+def _active(part: Part, now: int) -> dict[str, tuple[Asleep, ...]]:
+    """Who is active now, by account, in the order in which they fall asleep."""
+    found = part.found
+    lasting = found.intervals.ends > now
+    names = found.names.identities.take(pa.array(found.intervals.identities[lasting])).to_pylist()
+    accounts = found.names.accounts.take(pa.array(found.accounts[lasting])).to_pylist()
+    active: dict[str, list[Asleep]] = {}
+    for account, name, end in zip(accounts, names, found.intervals.ends[lasting].tolist(), strict=True):
+        active.setdefault(account, []).append(Asleep(name, end))
+    return {
+        account: tuple(sorted(own, key=lambda each: (each.at, each.identity_id))) for account, own in active.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """The cycles of an account to learn from, and the open one, by their `bounds`.
+
+    The cycle in which it was first active is none of them: that began from nothing, and no other will.
+    """
+
+    account_id: str
+    code: int
+    rule: CycleRule
+    policy: ActivityPolicy
+    bounds: tuple[int, ...]
+
+    @property
+    def over(self) -> tuple[int, ...]:
+        """The bounds of the cycles that are over."""
+        return self.bounds[:-1]
+
+    def phase(self, now: int) -> tuple[int, int]:
+        """How much of the open cycle has passed, of how much."""
+        start, end = self.bounds[-2:]
+        return now - start, end - start
+
+
+#: Some cycles of an account, by their bounds, and the phase at which each of them is looked at.
+_Asked = tuple[_History, tuple[int, ...], tuple[int, int]]
+
+
+def _histories(part: Part, now: int) -> list[_History]:
+    """The histories of all accounts that were active before now and have a cycle to learn from, or the open one."""
+    found, q = part.found, part.question
+    names: list[str] = found.names.accounts.to_pylist()
+    calendars: dict[CycleRule, Calendar] = {}
+    rules = [q.all_terms.of(account).cycles for account in names]
+    opens = [calendars.setdefault(rule, Calendar(rule)).index_at(now) for rule in rules]
+    # A ledger was read only from here on; so what is before may tell nothing of a file either.
+    since = np.full(len(names), INSTANT_MIN)
+    if q.open_at is not None:
+        since[:] = [
+            calendars[rule].bounds(open_ - q.before, open_)[0] for rule, open_ in zip(rules, opens, strict=True)
+        ]
+    began = np.full(len(names), INSTANT_MAX)
+    seen = found.intervals.ends > since[found.accounts]
+    np.minimum.at(began, found.accounts[seen], found.intervals.starts[seen])
+    histories = []
+    for code in sorted(range(len(names)), key=names.__getitem__):
+        rule, open_, first_active = rules[code], opens[code], int(began[code])
+        calendar = calendars[rule]
+        if q.open_at is not None and first_active <= since[code]:
+            first = open_ - q.before
+        else:
+            first = calendar.index_at(first_active) + 1
+        if first <= open_:
+            bounds = tuple(calendar.bounds(first, open_))
+            histories.append(_History(names[code], code, rule, q.policy_of(names[code]), bounds))
+    return histories
+
+
+def _past(part: Part) -> Past:
+    """What happened to the identities that are counted."""
+    names, events = part.found.names, part.events
+    assert events is not None, "what is forecast was read whole"
+    counted = events.columns.where(~names.standard[events.columns.identities])
+    return Past(counted, part.found.intervals, names.account_of)
+
+
+def _replays(past: Past, asked: Sequence[_Asked]) -> Replays:
+    """Cycles of some accounts, each looked at from within."""
+    found = []
+    for policy in sorted({each.policy for each, _, _ in asked}, key=repr) or [ActivityPolicy()]:
+        own = [each for each in asked if each[0].policy == policy]
+        at = Moments.of([(each.code, bounds) for each, bounds, _ in own], [phase for _, _, phase in own])
+        found.append(past.replays(at, policy))
+    return Replays.joined(found)
+
+
+def _guesses(
+    part: Part, accounts: Sequence[str], now: int, fans: bool, seed: int, progress: Progress
+) -> dict[str, Guess]:
+    """What the final peaks of some accounts may be, as far as there is history enough."""
+    wanted = {*accounts}
+    histories = _histories(part, now)
+    groups: dict[tuple[int, int], list[_History]] = {}
+    for each in histories:
+        if each.account_id in wanted:
+            passed, length = each.phase(now)
+            groups.setdefault((each.rule.months, passed * _GROUPS // length), []).append(each)
+    found: dict[str, Guess] = {}
+    past = _past(part)
+    for (months, group), own in sorted(groups.items()):
+        asked: list[_Asked] = [(each, each.bounds, each.phase(now)) for each in own]
+        mine = {each.account_id for each in own}
+        others = [each for each in histories if each.rule.months == months and each.account_id not in mine]
+        peers = others[:: -(-len(others) // _PEERS) or 1]
+        asked += [(each, each.over, (2 * group + 1, 2 * _GROUPS)) for each in peers]
+        replays = _replays(past, asked)
+        forecaster = Forecaster(replays, seed=seed)
+        # The open cycle of an account is its last row.
+        row_of = {account: row for row, account in enumerate(replays.at.accounts.tolist())}
+        able = [each for each in own if forecaster.able[row_of[each.code]]]
+        guesses = forecaster.guesses([row_of[each.code] for each in able], fans=fans)
+        found |= {each.account_id: guess for each, guess in zip(able, guesses, strict=True)}
+        if progress:
+            progress(len(own))
+    return found

@@ -1,1 +1,0 @@
-"""The edge: what comes in becomes columns or rejections, what goes out becomes bytes."""

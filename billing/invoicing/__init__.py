@@ -1,0 +1,1 @@
+"""Numbered documents that never change: closing, issuing, restating."""

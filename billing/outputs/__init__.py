@@ -1,0 +1,1 @@
+"""Everything that leaves: tables, charts, documents, and files for finance systems."""

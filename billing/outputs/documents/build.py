@@ -1,0 +1,89 @@
+"""Showing: drafts, issued documents and statements as sheets, for whatever they are written on.
+
+What was issued is shown as it is kept. Its evidence is computed from the ledger as it was at the
+position of the document, by the policy that the document states; if the two do not agree, nothing is shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from ... import engine
+from ...config.terms import policy_of
+from ...core.cycle import Cycle, instant_of, moment
+from ...core.errors import BadLedger
+from ...core.terms import TermsHistory
+from ...invoicing.restatement import StatementRow
+from ...ledger.entry import ISSUED, Document
+from ...ledger.ledger import Ledger
+from . import invoice as papers
+from . import statement as statements
+from .locale import Display
+from .sheet import Sheet
+
+if TYPE_CHECKING:
+    from babel import Locale
+
+
+def drafts(answered: engine.Answer, locale: Locale, *, with_evidence: bool = True) -> list[Sheet]:
+    """A sheet for each draft of an answer whose question asked for `ids`."""
+    sheets = []
+    for drafted, evidence in zip(answered.drafts(), answered.evidence(), strict=True):
+        terms = answered.terms_of(drafted)
+        zone = terms.cycles.timezone
+        written = papers.Written(
+            papers.drafted(drafted), evidence, zone, terms.plan, answered.part_of(drafted).question.as_of
+        )
+        sheets.append(papers.sheet(written, Display(locale, zone), with_evidence=with_evidence))
+    return sheets
+
+
+def find(ledger: Ledger, numbers: Sequence[str]) -> list[Document]:
+    """Issued documents by their numbers, in the order asked for. Raises `BadLedger` (`number_unknown`)."""
+    issued = {document.number: document for document in ledger.documents(*ISSUED)}
+    for number in numbers:
+        if number not in issued:
+            raise BadLedger("number_unknown", ledger.name, got=number)
+    return [issued[number] for number in numbers]
+
+
+def issued(ledger: Ledger, documents: Sequence[Document], locale: Locale, *, with_evidence: bool = True) -> list[Sheet]:
+    """A sheet for each issued document. Raises `BadLedger` (`ledger_damaged`) where the entries say otherwise."""
+    history = engine.terms_in(ledger)
+    sheets = []
+    for kept in documents:
+        content = json.loads(kept.content)
+        terms = history.numbered(content["basis"]["terms_version"]).terms.of(content["account_id"])
+        cycle = Cycle(
+            moment(instant_of(content["cycle_start"])), moment(instant_of(content["cycle_end"])), content["cycle"]
+        )
+        evidence = engine.explain_cycle(
+            ledger, content["account_id"], cycle, policy_of(content["policy"]), content["basis"]["position"]
+        )
+        if evidence.peak != content["peak"]:
+            detail = f"{kept.number} says a peak of {content['peak']:,}, its entries come to {evidence.peak:,}"
+            raise BadLedger("ledger_damaged", ledger.name, detail=detail)
+        zone = _zone_of(history, content)
+        written = papers.Written(content, evidence, zone, terms.plan)
+        sheets.append(papers.sheet(written, Display(locale, zone), with_evidence=with_evidence))
+    return sheets
+
+
+def statement(ledger: Ledger, rows: Sequence[StatementRow], locale: Locale, *, position: int) -> list[Sheet]:
+    """A sheet for each account that has documents; `rows` as `issuing.statement` gives them at the position."""
+    terms = engine.terms_in(ledger).versions[-1].terms if rows else None
+    digest = ledger.head(position=position).documents_digest
+    sheets = []
+    for account_id, own in groupby(rows, key=lambda row: row.account_id):
+        assert terms is not None, "nothing is issued without terms"
+        display = Display(locale, terms.of(account_id).cycles.timezone)
+        sheets.append(statements.sheet([*own], display, position=position, digest=digest))
+    return sheets
+
+
+def _zone_of(history: TermsHistory, content: dict[str, Any]) -> str:
+    """The zone of an account's cycles, which does not change after its first invoice."""
+    return history.versions[-1].terms.of(content["account_id"]).cycles.timezone

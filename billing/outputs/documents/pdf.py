@@ -1,0 +1,75 @@
+"""Sheets as a PDF: tagged for screen readers (PDF/UA-1), and the same bytes each time.
+
+What a sheet says goes into Typst as data and never as source, so nothing in it can act as markup.
+Typst's own fonts are used. What they cannot show is looked for in the fonts of the machine, and a
+character that is in none of them is shown as its code in a box, which the document explains.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from typing import Final
+
+from ..charts.render import spec, svg
+from .sheet import Drawing, Sheet
+
+_FONT: Final = "Libertinus Serif"
+#: What Typst says of a character that no font has.
+_MISSING: Final = re.compile(r'the text `"(.+?)"` could not be displayed')
+_NUMBER: Final = re.compile(r"\\u\{([0-9a-f]+)\}")
+
+
+def pdf(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> bytes:
+    """All sheets in one file, each beginning a new page with a count of its own.
+
+    It is dated as the latest of them. Needs Typst and Altair: `pip install 'peak-billing[pdf]'`.
+    """
+    import typst
+
+    data = {
+        "title": title,
+        "paper": "us-letter" if letter else "a4",
+        "font": _FONT,
+        "sheets": [asdict(sheet) for sheet in sheets],
+        "drawings": [_drawn(drawing) for sheet in sheets for drawing in _drawings(sheet)],
+    }
+    source = files(__package__).joinpath("sheet.typ").read_bytes()
+    dated = max((sheet.dated for sheet in sheets), default=0) // 1_000_000
+    only_own, missing = True, ""
+    while True:
+        text = json.dumps({**data, "missing": missing}, ensure_ascii=False)
+        try:
+            return typst.compile(
+                source,
+                format="pdf",
+                sys_inputs={"data": text},
+                ignore_system_fonts=only_own,
+                pdf_standards=["ua-1"],
+                timestamp=dated,
+            )
+        except typst.TypstError as error:
+            more = _without_font(f"{error.message}\n{error.diagnostic}") - set(missing)
+            if not more:
+                raise
+            if only_own:
+                only_own = False
+            else:
+                missing = "".join(sorted({*missing, *more}))
+
+
+def _without_font(diagnosis: str) -> set[str]:
+    """The characters that, as Typst says, no font has; those that do not print are told by their number."""
+    told = "".join(_MISSING.findall(diagnosis))
+    return {*_NUMBER.sub(lambda number: chr(int(number[1], 16)), told)}
+
+
+def _drawings(sheet: Sheet) -> list[Drawing]:
+    return [section.drawing for section in sheet.sections if section.drawing is not None]
+
+
+def _drawn(drawing: Drawing) -> str:
+    return svg(spec(drawing.figure, width=640, height=200, font=_FONT))

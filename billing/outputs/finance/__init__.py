@@ -1,0 +1,1 @@
+"""What finance systems read: FOCUS and a journal of double entry."""

@@ -1,0 +1,1 @@
+"""Results as rows and columns, for JSON, CSV and pandas."""

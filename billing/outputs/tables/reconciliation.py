@@ -1,0 +1,139 @@
+"""A reconciliation as JSON and CSV: every cycle compared, why figures differ, and what it all comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from ...core.cycle import text_of
+from ...reconciliation.accepted import Key, key_of
+from ...reconciliation.diagnosis import Diagnosis, Disputed, Explanation, Reconciliation
+from ...reconciliation.matching import Match, Sum
+
+COLUMNS: Final = (
+    "account_id",
+    "cycle",
+    "status",
+    "cause",
+    "quantity_ours",
+    "quantity_theirs",
+    "amount_ours",
+    "amount_theirs",
+    "difference",
+    "currency",
+    "number",
+    "invoice",
+    "where",
+    "accepted",
+)
+
+
+def reconciliation(of: Reconciliation, accepted: Mapping[Key, str]) -> dict[str, Any]:
+    """Everything that a reconciliation found, as programs read it."""
+    disputed = of.disputed or ((),) * len(of.matches)
+    return {
+        "sums": [_sum(each) for each in of.sums],
+        "causes": [{"cause": c.name, "says": f"They billed {c.says}.", "count": c.count} for c in of.causes],
+        "unexplained": of.unexplained,
+        "not_tried": [reading.name for reading in of.not_tried],
+        "left_out": of.left_out,
+        "matches": [_match(m, d, who, accepted) for m, d, who in zip(of.matches, of.diagnoses, disputed, strict=True)],
+    }
+
+
+def rows(of: Reconciliation, accepted: Mapping[Key, str]) -> list[dict[str, Any]]:
+    """Every cycle compared as a row of a table."""
+    return [_row(m, d, accepted) for m, d in zip(of.matches, of.diagnoses, strict=True)]
+
+
+def _row(match: Match, diagnosis: Diagnosis | None, accepted: Mapping[Key, str]) -> dict[str, Any]:
+    ours, theirs = match.ours, match.theirs
+    difference = difference_of(match)
+    return {
+        "account_id": match.account_id,
+        "cycle": match.cycle,
+        "status": match.status,
+        "cause": None if diagnosis is None else diagnosis.explanation.name,
+        "quantity_ours": ours.quantity if ours else None,
+        "quantity_theirs": theirs.quantity if theirs else None,
+        "amount_ours": _text(ours.total.amount if ours and ours.total else None),
+        "amount_theirs": _text(theirs.amount if theirs else None),
+        "difference": _text(difference),
+        "currency": match.currency,
+        "number": " ".join(ours.numbers) if ours and ours.numbers else None,
+        "invoice": theirs.invoice if theirs else None,
+        "where": theirs.where if theirs else None,
+        "accepted": accepted.get(key_of(match)),
+    }
+
+
+def difference_of(match: Match) -> Decimal | None:
+    """Theirs less ours, where both are known and of one currency; what only one side claims counts whole."""
+    ours, theirs = match.ours, match.theirs
+    if match.status == "currency_differs":
+        return None
+    mine = ours.total.amount if ours and ours.total else None
+    other = theirs.amount if theirs else None
+    if ours and theirs and (mine is None or other is None):
+        return None
+    return None if mine is None and other is None else (other or Decimal(0)) - (mine or Decimal(0))
+
+
+def _match(
+    match: Match, diagnosis: Diagnosis | None, disputed: tuple[Disputed, ...], accepted: Mapping[Key, str]
+) -> dict[str, Any]:
+    document = _row(match, diagnosis, accepted)
+    if match.ours:
+        start, end = match.ours.span
+        document |= {"cycle_start": text_of(start), "cycle_end": text_of(end)}
+    if match.theirs and match.theirs.start is not None:
+        document["their_start"] = text_of(match.theirs.start)
+        document["their_end"] = None if match.theirs.end is None else text_of(match.theirs.end)
+    if diagnosis is not None:
+        document["diagnosis"] = {
+            **_explanation(diagnosis.explanation),
+            "decided": diagnosis.decided,
+            "cycles": diagnosis.cycles,
+            "against": diagnosis.against,
+            "others": [_explanation(other) for other in diagnosis.others],
+            "datum": diagnosis.datum,
+        }
+    if disputed:
+        document["disputed"] = [_disputed(each) for each in disputed]
+    return document
+
+
+def _explanation(of: Explanation) -> dict[str, Any]:
+    return {
+        "readings": [reading.name for reading in of.readings],
+        "says": f"They billed {of.says}.",
+        "quantity": of.quantity,
+        "amount": _text(of.amount),
+    }
+
+
+def _disputed(of: Disputed) -> dict[str, Any]:
+    return {
+        "identity_id": of.identity_id,
+        "counted_by": of.by,
+        "at": None if of.moment is None else text_of(of.moment),
+        "event_id": of.event_id,
+        "type": of.type,
+        "occurred_at": None if of.occurred_at is None else text_of(of.occurred_at),
+    }
+
+
+def _sum(of: Sum) -> dict[str, Any]:
+    return {
+        "status": of.status,
+        "currency": of.currency,
+        "count": of.count,
+        "ours": _text(of.ours),
+        "theirs": _text(of.theirs),
+        "difference": _text(of.difference),
+    }
+
+
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else f"{number:f}"

@@ -1,0 +1,1 @@
+"""Another biller, attacked with made-up ledgers until one shows it wrong."""

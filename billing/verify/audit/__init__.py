@@ -1,0 +1,1 @@
+"""Bills computed again by the definition, and what differs."""

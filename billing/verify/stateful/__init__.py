@@ -1,0 +1,1 @@
+"""Whole histories of a ledger, lived by a machine of rules beside a model."""

@@ -1,0 +1,324 @@
+"""The forecast: replays hold what was and what came, and what is guessed comes out as often as it says."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import billing
+from billing import engine
+from billing.core.activity import ActivityPolicy
+from billing.core.cycle import micros
+from billing.core.event import DAY
+from billing.core.terms import AllTerms, Terms
+from billing.engine.query import Question
+from billing.forecasting import run
+from billing.forecasting.backtest import Backtest, backtest
+from billing.forecasting.distribution import LEVELS, Chances
+from billing.forecasting.model import HISTORY_MIN, Forecaster
+from billing.forecasting.replay import SLICES, Moments, Past, Replays
+from billing.verify import definition, strategies
+from billing.verify.audit.events import table
+from billing.verify.definition import Event
+from billing.verify.strategies import JANUARY
+from tests.conftest import Cli
+from tests.support.ledgers import examples
+from tests.support.populations import KINDS, MONTH, START, population
+
+AGENCY = ("fixtures/agency/events.csv", "--terms", "fixtures/agency/terms.toml")
+OCTOBER = ("--as-of", "2025-10-20T00:00:00Z")
+
+
+# Replays -------------------------------------------------------------------------------------------
+
+
+def replayed(events: list[Event], bounds: list[int], phase: tuple[int, int], policy: ActivityPolicy) -> Replays:
+    told = engine.read(table(events))
+    found = engine.activity(told, Question(policy=policy))
+    counted = told.columns.where(~told.names.standard[told.columns.identities])
+    past = Past(counted, found.intervals, told.names.account_of)
+    return past.replays(Moments.of([(0, bounds)], [phase]), policy)
+
+
+@examples(100, 10_000)
+@given(
+    strategies.ledgers(conflicts=False),
+    st.integers(2, 30 * DAY),
+    st.sampled_from(["extends", "restarts"]),
+    st.sampled_from([(1, 2), (0, 1), (29, 30), (1, 7)]),
+)
+def test_a_replay_holds_what_was_seen_and_what_became_of_it(
+    events: list[Event], length: int, reconnect: Any, phase: tuple[int, int]
+) -> None:
+    bounds = [JANUARY[0] + k * length for k in range(3)]
+    found = replayed(events, bounds, phase, ActivityPolicy(reconnect=reconnect))
+    timeless = ("identity.created", "event.voided")
+    for row, (start, end) in enumerate(pairwise(bounds)):
+        moment = max(start + (end - start) * phase[0] // phase[1], start + 1)
+        seen = [e for e in events if e.occurred_at < moment or e.type in timeless]
+        then = definition.active_at(seen, moment, reconnect=reconnect)
+        covers = definition.covers(events, reconnect=reconnect)
+        assert len(then) == found.active[row]
+        assert definition.highest(covers, start, moment)[0] == found.floors[row]
+        assert definition.highest(covers, start, end)[0] == found.finals[row]
+        for k in range(SLICES):
+            at = moment + (k + 1) * (end - moment) // SLICES - 1
+            if at < moment:
+                continue  # a slice of no length
+            still, real = (definition.active_at(told, at, reconnect=reconnect) for told in (seen, events))
+            told = [getattr(found, name)[row, k] for name in ("stairs", "kept", "back", "others")]
+            assert [len(still), len(still & real), len(then & real - still), len(real - then)] == told
+
+
+def test_nothing_to_replay_is_no_replay() -> None:
+    events = [Event("acme", "ada", "action.called", JANUARY[0])]
+    nothing = replayed(events, [], (1, 2), ActivityPolicy())
+    assert 0 == len(nothing)
+    assert [] == Forecaster(nothing).guesses([])
+
+
+def test_many_replays_are_worked_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However they are cut, the answer is one."""
+    told = population("steady", accounts=3, months=8)
+    question, now = Question(), START + int(7.5 * MONTH * DAY)
+    whole, _ = run.forecast(told, question, now)
+    monkeypatch.setattr("billing.forecasting.replay._ROWS", 50)
+    monkeypatch.setattr("billing.forecasting.model._CELLS", 1000)
+    parts, _ = run.forecast(told, question, now)
+    assert [peaks_of(each) for each in whole] == [peaks_of(each) for each in parts]
+
+
+# Chances -------------------------------------------------------------------------------------------
+
+CHANCES = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 20)), min_size=1, max_size=8, unique_by=lambda v: v[0])
+
+
+def chances_of(drawn: list[tuple[int, int]]) -> Chances:
+    values, weights = zip(*sorted(drawn), strict=True)
+    return Chances(np.array(values), np.array(weights) / sum(weights))
+
+
+@examples(300, 10_000)
+@given(CHANCES)
+def test_each_band_is_as_likely_as_it_says_and_the_shortest_around_the_one_before(drawn: list[tuple[int, int]]) -> None:
+    chances = chances_of(drawn)
+    inner = None
+    for level, (low, high) in zip(LEVELS, chances.bands(), strict=True):
+        assert chances.between(low, high) >= level - 1e-6
+        values = chances.values.tolist()
+        others = [*combinations(values, 2), *((v, v) for v in values)]
+        around = [(a, b) for a, b in others if inner is None or (a <= inner[0] and inner[1] <= b)]
+        enough = [b - a for a, b in around if chances.between(a, b) >= level - 1e-9]
+        assert high - low == min(enough)
+        inner = low, high
+
+
+@examples(300, 10_000)
+@given(CHANCES, st.floats(0.01, 0.99))
+def test_a_quantile_is_the_smallest_value_with_the_chance(drawn: list[tuple[int, int]], level: float) -> None:
+    chances = chances_of(drawn)
+    found = chances.quantile(level)
+    assert chances.between(0, found) >= level - 1e-6
+    assert chances.between(0, found - 1) < level
+
+
+def test_what_costs_the_same_is_one_amount() -> None:
+    chances = Chances(np.array([8, 9, 12]), np.array([0.5, 0.25, 0.25])).mapped(lambda quantity: quantity // 10)
+    assert ([0, 1], [0.75, 0.25]) == (chances.values.tolist(), chances.masses.tolist())
+
+
+def test_the_chances_of_a_fortune_are_exact() -> None:
+    """Amounts in cents can be larger than what an integer of a processor holds."""
+    chances = Chances(np.array([1, 2]), np.array([0.5, 0.5])).mapped(lambda quantity: quantity * 10**20)
+    assert [(10**20, 10**20), (10**20, 2 * 10**20), (10**20, 2 * 10**20)] == [*chances.bands()]
+
+
+# Forecasts -----------------------------------------------------------------------------------------
+
+
+def peaks_of(of: billing.Forecast) -> Any:
+    return of.guess and (of.guess.peak.values.tolist(), of.guess.peak.masses.tolist())
+
+
+@pytest.fixture(scope="module")
+def october() -> list[billing.Forecast]:
+    return billing.forecast(AGENCY[0], terms=AGENCY[2], as_of=datetime(2025, 10, 20, tzinfo=UTC), fans=True)
+
+
+def test_nothing_below_what_is_certain_has_a_chance(october: list[billing.Forecast]) -> None:
+    for each in october:
+        assert each.guess is not None
+        assert each.amounts is not None
+        assert each.status.owed is not None
+        assert each.status.peak == min(each.guess.peak.values)
+        assert each.guess.peak.masses.sum() == pytest.approx(1)
+        assert all(low.amount >= each.status.owed.least.total.amount for low, _ in each.amounts.bands)
+        assert sum(tier.chance for tier in each.tiers) == pytest.approx(1, abs=0.002)
+
+
+def test_the_fan_opens_and_ends_in_the_final_peak(october: list[billing.Forecast]) -> None:
+    for each in october:
+        assert each.guess is not None
+        at, last = each.guess.fan[-1]
+        assert (micros(each.status.cycle.end), peaks_of(each)[0]) == (at, last.values.tolist())
+        medians = [chances.median for _, chances in each.guess.fan]
+        assert sorted(medians) == medians
+        assert medians[0] >= each.status.peak
+
+
+def test_a_seed_gives_the_same_forecast_and_another_nearly_the_same() -> None:
+    when = datetime(2025, 10, 20, tzinfo=UTC)
+    first, again, other = (billing.forecast(AGENCY[0], terms=AGENCY[2], as_of=when, seed=seed) for seed in (1, 1, 2))
+    assert [*map(peaks_of, first)] == [*map(peaks_of, again)]
+    assert [*map(peaks_of, first)] != [*map(peaks_of, other)]
+    for one, two in zip(first, other, strict=True):
+        assert one.guess is not None
+        assert two.guess is not None
+        assert abs(one.guess.peak.median - two.guess.peak.median) <= 2
+
+
+def test_who_is_asked_for_changes_no_forecast(october: list[billing.Forecast]) -> None:
+    when = datetime(2025, 10, 20, tzinfo=UTC)
+    (alone,) = billing.forecast(AGENCY[0], terms=AGENCY[2], as_of=when, accounts=["kontor-nord"], fans=True)
+    assert alone.status == october[1].status
+    assert peaks_of(alone) == peaks_of(october[1])
+    with pytest.raises(billing.UnknownAccount):
+        billing.forecast(AGENCY[0], terms=AGENCY[2], as_of=when, accounts=["nobody"])
+
+
+def test_with_three_whole_cycles_an_account_is_forecast_and_with_two_it_is_not() -> None:
+    """The cycle in which an account begins is no example for any other."""
+    events = [Event("acme", f"u{k}", "action.called", START + k * 10 * DAY) for k in range(16)]
+    april, may = (datetime(2022, month, 15, tzinfo=UTC) for month in (4, 5))
+    (short,), (enough,) = (billing.forecast(table(events), as_of=when) for when in (april, may))
+    assert short.guess is None
+    assert enough.guess is not None
+    assert (HISTORY_MIN, 0) == (enough.guess.cycles, enough.guess.peers)
+
+
+def test_where_the_plan_has_no_price_for_what_is_likely_no_amount_is_guessed() -> None:
+    events = [Event("acme", f"u{k}", "action.called", START + k * 10 * DAY) for k in range(16)]
+    tiers = (billing.Tier(up_to=4, unit_price=Decimal("7.99")),)
+    small = billing.Plan(id="small", currency="USD", mode="volume", tiers=tiers)
+    (found,) = billing.forecast(table(events), terms=small, as_of=datetime(2022, 5, 15, tzinfo=UTC))
+    assert found.amounts is None
+    assert [1] == [tier.first or 1 for tier in found.tiers]
+    assert found.tiers[0].chance < 1
+
+
+def test_a_ledger_has_the_forecast_of_a_file(tmp_path: Any, cli: Cli) -> None:
+    """Though of a ledger only as much is read as there is to learn from."""
+    url = f"sqlite:///{tmp_path / 'billing.db'}"
+    cli("import", AGENCY[0], "--ledger", url)
+    cli("ledger", "terms", url, *AGENCY[1:])
+    of_file = cli("forecast", *AGENCY, *OCTOBER, "--format", "json").out
+    assert json.loads(of_file) == json.loads(cli("forecast", url, *OCTOBER, "--format", "json").out)
+
+
+def test_a_long_history_is_learned_from_as_far_as_it_is_like_now() -> None:
+    """Three years of an account: of a file and of a ledger alike, the last two are learned from."""
+    told = population("steady", accounts=2, months=36)
+    now = START + int(35.5 * MONTH * DAY)
+    for each in run.forecast(told, Question(), now)[0]:
+        assert each.guess is not None
+        assert 24 == each.guess.cycles
+
+
+def test_accounts_with_other_windows_are_forecast_by_their_own() -> None:
+    told = population("steady", accounts=4, months=12)
+    short = Terms(policy=ActivityPolicy(action_window=definition_days(7)))
+    question = Question(terms=AllTerms(accounts={"steady-0001": short}))
+    now = START + int(11.5 * MONTH * DAY)
+    mixed = {each.status.account_id: each for each in run.forecast(told, question, now)[0]}
+    plain = {each.status.account_id: each for each in run.forecast(told, Question(), now)[0]}
+    assert mixed["steady-0001"].status.peak < plain["steady-0001"].status.peak
+    assert mixed["steady-0002"].status == plain["steady-0002"].status
+
+
+def definition_days(days: int) -> Any:
+    return datetime(2022, 1, 1 + days) - datetime(2022, 1, 1)
+
+
+# Backtests -----------------------------------------------------------------------------------------
+
+
+def backtested(kind: str) -> list[Backtest]:
+    """Two years of twelve accounts of a kind, looked back on."""
+    if kind == "agency":
+        question = Question(terms=billing.load_terms(AGENCY[2]))
+        return run.backtests(AGENCY[0], question, micros(datetime(2026, 1, 1, tzinfo=UTC)))[0]
+    told = population(kind, accounts=12, months=24)
+    return run.backtests(told, Question(), START + int(24 * MONTH * DAY))[0]
+
+
+@pytest.mark.parametrize("kind", ["agency", *KINDS])
+def test_forecasts_come_out_as_often_as_they_say_and_better_than_simpler_ways(kind: str) -> None:
+    found = backtested(kind)
+    assert [0.1, 0.3, 0.5, 0.7, 0.9] == [of.phase for of in found]
+    for of in found:
+        ours, *others = of.scores
+        assert "forecast" == ours.name
+        assert 5 == len(others)
+        assert ours.evenly is not None
+        assert 0.75 <= ours.evenly <= 0.88
+        assert ours.coverage[1] >= 0.75
+        assert all(ours.pinball <= other.pinball for other in others)
+    best, *rest = (sum(of.scores[way].interval for of in found) for way in range(6))
+    assert all(best < other for other in rest)
+
+
+def test_what_came_later_changes_no_past_forecast() -> None:
+    """Of each cycle what was over by then is known, and nothing else."""
+    told = engine.read(population("growing", accounts=4, months=16))
+    early, late = (START + int(months * MONTH * DAY) for months in (12, 16))
+    question = Question()
+    scores = []
+    for now in (early, late):
+        answered = engine.answer(told, Question(as_of=now))
+        histories = run._histories(answered.parts[0], now)
+        replays = run._replays(run._past(answered.parts[0]), [(h, h.bounds[:8], (1, 2)) for h in histories])
+        scores.append(backtest(replays, 0.5))
+    assert scores[0] == scores[1]
+    assert run.backtests(told, question, early)[0] != run.backtests(told, question, late)[0]
+
+
+def test_what_was_given_no_chance_counts_by_its_rank() -> None:
+    """A peak far above all that was thought possible lies above every band."""
+    calm = [Event("acme", "ada", "action.called", START + k * 20 * DAY) for k in range(14)]
+    burst = [Event("acme", f"u{k}", "action.called", START + 265 * DAY) for k in range(200)]
+    (of,), _ = run.backtests(table([*calm, *burst]), Question(), START + 300 * DAY, phases=(0.5,))
+    ours = of.scores[0]
+    assert ours.evenly is not None
+    assert ours.coverage[2] < 1
+    assert ours.evenly < 1
+
+
+def test_an_account_without_history_has_no_backtest(cli: Cli, tmp_path: Any) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("account_id,identity_id,type,occurred_at\nacme,ada,action.called,2026-01-01T00:00:00Z\n")
+    outcome = cli("forecast", str(path), "--backtest", "--phase", "0.5", "--as-of", "2026-01-20T00:00:00Z")
+    assert "At 50% of the cycle: no account has enough history to look back on." in outcome.out
+
+
+def test_cycles_of_a_year_are_looked_back_on_apart_from_those_of_a_month(cli: Cli, tmp_path: Any) -> None:
+    rows = [Event(a, "ada", "action.called", START + k * 25 * DAY) for a in ("acme", "brio") for k in range(60)]
+    question = Question(terms=AllTerms(accounts={"brio": Terms(cycles=billing.CycleRule(months=3))}))
+    found, _ = run.backtests(table(rows), question, START + 1500 * DAY, phases=(0.5,))
+    assert [1, 3] == [of.months for of in found]
+
+
+def test_a_backtest_is_a_table_in_python_and_in_csv(cli: Cli) -> None:
+    frame = billing.backtest(AGENCY[0], terms=AGENCY[2], phases=(0.5,), as_of=datetime(2026, 1, 1, tzinfo=UTC))
+    lines = cli("forecast", *AGENCY, "--backtest", "--phase", "0.5", "--as-of", "2026-01-01T00:00:00Z",
+                "--format", "csv").out.splitlines()  # fmt: skip
+    assert [*frame.columns] == lines[0].split(",")
+    assert len(frame) == len(lines) - 1 == 6
+    assert "forecast" == frame["name"][0]
