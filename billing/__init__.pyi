@@ -1,5 +1,5 @@
 from .api import (
-    agree,
+    add_terms,
     align,
     append,
     backtest,
@@ -20,8 +20,8 @@ from .api import (
     status,
 )
 from .comparison.bills import AccountRow, Comparison, CycleRow, Overall
-from .comparison.break_even import BreakEven, Stretch, break_even
-from .comparison.run import Comparing
+from .comparison.break_even import BreakEven, PlanRange, break_even
+from .comparison.run import ComparisonResult
 from .config.catalogue import load_catalogue
 from .config.terms import load_terms
 from .core.activity import ActivityPolicy
@@ -43,26 +43,26 @@ from .core.errors import (
     UnknownAccount,
 )
 from .core.event import Events, Tally
-from .core.evidence import Evidence, Passerby, Witness
+from .core.evidence import ActiveOffPeak, Evidence, Witness
 from .core.invoice import Basis, Invoice, Line
 from .core.meeting import Meeting
 from .core.money import Money
 from .core.plan import Part, Plan, PlanWarning, Price, Tier
 from .core.terms import AllTerms, Terms, TermsVersion
-from .core.totals import At, Nearby
-from .forecasting.distribution import Chances
+from .core.totals import PricePoint, PriceSteps
+from .forecasting.distribution import Distribution
 from .forecasting.forecast import Amounts, Forecast, TierChance
-from .forecasting.model import Guess
-from .forecasting.status import Asleep, Owed, Status
-from .invoicing.close import Closing
-from .invoicing.restate import Restating
+from .forecasting.model import PeakForecast
+from .forecasting.status import AmountDue, Expiry, Status
+from .invoicing.close import CloseResult
+from .invoicing.restate import RestateResult
 from .invoicing.restatement import Billed, LateEvent, Restatement
 from .ledger.entry import Document, Entry, Head, Receipt
 from .ledger.ledger import Ledger
 from .outputs.documents.chart import Chart
 from .outputs.tables.frame import table
 from .reconciliation.diagnosis import Cause, Diagnosis, Disputed, Explanation, Reconciliation
-from .reconciliation.effects import Alignment, CycleTotal, Effect, Figure, Origin, Together
+from .reconciliation.effects import Alignment, CycleTotal, Effect, JointEffect, Origin, PeakAndAmount
 from .reconciliation.event_diff import Difference, Event
 from .reconciliation.matching import Match, Theirs
 
@@ -70,12 +70,12 @@ __version__: str
 
 __all__ = [
     "AccountRow",
+    "ActiveOffPeak",
     "ActivityPolicy",
     "Alignment",
     "AllTerms",
+    "AmountDue",
     "Amounts",
-    "Asleep",
-    "At",
     "BadCycle",
     "BadForeign",
     "BadLedger",
@@ -90,11 +90,10 @@ __all__ = [
     "Catalogue",
     "CatalogueVersion",
     "Cause",
-    "Chances",
     "Chart",
-    "Closing",
-    "Comparing",
+    "CloseResult",
     "Comparison",
+    "ComparisonResult",
     "Cycle",
     "CycleRow",
     "CycleRule",
@@ -102,53 +101,54 @@ __all__ = [
     "Diagnosis",
     "Difference",
     "Disputed",
+    "Distribution",
     "Document",
     "Effect",
     "Entry",
     "Event",
     "Events",
     "Evidence",
+    "Expiry",
     "Explanation",
-    "Figure",
     "Forecast",
-    "Guess",
     "Head",
     "Invoice",
+    "JointEffect",
     "LateEvent",
     "Ledger",
     "Line",
     "Match",
     "Meeting",
     "Money",
-    "Nearby",
     "NotPriced",
     "Origin",
     "Overall",
-    "Owed",
     "Part",
-    "Passerby",
+    "PeakAndAmount",
+    "PeakForecast",
     "Plan",
+    "PlanRange",
     "PlanWarning",
     "Price",
+    "PricePoint",
+    "PriceSteps",
     "Receipt",
     "Reconciliation",
     "Refused",
     "Rejection",
+    "RestateResult",
     "Restatement",
-    "Restating",
     "StaleLedger",
     "Status",
-    "Stretch",
     "Tally",
     "Terms",
     "TermsVersion",
     "Theirs",
     "Tier",
     "TierChance",
-    "Together",
     "UnknownAccount",
     "Witness",
-    "agree",
+    "add_terms",
     "align",
     "append",
     "backtest",

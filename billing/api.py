@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from . import engine
 from .comparison import run as comparing
-from .comparison.run import Comparing
+from .comparison.run import ComparisonResult
 from .config.catalogue import load_catalogue
 from .config.overrides import change_of
 from .config.terms import load_terms
@@ -29,16 +29,16 @@ from .core.money import Money
 from .core.plan import Plan
 from .core.terms import AllTerms, Terms, TermsVersion
 from .engine import credits as crediting
-from .engine.query import Question
+from .engine.query import Query
 from .forecasting import run as forecasting
 from .forecasting.forecast import Forecast
 from .forecasting.status import Status
-from .inputs.rows import HowToRead
+from .inputs.rows import ReadOptions
 from .invoicing import close as closing
 from .invoicing import issue as issuing
 from .invoicing import restate as restating
-from .invoicing.close import SETTLE, Closing
-from .invoicing.restate import Restating
+from .invoicing.close import SETTLE, CloseResult
+from .invoicing.restate import RestateResult
 from .ledger import address as addresses
 from .ledger.entry import Receipt
 from .ledger.ledger import Ledger
@@ -69,10 +69,10 @@ def read(source: Any, *, strict: bool = False, ignore_extra: bool = False, known
     cannot be accepted are in `.rejections`; `strict` raises `Refused` at the first. `known_at`
     (aware) leaves out what was recorded later. Raises `BadSource` for a source that cannot be used.
     """
-    with engine.opened(source) as opened:
+    with engine.open_source(source) as opened:
         # What calls did is kept, since nobody knows yet what will be asked of them.
-        reading = _reading(strict=strict, ignore_extra=ignore_extra, known_at=known_at)
-        return engine.read(opened, replace(reading, details=True))
+        options = _options(strict=strict, ignore_extra=ignore_extra, known_at=known_at)
+        return engine.read(opened, replace(options, details=True))
 
 
 def intervals(source: Any, *, terms: GivenTerms = None, policy: ActivityPolicy | None = None) -> pd.DataFrame:
@@ -81,8 +81,8 @@ def intervals(source: Any, *, terms: GivenTerms = None, policy: ActivityPolicy |
     Columns `account_id`, `identity_id` (str), `start`, `end` (datetime64[us, UTC]), ordered by
     account, identity and start. `policy` overrides that of the terms.
     """
-    with engine.opened(source) as opened:
-        found = engine.answer(opened, _question(opened, HowToRead(), terms=terms, policy=policy)).found
+    with engine.open_source(source) as opened:
+        found = engine.answer(opened, _query(opened, ReadOptions(), terms=terms, policy=policy)).found
     codes = found.intervals.identities
     table = pa.table(
         {
@@ -116,10 +116,10 @@ def peaks(
     (aware) what was recorded later, `position` what came later into a ledger. Without `terms`, a
     ledger's own apply. Raises `BadSource`, `BadLedger`, `BadCycle`, `UnknownAccount`.
     """
-    reading = _reading(known_at=known_at, position=position)
-    with engine.opened(source) as opened:
-        question = _question(opened, reading, terms, policy, first, last, accounts, as_of)
-        rows = engine.answer(opened, question, reading).peaks()
+    options = _options(known_at=known_at, position=position)
+    with engine.open_source(source) as opened:
+        query = _query(opened, options, terms, policy, first, last, accounts, as_of)
+        rows = engine.answer(opened, query, options).peaks()
     return _frame(
         pa.table(
             {
@@ -150,10 +150,10 @@ def draft(
     Takes what `peaks` takes; the terms, or the ledger's own, name a plan for each account. Raises
     `BadTerms` (`plan_missing`) for an account without one, `NotPriced` for a peak beyond the last tier.
     """
-    reading = _reading(known_at=known_at, position=position)
-    with engine.opened(source) as opened:
-        question = _question(opened, reading, terms, policy, first, last, accounts, as_of)
-        return engine.answer(opened, question, reading).drafts()
+    options = _options(known_at=known_at, position=position)
+    with engine.open_source(source) as opened:
+        query = _query(opened, options, terms, policy, first, last, accounts, as_of)
+        return engine.answer(opened, query, options).drafts()
 
 
 def compare(
@@ -168,7 +168,7 @@ def compare(
     as_of: datetime | None = None,
     known_at: datetime | None = None,
     position: int | None = None,
-) -> Comparing:
+) -> ComparisonResult:
     """What the same history would have cost under other terms, and who gains and who pays.
 
     Takes what `draft` takes, and `others`: a terms file or value each, a plan (then only the plan
@@ -178,10 +178,10 @@ def compare(
     would have changed them. Raises what `draft` raises, and `BadTerms` for a change that cannot be.
     """
     changes = [change_of(other) for other in others]
-    reading = _reading(known_at=known_at, position=position)
-    with engine.opened(source) as opened:
-        question = _question(opened, reading, terms, policy, first, last, accounts, as_of)
-        return comparing.compare_terms(opened, question, changes, reading)
+    options = _options(known_at=known_at, position=position)
+    with engine.open_source(source) as opened:
+        query = _query(opened, options, terms, policy, first, last, accounts, as_of)
+        return comparing.compare_terms(opened, query, changes, options)
 
 
 def credits(
@@ -208,10 +208,10 @@ def credits(
     `BadTerms` for a catalogue that cannot be used, and what `peaks` raises.
     """
     given = load_catalogue(catalogue) if isinstance(catalogue, str | PathLike) else catalogue
-    reading = _reading(known_at=known_at, position=position)
-    with engine.opened(source) as opened:
-        question = _question(opened, reading, terms, None, first, last, accounts, as_of)
-        rows = crediting.credits(opened, question, reading, catalogue=given).rows
+    options = _options(known_at=known_at, position=position)
+    with engine.open_source(source) as opened:
+        query = _query(opened, options, terms, None, first, last, accounts, as_of)
+        rows = crediting.credits(opened, query, options, catalogue=given).rows
     frame = _frame(
         pa.table(
             {
@@ -247,10 +247,10 @@ def explain(
     Names each identity that was active at the peak, and the event that kept it so. Raises
     `UnknownAccount`, and `BadCycle` where no cycle of the account starts in that month.
     """
-    reading = _reading(known_at=known_at, position=position)
-    with engine.opened(source) as opened:
-        question = _question(opened, reading, terms, policy, cycle, None, [account_id], as_of)
-        return engine.explain(opened, question, reading)[0]
+    options = _options(known_at=known_at, position=position)
+    with engine.open_source(source) as opened:
+        query = _query(opened, options, terms, policy, cycle, None, [account_id], as_of)
+        return engine.explain(opened, query, options)[0]
 
 
 def chart(
@@ -282,13 +282,13 @@ def chart(
 
     if cycle is not None and (first is not None or last is not None):
         raise TypeError("cycle goes without first and last")
-    reading = _reading(known_at=known_at, position=position)
-    with engine.opened(source) as opened:
+    options = _options(known_at=known_at, position=position)
+    with engine.open_source(source) as opened:
         accounts = () if account_id is None else (account_id,)
-        question = _question(opened, reading, terms, policy, cycle or first, cycle or last, accounts, as_of)
+        query = _query(opened, options, terms, policy, cycle or first, cycle or last, accounts, as_of)
         if cycle is None:
-            return charting.year(opened, question, locale_of(locale), reading)
-        return charting.cycle(opened, question, locale_of(locale), reading, forecast=forecast)
+            return charting.year(opened, query, locale_of(locale), options)
+        return charting.cycle(opened, query, locale_of(locale), options, forecast=forecast)
 
 
 def align(
@@ -313,11 +313,11 @@ def align(
     credits are paid for besides. Events without ids are compared by content; two of one identity and
     type, at most `tolerance` apart, are then one that was shifted. Raises `BadSource`, `UnknownAccount`.
     """
-    reading = _reading(known_at=known_at)
-    with engine.opened(ours) as own, engine.opened(theirs) as other:
+    options = _options(known_at=known_at)
+    with engine.open_source(ours) as own, engine.open_source(theirs) as other:
         whose = other if isinstance(other, Ledger) and not isinstance(own, Ledger) else own
-        question = _question(whose, reading, terms, policy, first, last, accounts, as_of)
-        return aligning.aligned(own, other, question, (reading, reading), tolerance=tolerance)
+        query = _query(whose, options, terms, policy, first, last, accounts, as_of)
+        return aligning.aligned(own, other, query, (options, options), tolerance=tolerance)
 
 
 def reconcile(
@@ -347,11 +347,11 @@ def reconcile(
     if isinstance(foreign, str | PathLike):
         read_as = None if mapping is None else load_mapping(mapping)
         foreign = read_foreign(fspath(foreign), read_as).claims
-    reading = _reading(known_at=known_at, position=position)
-    with engine.opened(source) as opened:
-        question = _question(opened, reading, terms, None, first, last, accounts)
+    options = _options(known_at=known_at, position=position)
+    with engine.open_source(source) as opened:
+        query = _query(opened, options, terms, None, first, last, accounts)
         return invoices.reconcile(
-            opened, foreign, question, reading, earlier=earlier, tolerance=tolerance, drafts=drafts,
+            opened, foreign, query, options, earlier=earlier, tolerance=tolerance, drafts=drafts,
             identities=identities,
         )[0]  # fmt: skip
 
@@ -375,8 +375,8 @@ def append(
     nothing. Events without `recorded_at` are recorded `now` (aware; else by the clock). Raises
     `BadSource`, `Refused`, `BadLedger`.
     """
-    with engine.opened(source) as opened:
-        events = engine.arrivals(opened, _reading(strict=strict, ignore_extra=ignore_extra))
+    with engine.open_source(source) as opened:
+        events = engine.arrivals(opened, _options(strict=strict, ignore_extra=ignore_extra))
     return engine.append(ledger, events, now=_now(now))
 
 
@@ -390,13 +390,13 @@ def close(
     position: int | None = None,
     issue: bool = False,
     now: datetime | None = None,
-) -> Closing:
+) -> CloseResult:
     """The invoices of a cycle (a month such as `"2026-01"`) that is over; with `issue`, they are issued.
 
     One original for each account with an event before its cycle's end, 0.00 included; those that
     have one are left alone. `.drafts` are what there is to issue, `.documents` what was issued. Cycles
     close `settle` after their end. `terms` are kept as the ledger's own if it has none; later ones are
-    made known with `agree`. With `position`, raises `StaleLedger` if the ledger has gone on since.
+    made known with `add_terms`. With `position`, raises `StaleLedger` if the ledger has gone on since.
     """
     given = None if terms is None else _all_terms(terms)
     return closing.close(
@@ -413,7 +413,7 @@ def restate(
     position: int | None = None,
     issue: bool = False,
     now: datetime | None = None,
-) -> Restating:
+) -> RestateResult:
     """What late events change about what was issued; with `issue`, notes settle the differences.
 
     Each issued cycle that late events can have touched is computed again, under the terms of then:
@@ -425,7 +425,7 @@ def restate(
     )
 
 
-def agree(
+def add_terms(
     ledger: Ledger, terms: GivenTerms, *, applies_from: datetime | None = None, now: datetime | None = None
 ) -> TermsVersion:
     """Keep terms in the ledger, as a version that applies to cycles starting at `applies_from` or later.
@@ -434,7 +434,7 @@ def agree(
     `BadTerms` where a date is needed, or where an account with an invoice would get other cycles.
     """
     since = _micros(applies_from, "applies_from")
-    return closing.agree(ledger, _all_terms(terms), now=_now(now), applies_from=since)
+    return closing.add_terms(ledger, _all_terms(terms), now=_now(now), applies_from=since)
 
 
 def statement(
@@ -445,7 +445,7 @@ def statement(
     Columns `account_id`, `cycle`, `number`, `kind` (str), `issued_at` (datetime64[us, UTC]), `total`,
     `balance` (Decimal), `currency` (str), by account in the order of issue.
     """
-    at = engine.position_of(ledger, _reading(known_at=known_at, position=position))
+    at = engine.position_of(ledger, _options(known_at=known_at, position=position))
     rows = issuing.statement(ledger, account_id=account_id, position=at)
     return _frame(
         pa.table(
@@ -480,10 +480,10 @@ def status(
     amount so far and the least that it can come to. Raises `BadSource`, `BadLedger`, `UnknownAccount`,
     `NotPriced`.
     """
-    reading = _reading(known_at=known_at, position=position)
-    with engine.opened(source) as opened:
-        question = _question(opened, reading, terms, policy, accounts=accounts)
-        return forecasting.status(opened, question, _now(as_of, "as_of"), reading)[0]
+    options = _options(known_at=known_at, position=position)
+    with engine.open_source(source) as opened:
+        query = _query(opened, options, terms, policy, accounts=accounts)
+        return forecasting.status(opened, query, _now(as_of, "as_of"), options)[0]
 
 
 def forecast(
@@ -506,10 +506,10 @@ def forecast(
     `fans`, it has the chances of the peak up to moments before the end. The same `seed` gives the same
     forecasts. Raises as `status`.
     """
-    reading = _reading(known_at=known_at, position=position)
-    with engine.opened(source) as opened:
-        question = _question(opened, reading, terms, policy, accounts=accounts)
-        return forecasting.forecast(opened, question, _now(as_of, "as_of"), reading, fans=fans, seed=seed)[0]
+    options = _options(known_at=known_at, position=position)
+    with engine.open_source(source) as opened:
+        query = _query(opened, options, terms, policy, accounts=accounts)
+        return forecasting.forecast(opened, query, _now(as_of, "as_of"), options, fans=fans, seed=seed)[0]
 
 
 def backtest(
@@ -531,25 +531,25 @@ def backtest(
     """
     import pandas as pd
 
-    with engine.opened(source) as opened:
-        question = _question(opened, HowToRead(), terms, policy, accounts=accounts)
-        found, _ = forecasting.backtests(opened, question, _now(as_of, "as_of"), phases=phases, seed=seed)
+    with engine.open_source(source) as opened:
+        query = _query(opened, ReadOptions(), terms, policy, accounts=accounts)
+        found, _ = forecasting.backtests(opened, query, _now(as_of, "as_of"), phases=phases, seed=seed)
     return pd.DataFrame([row for each in found for row in forecasts.backtest_rows(each)])
 
 
-def _question(
+def _query(
     source: Any,
-    reading: HowToRead,
+    options: ReadOptions,
     terms: GivenTerms = None,
     policy: ActivityPolicy | None = None,
     first: str | None = None,
     last: str | None = None,
     accounts: Sequence[str] = (),
     as_of: datetime | None = None,
-) -> Question:
+) -> Query:
     own = terms is None and isinstance(source, Ledger)
-    return Question(
-        terms=engine.terms_in(source, reading) if own else _all_terms(terms),
+    return Query(
+        terms=engine.terms_in(source, options) if own else _all_terms(terms),
         first=first,
         last=last,
         accounts=tuple(accounts),
@@ -558,14 +558,14 @@ def _question(
     )
 
 
-def _reading(
+def _options(
     *,
     strict: bool = False,
     ignore_extra: bool = False,
     known_at: datetime | None = None,
     position: int | None = None,
-) -> HowToRead:
-    return HowToRead(
+) -> ReadOptions:
+    return ReadOptions(
         strict=strict, ignore_extra=ignore_extra, known_at=_micros(known_at, "known_at"), position=position
     )
 

@@ -33,8 +33,8 @@ from .options import (
     Strict,
     TermsFile,
     Timezone,
-    question_of,
-    reading_of,
+    query_of,
+    read_options,
     terms_of,
 )
 from .output import finish, print_tables, say_idle, write
@@ -67,15 +67,15 @@ def peaks(
     from ..outputs.tables.text import to_csv, to_json
 
     with (
-        engine.opened(source) as opened,
-        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+        engine.open_source(source) as opened,
+        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
     ):
-        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
-        answered = engine.answer(opened, question_of(given, cycle, first, last, account, as_of), reading)
-    rows = answered.peaks(curves=format is Format.table)
+        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
+        result = engine.answer(opened, query_of(given, cycle, first, last, account, as_of), options)
+    rows = result.peaks(curves=format is Format.table)
     if format is Format.table:
-        plans_of = [answered.terms_of(row).plan for row in rows]
-        drafted = answered.drafts() if all(plans_of) else []
+        plans_of = [result.terms_of(row).plan for row in rows]
+        drafted = result.drafts() if all(plans_of) else []
         from .tables import bills as tables
 
         print_tables(output, lambda to: [tables.peaks_table(rows, plans_of, drafted, to)])
@@ -83,7 +83,7 @@ def peaks(
         write(output, to_json(map(bills.peak, rows)) + "\n")
     else:
         write(output, to_csv(list(map(bills.peak, rows)), bills.PEAK_COLUMNS))
-    finish(answered.found, rejections)
+    finish(result.found, rejections)
 
 
 def invoice(
@@ -118,18 +118,18 @@ def invoice(
 
     paper = paper_of(format, output, locale, no_evidence)
     with (
-        engine.opened(source) as opened,
-        reading_of(opened, strict, ignore_extra, known_at, digest, position) as reading,
+        engine.open_source(source) as opened,
+        read_options(opened, strict, ignore_extra, known_at, digest, position) as options,
     ):
-        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
-        question = question_of(given, cycle, first, last, account, as_of, ids=paper is not None)
-        answered = engine.answer(opened, question, reading)
-        idle = list(engine.idle(answered, opened, question, reading))
-    drafted = answered.drafts()
+        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
+        query = query_of(given, cycle, first, last, account, as_of, ids=paper is not None)
+        result = engine.answer(opened, query, options)
+        idle = list(engine.idle(result, opened, query, options))
+    drafted = result.drafts()
     if paper is not None:
         from ..outputs.documents import build
 
-        sheets = build.drafts(answered, paper.locale, with_evidence=not no_evidence)
+        sheets = build.drafts(result, paper.locale, with_evidence=not no_evidence)
         write_paper(paper, sheets, "Draft invoices")
     elif format is PaperFormat.table:
         from .tables import bills as tables
@@ -142,7 +142,7 @@ def invoice(
         write(output, to_csv(rows, bills.LINE_COLUMNS))
     for row, before in idle:
         say_idle(row.account_id, row.cycle.name, before)
-    finish(answered.found, rejections)
+    finish(result.found, rejections)
 
 
 def explain(
@@ -177,14 +177,14 @@ def explain(
     if certificate:
         _can_be_certified(source, format, as_of, known_at)
     with (
-        engine.opened(source) as opened,
-        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+        engine.open_source(source) as opened,
+        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
     ):
-        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
-        question = question_of(given, cycle, None, None, [account] if account else None, as_of)
-        of, answered = engine.explain(opened, question, reading)
+        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
+        query = query_of(given, cycle, None, None, [account] if account else None, as_of)
+        of, result = engine.explain(opened, query, options)
     if certificate:
-        write(output, json.dumps(bills.certificate(of, answered.basis_of(of)), ensure_ascii=False) + "\n")
+        write(output, json.dumps(bills.certificate(of, result.basis_of(of)), ensure_ascii=False) + "\n")
     elif format is Format.json:
         write(output, json.dumps(bills.evidence(of), ensure_ascii=False) + "\n")
     elif format is Format.csv:
@@ -193,11 +193,11 @@ def explain(
     else:
         from .tables import bills as tables
 
-        (used,) = [row for row in answered.peaks() if row.cycle == of.cycle]
-        credits = answered.credits_used([used]).get((of.account_id, used.start))
-        told = tables.story(of, answered.terms_of(of), credits)
+        (used,) = [row for row in result.peaks() if row.cycle == of.cycle]
+        credits = result.credits_used([used]).get((of.account_id, used.start))
+        told = tables.story(of, result.terms_of(of), credits)
         print_tables(output, lambda to: [*told, tables.evidence_table(of)])
-    finish(answered.found, rejections)
+    finish(result.found, rejections)
 
 
 def _can_be_certified(source: str, format: Format, as_of: str | None, known_at: str | None) -> None:

@@ -61,11 +61,11 @@ def check(
 def _held(export: str, of: Certificate, ignore_extra: bool) -> Held:
     """What the source holds of the account. What cannot be read whole proves nothing, so reading is strict."""
     from .. import engine
-    from ..inputs.rows import HowToRead
+    from ..inputs.rows import ReadOptions
     from ..verify.certificate.source import held
 
-    with engine.opened(export) as opened:
-        return held(opened, of, HowToRead(strict=True, ignore_extra=ignore_extra))
+    with engine.open_source(export) as opened:
+        return held(opened, of, ReadOptions(strict=True, ignore_extra=ignore_extra))
 
 
 def _told(of: Certificate, held: Held | None, export: str | None) -> dict[str, str]:

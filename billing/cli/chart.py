@@ -24,8 +24,8 @@ from .options import (
     Strict,
     TermsFile,
     Timezone,
-    question_of,
-    reading_of,
+    query_of,
+    read_options,
     target,
     terms_of,
 )
@@ -70,15 +70,15 @@ def chart(
     refuse_unless_installed(format)
     written_for = locale_of(locale or DEFAULT_LOCALE)
     with (
-        engine.opened(source) as opened,
-        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+        engine.open_source(source) as opened,
+        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
     ):
-        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
-        question = question_of(given, cycle, first, last, [account] if account else None, as_of)
+        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
+        query = query_of(given, cycle, first, last, [account] if account else None, as_of)
         if cycle is None:
-            made = charting.year(opened, question, written_for, reading)
+            made = charting.year(opened, query, written_for, options)
         else:
-            made = charting.cycle(opened, question, written_for, reading, forecast=not no_forecast)
+            made = charting.cycle(opened, query, written_for, options, forecast=not no_forecast)
     output.write_bytes(made.written(format))
     say(f"{made.title}, {made.account_id}: {output}")
     say(made.words.replace("\u00a0", " "))  # where a terminal breaks lines is its own affair

@@ -28,8 +28,8 @@ from .options import (
     Strict,
     TermsFile,
     Timezone,
-    question_of,
-    reading_of,
+    query_of,
+    read_options,
     terms_of,
 )
 from .output import finish, print_tables, write
@@ -74,12 +74,12 @@ def compare(
 
     changes = [change_of(other) for other in others]
     with (
-        engine.opened(source) as opened,
-        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+        engine.open_source(source) as opened,
+        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
     ):
-        now = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
-        question = question_of(now, cycle, first, last, account, as_of)
-        compared = run.compare_terms(opened, question, changes, reading)
+        now = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
+        query = query_of(now, cycle, first, last, account, as_of)
+        compared = run.compare_terms(opened, query, changes, options)
     if format is Format.table:
         from .tables import comparison as tables
 

@@ -28,8 +28,8 @@ from .options import (
     Strict,
     TermsFile,
     Timezone,
-    question_of,
-    reading_of,
+    query_of,
+    read_options,
     terms_of,
 )
 from .output import finish, print_tables, say, write
@@ -69,12 +69,12 @@ def credits(
 
     by = None if catalogue is None else load_catalogue(catalogue)
     with (
-        engine.opened(source) as opened,
-        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+        engine.open_source(source) as opened,
+        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
     ):
-        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
-        question = question_of(given, cycle, first, last, account, as_of)
-        told = crediting.credits(opened, question, reading, catalogue=by)
+        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
+        query = query_of(given, cycle, first, last, account, as_of)
+        told = crediting.credits(opened, query, options, catalogue=by)
     if format is Format.table:
         from .tables import credits as tables
 

@@ -44,7 +44,7 @@ def document(
     from ..outputs.documents import build
 
     paper = paper_of(format, output, locale, no_evidence)
-    with engine.opened(ledger) as opened:
+    with engine.open_source(ledger) as opened:
         found = build.find(opened, number)
         if paper is None:
             write(output, "[" + ", ".join(one.content for one in found) + "]\n")

@@ -25,8 +25,8 @@ from .options import (
     Strict,
     TermsFile,
     Timezone,
-    question_of,
-    reading_of,
+    query_of,
+    read_options,
     terms_of,
 )
 from .output import finish, say, write
@@ -159,14 +159,14 @@ def _claims(
             "usage", detail="A ledger is exported as it was issued, so it goes without --plan, --terms and the like"
         )
     with (
-        engine.opened(source) as opened,
-        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+        engine.open_source(source) as opened,
+        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
     ):
         if is_address(source):
-            return issued.issued(opened, question_of(AllTerms(), cycle, first, last, account, None), reading), None
-        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
-        answered = engine.answer(opened, question_of(given, cycle, first, last, account, None), reading)
-        return issued.drafted(answered), answered.found
+            return issued.issued(opened, query_of(AllTerms(), cycle, first, last, account, None), options), None
+        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
+        result = engine.answer(opened, query_of(given, cycle, first, last, account, None), options)
+        return issued.drafted(result), result.found
 
 
 def _finish(found: Activity | None, rejections: Path | None) -> None:

@@ -24,8 +24,8 @@ from .options import (
     TermsFile,
     Timezone,
     now_or,
-    question_of,
-    reading_of,
+    query_of,
+    read_options,
     terms_of,
 )
 from .output import counting, finish, print_tables, say, write
@@ -63,12 +63,12 @@ def status(
 
     now = now_or(as_of, "--as-of")
     with (
-        engine.opened(source) as opened,
-        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+        engine.open_source(source) as opened,
+        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
     ):
-        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
-        question = question_of(given, None, None, None, account, None)
-        statuses, answered = run.status(opened, question, now, reading)
+        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
+        query = query_of(given, None, None, None, account, None)
+        statuses, result = run.status(opened, query, now, options)
     if format is Format.table:
         from .tables import forecast as tables
 
@@ -77,9 +77,9 @@ def status(
         write(output, to_json(forecasts.status(each, identities=identities) for each in statuses) + "\n")
     else:
         write(output, to_csv([forecasts.status(each) for each in statuses], forecasts.STATUS_COLUMNS))
-    _say_stale(answered, as_of, now)
-    _say_credits(answered)
-    finish(answered.found, rejections)
+    _say_stale(result, as_of, now)
+    _say_credits(result)
+    finish(result.found, rejections)
 
 
 def forecast(
@@ -120,17 +120,17 @@ def forecast(
         raise BillingError("usage", detail="--phase goes with --backtest alone: an open cycle is where it is")
     now = now_or(as_of, "--as-of")
     with (
-        engine.opened(source) as opened,
-        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+        engine.open_source(source) as opened,
+        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
         counting("forecasting", "phases" if backtest else "accounts") as progress,
     ):
-        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
-        question = question_of(given, None, None, None, account, None)
+        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
+        query = query_of(given, None, None, None, account, None)
         if backtest:
             phases = tuple(phase or run.PHASES)
-            tests, answered = run.backtests(opened, question, now, reading, phases=phases, seed=seed, progress=progress)
+            tests, result = run.backtests(opened, query, now, options, phases=phases, seed=seed, progress=progress)
         else:
-            found, answered = run.forecast(opened, question, now, reading, seed=seed, progress=progress)
+            found, result = run.forecast(opened, query, now, options, seed=seed, progress=progress)
     if format is Format.table:
         from .tables import forecast as tables
 
@@ -153,23 +153,23 @@ def forecast(
     else:
         write(output, to_csv([*map(forecasts.forecast_row, found)], forecasts.FORECAST_COLUMNS))
     if not backtest:
-        _say_stale(answered, as_of, now)
-        _say_credits(answered)
-    finish(answered.found, rejections)
+        _say_stale(result, as_of, now)
+        _say_credits(result)
+    finish(result.found, rejections)
 
 
-def _say_stale(answered: Any, as_of: str | None, now: int) -> None:
+def _say_stale(result: Any, as_of: str | None, now: int) -> None:
     """Where the clock was asked about and nobody is active any more, the source may just be old."""
-    ends = answered.found.intervals.ends
+    ends = result.found.intervals.ends
     if as_of is None and len(ends) and int(ends.max()) <= now:
         from ..core.cycle import text_of
 
         say(f"Nobody is active now; the last was until {text_of(int(ends.max()))}. --as-of asks about another moment.")
 
 
-def _say_credits(answered: Any) -> None:
+def _say_credits(result: Any) -> None:
     """Where credits are paid for, an amount is certain only as far as they were used."""
     from ..core.errors import sentence
 
-    if any(part.question.terms.prices_credits for part in answered.parts):
+    if any(part.query.terms.prices_credits for part in result.parts):
         say(f"credits_so_far: {sentence('credits_so_far')}")

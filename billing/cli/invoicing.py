@@ -37,7 +37,7 @@ from .options import (
     Yes,
     instant_of,
     now_or,
-    reading_of,
+    read_options,
     terms_given,
 )
 from .output import FOUND, counting, finish_rows, print_tables, say, say_idle, say_some, write
@@ -62,8 +62,8 @@ def import_(
     from ..ledger.address import open_ledger
     from ..outputs.tables import bills
 
-    with engine.opened(source) as opened, reading_of(source, strict, ignore_extra, None) as reading:
-        events = engine.arrivals(opened, reading)
+    with engine.open_source(source) as opened, read_options(source, strict, ignore_extra, None) as options:
+        events = engine.arrivals(opened, options)
     kept = open_ledger(ledger, create=True)
     try:
         with counting("importing") as counted:
@@ -104,7 +104,7 @@ def close(
 
     given = terms_given(terms, plan, anchor, timezone, months, reconnect)
     wait = span(settle, field="--settle")
-    with engine.opened(ledger) as opened:
+    with engine.open_source(ledger) as opened:
         closed = closing.close(
             opened, cycle, now=now_or(issued_at), settle=wait, accounts=account or (), terms=given,
             position=position, issue=yes,
@@ -149,7 +149,7 @@ def restate(
     from ..outputs.tables import bills
     from ..outputs.tables.text import to_csv, to_json
 
-    with engine.opened(ledger) as opened:
+    with engine.open_source(ledger) as opened:
         restated = restating.restate(
             opened, now=now_or(issued_at), first=first, last=last, accounts=account or (), position=position, issue=yes
         )
@@ -183,14 +183,14 @@ def statement(
 ) -> None:
     """The documents of each account, and what it owes after each."""
     from .. import engine
-    from ..inputs.rows import HowToRead
+    from ..inputs.rows import ReadOptions
     from ..invoicing import issue
     from ..outputs.tables import bills
     from ..outputs.tables.text import to_csv, to_json
 
     paper = paper_of(format, output, locale)
-    with engine.opened(ledger) as opened:
-        at = engine.position_of(opened, HowToRead(known_at=instant_of(known_at, "--known-at"), position=position))
+    with engine.open_source(ledger) as opened:
+        at = engine.position_of(opened, ReadOptions(known_at=instant_of(known_at, "--known-at"), position=position))
         rows = issue.statement(opened, account_id=account, position=at)
         if paper is not None:
             from ..outputs.documents import build
@@ -213,7 +213,7 @@ def head(url: LedgerUrl, known_at: KnownAt = None, position: Position = None, fo
     """The end of a ledger and the digests that seal it. Note it elsewhere: it shows if the end is cut off."""
     from .. import engine
 
-    with engine.opened(_address(url)) as opened:
+    with engine.open_source(_address(url)) as opened:
         found = _head(opened.head(position=position, known_at=instant_of(known_at, "--known-at")))
     if format is Format.json:
         write(None, json.dumps(found) + "\n")
@@ -239,7 +239,7 @@ def verify(
     from ..outputs.tables.text import to_json
 
     expected = None if noted is None else _noted(noted)
-    with engine.opened(_address(url)) as opened, counting("verifying") as counted:
+    with engine.open_source(_address(url)) as opened, counting("verifying") as counted:
         findings = verified(opened, noted=expected, progress=counted)
         end = opened.head()
     if format is Format.json:
@@ -269,9 +269,9 @@ def terms(
     from ..invoicing import close as closing
 
     given = terms_given(terms, plan, anchor, timezone, months, reconnect)
-    with engine.opened(_address(url)) as opened:
+    with engine.open_source(_address(url)) as opened:
         if given is not None:
-            closing.agree(opened, given, now=now_or(None), applies_from=instant_of(since, "--from"))
+            closing.add_terms(opened, given, now=now_or(None), applies_from=instant_of(since, "--from"))
         history = engine.terms_in(opened)
     write(None, "[" + ", ".join(json.dumps(version_document(v), ensure_ascii=False) for v in history.versions) + "]\n")
 
@@ -284,7 +284,7 @@ def export(
     """Write all entries into a file; imported into an empty ledger, they have the same digest."""
     from .. import engine
 
-    with engine.opened(_address(url)) as opened, counting("exporting") as counted:
+    with engine.open_source(_address(url)) as opened, counting("exporting") as counted:
         end = engine.export(opened, file, position=position, progress=counted)
     say(f"position {end.position:,}, digest {end.digest}")
 
@@ -293,7 +293,7 @@ def backup(url: LedgerUrl, file: Annotated[str, typer.Argument(help="A file that
     """Copy an embedded ledger as it is at one moment, while others go on writing to it."""
     from .. import engine
 
-    with engine.opened(_address(url)) as opened:
+    with engine.open_source(_address(url)) as opened:
         end = engine.backup(opened, file)
     say(f"position {end.position:,}, digest {end.digest}")
 

@@ -15,8 +15,8 @@ import typer
 
 if TYPE_CHECKING:
     from ..core.terms import AllTerms, TermsHistory
-    from ..engine.query import Question
-    from ..inputs.rows import HowToRead
+    from ..engine.query import Query
+    from ..inputs.rows import ReadOptions
 
 
 def target(path: Path | None) -> Path | None:
@@ -101,7 +101,7 @@ Rejections = Annotated[
 
 def terms_of(
     source: Any,
-    reading: HowToRead,
+    options: ReadOptions,
     terms: str | None,
     plan: str | None,
     anchor: str | None,
@@ -116,7 +116,7 @@ def terms_of(
     from ..ledger.ledger import Ledger
 
     change = _change(plan, anchor, timezone, months, reconnect)
-    if terms is None and isinstance(source, Ledger) and (history := terms_in(source, reading)).versions:
+    if terms is None and isinstance(source, Ledger) and (history := terms_in(source, options)).versions:
         return history.changed(change)
     return change(AllTerms() if terms is None else load_terms(terms))
 
@@ -149,7 +149,7 @@ def _change(
     return lambda given: overridden(given, settings, plan=priced)
 
 
-def question_of(
+def query_of(
     terms: AllTerms | TermsHistory,
     cycle: str | None,
     first: str | None,
@@ -158,18 +158,18 @@ def question_of(
     as_of: str | None,
     *,
     ids: bool = False,
-) -> Question:
+) -> Query:
     """Which bills are asked for; with `ids`, also what shows them."""
     from ..core.cycle import month_of
     from ..core.errors import BillingError
-    from ..engine.query import Question
+    from ..engine.query import Query
     from ..inputs.timestamps import instant
 
     if cycle is not None and (first is not None or last is not None):
         raise BillingError("usage", detail="--cycle goes without --first and --last")
     if cycle is not None:
         month_of(cycle, field="--cycle")
-    return Question(
+    return Query(
         terms=terms,
         first=first if cycle is None else cycle,
         last=last if cycle is None else cycle,
@@ -180,23 +180,23 @@ def question_of(
 
 
 @contextmanager
-def reading_of(
+def read_options(
     source: Any,
     strict: bool,
     ignore_extra: bool,
     known_at: str | None,
     digest: bool = False,
     position: int | None = None,
-) -> Iterator[HowToRead]:
+) -> Iterator[ReadOptions]:
     """How to read, with a progress bar on standard error for what takes more than a second."""
-    from ..inputs.rows import HowToRead
+    from ..inputs.rows import ReadOptions
     from ..inputs.source import size_of
     from ..inputs.timestamps import instant
 
     known = None if known_at is None else instant(known_at, field="--known-at")
-    reading = HowToRead(strict, ignore_extra, known, digest, position=position)
+    options = ReadOptions(strict, ignore_extra, known, digest, position=position)
     if not sys.stderr.isatty() or not isinstance(source, str):
-        yield reading
+        yield options
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -219,7 +219,7 @@ def reading_of(
             task = bar.add_task("", total=size_of(source), completed=read)
 
     try:
-        yield replace(reading, progress=progress)
+        yield replace(options, progress=progress)
     finally:
         if task is not None:
             bar.stop()

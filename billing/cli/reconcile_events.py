@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .options import Format, question_of, reading_of, terms_of
+from .options import Format, query_of, read_options, terms_of
 from .output import FOUND, counting, keep, print_tables, say, say_some, write
 
 if TYPE_CHECKING:
@@ -36,27 +36,27 @@ def reconcile_events(
     """
     from .. import engine
     from ..config.terms import span
-    from ..inputs.encoder import Coder
+    from ..inputs.encoder import Encoder
     from ..ledger.ledger import Ledger
     from ..outputs.tables import event_diff
     from ..outputs.tables.text import to_csv
     from ..reconciliation import events
 
     apart = span(tolerance, field="--tolerance")
-    coder = Coder()
-    with engine.opened(source) as ours, engine.opened(foreign) as theirs:
+    encoder = Encoder()
+    with engine.open_source(source) as ours, engine.open_source(foreign) as theirs:
         sides = []
         for side, other in ((ours, theirs), (theirs, ours)):
             elsewhere = isinstance(other, Ledger) and not isinstance(side, Ledger)
-            with reading_of(side, *read_as, known[0], position=None if elsewhere else known[1]) as reading:
-                sides.append((events.told(side, reading, coder), reading))
+            with read_options(side, *read_as, known[0], position=None if elsewhere else known[1]) as options:
+                sides.append((events.told(side, options, encoder), options))
         # A ledger has its own terms, whichever of the two it is.
         whose = 1 if isinstance(theirs, Ledger) and not isinstance(ours, Ledger) else 0
         terms = terms_of((ours, theirs)[whose], sides[whose][1], *agreed)
         named = [str(side.name if isinstance(side, Ledger) else side) for side in (ours, theirs)]
-    question = question_of(terms, *asked)
+    query = query_of(terms, *asked)
     with counting("weighing", "differences") as counted:
-        found = events.held(sides[0][0], sides[1][0], coder, question, tolerance=apart, progress=counted)
+        found = events.held(sides[0][0], sides[1][0], encoder, query, tolerance=apart, progress=counted)
     if format is Format.json:
         told = event_diff.document(found, *named, everything=everything)
         write(output, json.dumps(told, ensure_ascii=False) + "\n")

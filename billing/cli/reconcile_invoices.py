@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .options import Format, question_of, reading_of, terms_of
+from .options import Format, query_of, read_options, terms_of
 from .output import FOUND, counting, finish, print_tables, say, write
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def reconcile_invoices(
     strict, ignore_extra = read_as
     known_at, position = known
     with (
-        engine.opened(source) as opened,
-        reading_of(opened, strict, ignore_extra, known_at, position=position) as reading,
+        engine.open_source(source) as opened,
+        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
         counting("trying", "readings") as tried,
     ):
-        question = question_of(terms_of(opened, reading, *agreed), *asked, None)
-        found, answered = invoices.reconcile(
-            opened, theirs.claims, question, reading, earlier=plans, tolerance=tolerance, drafts=drafts,
+        query = query_of(terms_of(opened, options, *agreed), *asked, None)
+        found, result = invoices.reconcile(
+            opened, theirs.claims, query, options, earlier=plans, tolerance=tolerance, drafts=drafts,
             identities=identities, progress=tried,
         )  # fmt: skip
     if accept is not None and accepted is not None:
@@ -79,7 +79,7 @@ def reconcile_invoices(
     say(f"{foreign}: {theirs.received:,} rows = {theirs.used:,} used + {len(theirs.rejections):,} rejected"
         + (f"; {found.left_out:,} invoices are beyond what was asked for" if found.left_out else ""))  # fmt: skip
     left = any(key_of(m) not in settled for m, _ in found.differing)
-    finish(answered.found, rejections, status=FOUND if left or theirs.rejections else 0)
+    finish(result.found, rejections, status=FOUND if left or theirs.rejections else 0)
 
 
 def _amount(text: str) -> Decimal:

@@ -27,8 +27,8 @@ from .options import (
     Rejections,
     TermsFile,
     Timezone,
-    question_of,
-    reading_of,
+    query_of,
+    read_options,
     terms_of,
 )
 from .output import FOUND, counting, finish, say, write
@@ -85,22 +85,22 @@ def verify(
         _against(against, ledgers, seed, types, conflicts, keep, format)
         return
     with (
-        engine.opened(source) as opened,
-        reading_of(opened, False, ignore_extra, known_at, position=position) as reading,
+        engine.open_source(source) as opened,
+        read_options(opened, False, ignore_extra, known_at, position=position) as options,
     ):
-        given = terms_of(opened, reading, terms, plan, anchor, timezone, months, reconnect)
-        question = question_of(given, cycle, first, last, account, as_of)
+        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
+        query = query_of(given, cycle, first, last, account, as_of)
         if invoice is None:
             from ..verify.audit.audit import audit
 
             with counting("verifying") as counted:
-                found = audit(opened, question, reading, everything=everything, progress=counted)
+                found = audit(opened, query, options, everything=everything, progress=counted)
         else:
-            found = _invoices(opened, invoice, question, reading)
+            found = _invoices(opened, invoice, query, options)
     _tell(found, keep, format, rejections)
 
 
-def _invoices(source: Any, file: Path, question: Any, reading: Any) -> Audit:
+def _invoices(source: Any, file: Path, query: Any, options: Any) -> Audit:
     from ..core.errors import BillingError
     from ..verify.audit.audit import UNREADABLE, audit_invoices, unreadable
 
@@ -113,7 +113,7 @@ def _invoices(source: Any, file: Path, question: Any, reading: Any) -> Audit:
     except (ValueError, RecursionError) as error:
         raise BillingError("invoice_unreadable", str(file), detail=str(error).rstrip(".")) from None
     try:
-        return audit_invoices(source, said if isinstance(said, list) else [said], question, reading)
+        return audit_invoices(source, said if isinstance(said, list) else [said], query, options)
     except BillingError:
         raise
     except UNREADABLE as error:

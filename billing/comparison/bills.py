@@ -17,7 +17,7 @@ from ..core.cycle import Cycle
 from ..core.invoice import Invoice
 from ..core.money import Money, by_currency
 from ..core.terms import Terms
-from ..core.totals import Nearby, Totals
+from ..core.totals import PriceSteps, Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class Bill:
 
     drafted: Invoice
     terms: Terms
-    near: Nearby
+    near: PriceSteps
 
 
 @dataclass(frozen=True, slots=True)
-class Under:
+class BilledUnder:
     """All bills under the terms of that name, by account and cycle."""
 
     name: str
@@ -131,7 +131,7 @@ class Comparison:
         return [row for row in self.accounts if not row.differences]
 
 
-def under(name: str, drafts: Iterable[Invoice], terms_of: Callable[[Invoice], Terms]) -> Under:
+def under(name: str, drafts: Iterable[Invoice], terms_of: Callable[[Invoice], Terms]) -> BilledUnder:
     """Drafts under some terms, with what is near each of them."""
     totals: dict[tuple[int, Decimal], Totals] = {}
 
@@ -145,10 +145,10 @@ def under(name: str, drafts: Iterable[Invoice], terms_of: Callable[[Invoice], Te
         priced = totals[key]
         return Bill(drafted, terms, priced.near(drafted.peak))
 
-    return Under(name, tuple(map(bill, drafts)))
+    return BilledUnder(name, tuple(map(bill, drafts)))
 
 
-def compare(now: Under, other: Under, same_cycles: Callable[[str], bool]) -> Comparison:
+def compare(now: BilledUnder, other: BilledUnder, same_cycles: Callable[[str], bool]) -> Comparison:
     """What bills come to under other terms, in place of those of now.
 
     `same_cycles` says whether an account has the same cycles under both.

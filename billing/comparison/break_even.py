@@ -27,7 +27,7 @@ LOOKED_AT: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class PlanRange:
     """The quantities `first` to `last`, and the plans that are the cheapest for each of them.
 
     `totals` are what all plans come to at `first`, in their order; none for a plan without a price
@@ -41,7 +41,7 @@ class Stretch:
     totals: tuple[Money | None, ...]
     in_turn: bool = False
     every: int | None = None
-    turns: tuple[Stretch, ...] = ()
+    turns: tuple[PlanRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class BreakEven:
 
     plans: tuple[str, ...]
     currency: str
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[PlanRange, ...]
     meetings: tuple[Meeting, ...]
 
 
@@ -145,7 +145,7 @@ def _line(plan: Plan, start: int, end: int) -> _Line:
     return _Line(base, slope, slope * (size - 1), half, package, size * steps)
 
 
-def _stretches(plans: Mapping[str, Plan], lines: Mapping[str, _Line], start: int, end: int) -> Iterator[Stretch]:
+def _stretches(plans: Mapping[str, Plan], lines: Mapping[str, _Line], start: int, end: int) -> Iterator[PlanRange]:
     """Who is the cheapest between two cuts."""
     cuts = {start, end + 1}
     for a, b in combinations(lines.values(), 2):
@@ -178,7 +178,7 @@ def _not_dearer(lines: Mapping[str, _Line], at: int) -> dict[str, _Line]:
     }
 
 
-def _between(plans: Mapping[str, Plan], lines: Mapping[str, _Line], first: int, last: int) -> Iterator[Stretch]:
+def _between(plans: Mapping[str, Plan], lines: Mapping[str, _Line], first: int, last: int) -> Iterator[PlanRange]:
     """Who is the cheapest, of plans of which none is certainly dearer than another."""
     if len(set(lines.values())) <= 1:
         yield _stretch(plans, tuple(lines), first, last)
@@ -198,7 +198,7 @@ def _between(plans: Mapping[str, Plan], lines: Mapping[str, _Line], first: int, 
     yield replace(_stretch(plans, cheapest, first, last), in_turn=True, every=every, turns=turns)
 
 
-def _one_by_one(plans: Mapping[str, Plan], names: tuple[str, ...], first: int, last: int) -> Iterator[Stretch]:
+def _one_by_one(plans: Mapping[str, Plan], names: tuple[str, ...], first: int, last: int) -> Iterator[PlanRange]:
     since, before = first, None
     for quantity in range(first, last + 1):
         totals = {name: plans[name].price(quantity).total.amount for name in names}
@@ -212,8 +212,8 @@ def _one_by_one(plans: Mapping[str, Plan], names: tuple[str, ...], first: int, l
     yield _stretch(plans, before, since, last)
 
 
-def _stretch(plans: Mapping[str, Plan], cheapest: tuple[str, ...], first: int, last: int) -> Stretch:
-    return Stretch(first, last, cheapest, tuple(_total(plan, first) for plan in plans.values()))
+def _stretch(plans: Mapping[str, Plan], cheapest: tuple[str, ...], first: int, last: int) -> PlanRange:
+    return PlanRange(first, last, cheapest, tuple(_total(plan, first) for plan in plans.values()))
 
 
 def _total(plan: Plan, quantity: int) -> Money | None:
@@ -223,9 +223,9 @@ def _total(plan: Plan, quantity: int) -> Money | None:
         return None
 
 
-def _joined(stretches: Sequence[Stretch] | Iterator[Stretch]) -> list[Stretch]:
+def _joined(stretches: Sequence[PlanRange] | Iterator[PlanRange]) -> list[PlanRange]:
     """The same, with neighbours in one that have the same plans for the cheapest."""
-    joined: list[Stretch] = []
+    joined: list[PlanRange] = []
     for stretch in stretches:
         before = joined[-1] if joined else None
         if before and before.cheapest == stretch.cheapest and not before.in_turn and not stretch.in_turn:

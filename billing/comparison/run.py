@@ -11,56 +11,56 @@ from ..config.overrides import Change
 from ..core.cycle import CycleRule
 from ..core.terms import AllTerms, TermsHistory
 from ..engine.pipeline import Activity
-from ..engine.query import Question
-from ..inputs.rows import HowToRead
-from .bills import Comparison, Under, compare, under
+from ..engine.query import Query
+from ..inputs.rows import ReadOptions
+from .bills import BilledUnder, Comparison, compare, under
 
 
 @dataclass(frozen=True, slots=True)
-class Comparing:
+class ComparisonResult:
     """What was billed under the terms of now, under each of the others, and how they compare.
 
     `under` begins with the terms of now; `comparisons` hold each of the others against them.
     """
 
-    under: tuple[Under, ...]
+    under: tuple[BilledUnder, ...]
     comparisons: tuple[Comparison, ...]
     found: Activity
 
     @property
-    def now(self) -> Under:
+    def now(self) -> BilledUnder:
         """What is billed under the terms of now."""
         return self.under[0]
 
 
 def compare_terms(
-    source: Any, question: Question, others: Sequence[Change], reading: HowToRead | None = None
-) -> Comparing:
+    source: Any, query: Query, others: Sequence[Change], options: ReadOptions | None = None
+) -> ComparisonResult:
     """Hold each of the other terms against those of the question. Raises `BadTerms`, `NotPriced`.
 
     The terms of a question may be those of a ledger, in versions: then each is changed.
     """
-    asked = [("now", question)]
-    asked += [(other.name, replace(question, terms=_changed(question.terms, other.apply))) for other in others]
+    asked = [("now", query)]
+    asked += [(other.name, replace(query, terms=_changed(query.terms, other.apply))) for other in others]
     details = any(each.details for _, each in asked)
     asked = [(name, replace(each, calls=details)) for name, each in asked]
-    events = engine.read_for(source, [each for _, each in asked], reading)
-    answers: list[engine.Answer] = []
+    events = engine.read_for(source, [each for _, each in asked], options)
+    answers: list[engine.Result] = []
     for _, each in asked:
-        answers.append(engine.answer(events, each, known=[part for answered in answers for part in answered.parts]))
+        answers.append(engine.answer(events, each, known=[part for result in answers for part in result.parts]))
     names = [name for name, _ in asked]
     bills = [under(name, a.drafts(), a.terms_of) for name, a in zip(names, answers, strict=True)]
-    rules = [_rules(answered) for answered in answers]
+    rules = [_rules(result) for result in answers]
 
     def compared(k: int) -> Comparison:
         return compare(bills[0], bills[k], lambda account: rules[0](account) == rules[k](account))
 
-    return Comparing(tuple(bills), tuple(map(compared, range(1, len(bills)))), answers[0].found)
+    return ComparisonResult(tuple(bills), tuple(map(compared, range(1, len(bills)))), answers[0].found)
 
 
-def _rules(answered: engine.Answer) -> Callable[[str], CycleRule]:
+def _rules(result: engine.Result) -> Callable[[str], CycleRule]:
     """The cycle rule of each account, which is that of the newest terms."""
-    terms = answered.parts[-1].question.all_terms
+    terms = result.parts[-1].query.all_terms
     return lambda account: terms.of(account).cycles
 
 

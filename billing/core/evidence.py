@@ -39,7 +39,7 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class Passerby:
+class ActiveOffPeak:
     """An identity that was active in the cycle but not at its peak, so that it was not billed."""
 
     identity_id: str
@@ -61,7 +61,7 @@ class Evidence:
     peak_at: int | None
     policy: ActivityPolicy
     witnesses: tuple[Witness, ...]
-    came_and_went: tuple[Passerby, ...]
+    active_off_peak: tuple[ActiveOffPeak, ...]
     counts: tuple[tuple[int, int], ...]
 
     def __post_init__(self) -> None:
@@ -103,12 +103,12 @@ def evidence(
         peak_at=peak_at,
         policy=policy,
         witnesses=tuple(sorted(_witnesses(events, at_peak, identities, event_ids, peak_at, policy), key=_by_name)),
-        came_and_went=tuple(sorted(_came_and_went(within, at_peak, identities), key=_by_name)),
+        active_off_peak=tuple(sorted(_active_off_peak(within, at_peak, identities), key=_by_name)),
         counts=tuple(_counts(within, start, end)),
     )
 
 
-def _by_name(found: Witness | Passerby) -> tuple[str, int]:
+def _by_name(found: Witness | ActiveOffPeak) -> tuple[str, int]:
     return found.identity_id, found.active_since
 
 
@@ -179,10 +179,10 @@ def _cuts(events: Columns, identities: int, instant: int, policy: ActivityPolicy
     return _Cuts(since, until)
 
 
-def _came_and_went(within: Intervals, at_peak: Intervals, identities: pa.Array) -> list[Passerby]:
+def _active_off_peak(within: Intervals, at_peak: Intervals, identities: pa.Array) -> list[ActiveOffPeak]:
     others = within.at(~np.isin(within.identities, at_peak.identities))
     return [
-        Passerby(identities[int(i)].as_py(), int(start), int(end))
+        ActiveOffPeak(identities[int(i)].as_py(), int(start), int(end))
         for i, start, end in zip(others.identities, others.starts, others.ends, strict=True)
     ]
 

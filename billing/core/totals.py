@@ -16,7 +16,7 @@ from .plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class PricePoint:
     """What a quantity comes to."""
 
     quantity: int
@@ -24,17 +24,17 @@ class At:
 
 
 @dataclass(frozen=True, slots=True)
-class Nearby:
+class PriceSteps:
     """What is owed for a quantity, and near it.
 
     `lower` and `higher` are the nearest quantities with another total, `cheaper` the nearest higher
     one with a smaller total; none where there is none.
     """
 
-    at: At
-    lower: At | None
-    higher: At | None
-    cheaper: At | None
+    at: PricePoint
+    lower: PricePoint | None
+    higher: PricePoint | None
+    cheaper: PricePoint | None
 
     @property
     def change(self) -> int | None:
@@ -54,7 +54,7 @@ class Totals:
         self._besides = Money(besides, plan.currency)
         self._discount = discount
         self._spans = plan.spans()
-        self._known: dict[int, Nearby] = {}
+        self._known: dict[int, PriceSteps] = {}
 
     def of(self, quantity: int) -> Money:
         """What a quantity comes to. Raises `NotPriced`."""
@@ -62,19 +62,19 @@ class Totals:
         owed = usage + taken_off_by(self._discount, usage) if self._discount else usage
         return owed + self._besides if self._besides.amount else owed
 
-    def near(self, quantity: int) -> Nearby:
+    def near(self, quantity: int) -> PriceSteps:
         """What is owed for a quantity, and where that changes. Raises `NotPriced`."""
         if quantity not in self._known:
-            here = At(quantity, self.of(quantity))
-            self._known[quantity] = Nearby(here, self._lower(here), self._higher(here), self._cheaper(here))
+            here = PricePoint(quantity, self.of(quantity))
+            self._known[quantity] = PriceSteps(here, self._lower(here), self._higher(here), self._cheaper(here))
         return self._known[quantity]
 
-    def least(self, quantity: int) -> At:
+    def least(self, quantity: int) -> PricePoint:
         """The smallest total of a quantity and all above it; the first of them that has it. Raises `NotPriced`."""
-        here = At(quantity, self.of(quantity))
+        here = PricePoint(quantity, self.of(quantity))
         return min([here, *(self._at(first) for first, _ in self._after(quantity))], key=lambda at: at.total.amount)
 
-    def _higher(self, here: At) -> At | None:
+    def _higher(self, here: PricePoint) -> PricePoint | None:
         for first, last in self._after(here.quantity):
             if self._amount(first) != here.total.amount:
                 return self._at(first)
@@ -82,7 +82,7 @@ class Totals:
                 return self._at(self._first(first, last, lambda amount: amount > here.total.amount))
         return None
 
-    def _lower(self, here: At) -> At | None:
+    def _lower(self, here: PricePoint) -> PricePoint | None:
         for first, last in reversed(self._spans):
             last = min(last, here.quantity - 1)
             if last < first:
@@ -93,7 +93,7 @@ class Totals:
                 return self._at(self._first(first, last, lambda amount: amount >= here.total.amount) - 1)
         return None
 
-    def _cheaper(self, here: At) -> At | None:
+    def _cheaper(self, here: PricePoint) -> PricePoint | None:
         starts = (first for first, _ in self._after(here.quantity))
         return next((self._at(first) for first in starts if self._amount(first) < here.total.amount), None)
 
@@ -107,5 +107,5 @@ class Totals:
     def _amount(self, quantity: int) -> Decimal:
         return self.of(quantity).amount
 
-    def _at(self, quantity: int) -> At:
-        return At(quantity, self.of(quantity))
+    def _at(self, quantity: int) -> PricePoint:
+        return PricePoint(quantity, self.of(quantity))

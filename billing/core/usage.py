@@ -126,7 +126,7 @@ def used(calls: Calls, cycles: Sequence[tuple[int, Sequence[int]]], catalogue: C
     return sorted(found.values(), key=lambda u: (u.place, u.action is None, u.action or "", u.standard))
 
 
-def metered(
+def meter(
     calls: Calls, bounds: Mapping[int, Sequence[int]], catalogues: Mapping[int, Catalogue]
 ) -> Iterator[tuple[int, int, Usage]]:
     """What was used in some cycles: the code of the owner, the start of the cycle, and the usage.

@@ -5,8 +5,8 @@ Every interface calls these verbs, and adds only parsing and printing.
 
 from .load import APPEND_ROWS, Arrivals, append, arrivals, backup, export
 from .result import (
-    Answer,
     Part,
+    Result,
     account_of,
     activity,
     answer,
@@ -14,7 +14,7 @@ from .result import (
     explain,
     explain_cycle,
     idle,
-    opened,
+    open_source,
     position_of,
     read,
     read_for,
@@ -23,9 +23,9 @@ from .result import (
 
 __all__ = [
     "APPEND_ROWS",
-    "Answer",
     "Arrivals",
     "Part",
+    "Result",
     "account_of",
     "activity",
     "answer",
@@ -37,7 +37,7 @@ __all__ = [
     "explain_cycle",
     "export",
     "idle",
-    "opened",
+    "open_source",
     "position_of",
     "read",
     "read_for",

@@ -9,14 +9,14 @@ from typing import Any
 from ..core.catalogue import Catalogue
 from ..core.terms import AllTerms, TermsHistory
 from ..core.usage import Credits, CreditsTotal
-from ..inputs.rows import HowToRead
-from .pipeline import Activity, billed
-from .query import Question
+from ..inputs.rows import ReadOptions
+from .pipeline import Activity, accounts_in_scope
+from .query import Query
 from .result import answer
 
 
 @dataclass(frozen=True, slots=True)
-class Crediting:
+class CreditsResult:
     """The credits of all accounts asked for.
 
     `rows` are by account, cycle, action and type of identity; `accounts` are their sums, of accounts
@@ -30,21 +30,21 @@ class Crediting:
 
 
 def credits(
-    source: Any, question: Question, reading: HowToRead | None = None, *, catalogue: Catalogue | None = None
-) -> Crediting:
+    source: Any, query: Query, options: ReadOptions | None = None, *, catalogue: Catalogue | None = None
+) -> CreditsResult:
     """What was called in the cycles asked for, and what it cost.
 
     A `catalogue` that is given comes before that of the terms. Raises what reading raises, `BadCycle`,
     `UnknownAccount`.
     """
-    terms = question.terms if catalogue is None else _with(question.terms, catalogue)
-    answered = answer(source, replace(question, terms=terms, calls=True), reading)
-    rows = answered.credits()
-    names = answered.found.names.accounts.to_pylist()
+    terms = query.terms if catalogue is None else _with(query.terms, catalogue)
+    result = answer(source, replace(query, terms=terms, calls=True), options)
+    rows = result.credits()
+    names = result.found.names.accounts.to_pylist()
     of = {account_id: [*own] for account_id, own in groupby(rows, key=lambda row: row.account_id)}
-    accounts = [names[code] for code in billed(answered.found, names, question)]
+    accounts = [names[code] for code in accounts_in_scope(result.found, names, query)]
     sums = [CreditsTotal.of(of.get(account_id, ()), account_id) for account_id in accounts]
-    return Crediting(tuple(rows), tuple(sums), CreditsTotal.of(rows), answered.found)
+    return CreditsResult(tuple(rows), tuple(sums), CreditsTotal.of(rows), result.found)
 
 
 def _with(terms: AllTerms | TermsHistory, catalogue: Catalogue) -> AllTerms | TermsHistory:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from ..core.errors import BadLedger, BadSource, Rejection
 from ..core.event import INSTANT_MAX, Batch, Names, Tally
 from ..inputs import source as sources
-from ..inputs.rows import HowToRead
+from ..inputs.rows import ReadOptions
 from ..ledger.entry import Head, Receipt
 from ..ledger.ledger import Ledger
 from . import event_files
@@ -39,20 +39,20 @@ class Arrivals:
     strict: bool = False
 
 
-def arrivals(source: Any, reading: HowToRead | None = None) -> Arrivals:
+def arrivals(source: Any, options: ReadOptions | None = None) -> Arrivals:
     """Read a source whole, to add its events to a ledger. Raises `BadSource`, or `Refused` where strict."""
-    reading = reading or HowToRead()
+    options = options or ReadOptions()
     if isinstance(source, Ledger):
         source = pa.Table.from_batches(map(event_files.batch_of, source.entries()), event_files.SCHEMA)
-    coder, batches = sources.read_batches(source, reading)
+    encoder, batches = sources.read_batches(source, options)
     whole = Batch.joined(batches)
     if len(whole) and "event_id" not in whole.content:
         raise BadSource("event_id_missing", whole.place_of(0)[0], field="event_id")
     if (recorded := whole.content.get("recorded_at")) is not None:
         # What does not say when it was recorded is recorded now, after all that was before.
         whole = whole.take(np.argsort(recorded.fill_null(INSTANT_MAX).to_numpy(), kind="stable"))
-    names = coder.names(np.zeros(coder.identity_count, np.bool_))
-    return Arrivals(whole, names, coder.received, tuple(coder.rejections), reading.strict)
+    names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
+    return Arrivals(whole, names, encoder.received, tuple(encoder.rejections), options.strict)
 
 
 def append(ledger: Ledger, events: Arrivals, *, now: int, progress: Callable[[int], None] | None = None) -> Receipt:

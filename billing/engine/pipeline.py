@@ -23,9 +23,9 @@ from ..core.invoice import Basis, Invoice, lines
 from ..core.kernel import SMALL
 from ..core.sweep import Peak, Spans, sweep
 from ..core.terms import Terms, TermsVersion
-from ..core.usage import Calls, Credits, metered
+from ..core.usage import Calls, Credits, meter
 from ..inputs.source import Stream
-from .query import Question, bounds_asked
+from .query import Query, requested_bounds
 
 #: How many slices the curve of a cycle has.
 CURVE_SLICES: Final = 24
@@ -50,9 +50,9 @@ class Activity:
     calls: Calls | None = None
 
 
-def run(found: Events | Stream, parts: Iterable[Columns], question: Question) -> Activity:
+def run(found: Events | Stream, parts: Iterable[Columns], query: Query) -> Activity:
     """The state machine run over the columns of a source, part by part, in order of time."""
-    walks = _Walks(question)
+    walks = _Walks(query)
     for columns in parts:
         walks.feed(columns, found.names)
     names = found.names
@@ -67,30 +67,30 @@ def run(found: Events | Stream, parts: Iterable[Columns], question: Question) ->
         rejections=found.rejections,
         digest=found.digest if isinstance(found, Events) else None,
         position=found.position if isinstance(found, Events) else None,
-        calls=_calls(found, question),
+        calls=_calls(found, query),
     )
 
 
-def _calls(found: Events | Stream, question: Question) -> Calls | None:
+def _calls(found: Events | Stream, query: Query) -> Calls | None:
     if not isinstance(found, Events) or found.details is None:
-        assert not question.details, "what calls did was read, since it matters"
+        assert not query.details, "what calls did was read, since it matters"
         return None
-    return Calls.of(found, as_of=question.as_of) if question.details else None
+    return Calls.of(found, as_of=query.as_of) if query.details else None
 
 
 class _Walks:
     """A walk for each policy that some account has; almost always one."""
 
-    def __init__(self, question: Question) -> None:
-        self._question = question
+    def __init__(self, query: Query) -> None:
+        self._query = query
         self._walks: list[tuple[ActivityPolicy, Walk]] = []
         self._walk_of = np.empty(0, np.int64)  # per account
         self._waiting: list[Columns] = []
 
     def feed(self, columns: Columns, names: Names) -> None:
         """Take the next events; `names` are those known by now."""
-        if self._question.as_of is not None:
-            columns = columns.where(columns.instants < self._question.as_of)
+        if self._query.as_of is not None:
+            columns = columns.where(columns.instants < self._query.as_of)
         self._waiting.append(columns)
         # Few steps of many events cost less than many steps of few.
         if sum(map(len, self._waiting)) >= SMALL:
@@ -115,7 +115,7 @@ class _Walks:
             walk.feed(columns.where(walk_of_event == k), len(names.account_of))
 
     def _index(self, account: str) -> int:
-        policy = self._question.policy_of(account)
+        policy = self._query.policy_of(account)
         for k, (known, _) in enumerate(self._walks):
             if known == policy:
                 return k
@@ -123,25 +123,25 @@ class _Walks:
         return len(self._walks) - 1
 
 
-def peaks(found: Activity, question: Question, *, curves: bool = False) -> list[Peak]:
+def peaks(found: Activity, query: Query, *, curves: bool = False) -> list[Peak]:
     """The peak of every account and cycle asked for, by account and cycle.
 
     Without `first` and `last`, the cycles of an account are those from its first active one to its
     last; where it pays for credits, also those before and after in which it called an action. Raises
     `UnknownAccount`.
     """
-    rows = list(_peaks(found, question))
+    rows = list(_peaks(found, query))
     return _with_curves(found, rows) if curves else rows
 
 
-def _peaks(found: Activity, question: Question) -> Iterator[Peak]:
+def _peaks(found: Activity, query: Query) -> Iterator[Peak]:
     names = found.names.accounts.to_pylist()
-    codes = billed(found, names, question)
-    asked = _Asked(found, question)
-    return swept(found, names, codes, [asked.of(names[code], code) for code in codes])
+    codes = accounts_in_scope(found, names, query)
+    asked = _RequestedCycles(found, query)
+    return sweep_cycles(found, names, codes, [asked.of(names[code], code) for code in codes])
 
 
-def swept(
+def sweep_cycles(
     found: Activity, names: list[str], codes: list[int], spans: list[tuple[list[int], list[Cycle]]]
 ) -> Iterator[Peak]:
     """The peaks of the cycles of each account, given their bounds and one bound before the first."""
@@ -185,18 +185,18 @@ def _with_curves(found: Activity, rows: list[Peak]) -> list[Peak]:
     return curved
 
 
-def draft(found: Activity, question: Question, version: TermsVersion | None = None) -> Iterator[Invoice]:
+def draft(found: Activity, query: Query, version: TermsVersion | None = None) -> Iterator[Invoice]:
     """The invoices for what was asked for, as drafts. Raises `BadTerms`, `NotPriced`."""
-    return priced(_peaks(found, question), found, question, version)
+    return price_cycles(_peaks(found, query), found, query, version)
 
 
-def priced(
-    rows: Iterable[Peak], found: Activity, question: Question, version: TermsVersion | None
+def price_cycles(
+    rows: Iterable[Peak], found: Activity, query: Query, version: TermsVersion | None
 ) -> Iterator[Invoice]:
     """Peaks, priced by the terms of their accounts. Raises `BadTerms` for an account without a plan."""
-    if question.all_terms.prices_credits:
+    if query.all_terms.prices_credits:
         rows = list(rows)
-    credits = Meter(found, question, rows) if question.all_terms.prices_credits else None
+    credits = Meter(found, query, rows) if query.all_terms.prices_credits else None
     known: dict[tuple[int, int, Decimal | None], tuple[Any, Any]] = {}
     accepted = dict(zip(found.names.accounts.to_pylist(), found.accepted.tolist(), strict=True))
     tzdata = zone_rules_version()
@@ -204,7 +204,7 @@ def priced(
     for row in rows:
         if row.account_id != account_id:
             account_id = row.account_id
-            terms, policy = question.all_terms.of(account_id), question.policy_of(account_id)
+            terms, policy = query.all_terms.of(account_id), query.policy_of(account_id)
             number = None if version is None else version.number
             basis = Basis(accepted[account_id], found.position, found.digest, tzdata, number)
         if terms.plan is None:
@@ -230,18 +230,18 @@ def priced(
 class Meter:
     """The credits used in the cycles of accounts that pay for them, all counted at once."""
 
-    def __init__(self, found: Activity, question: Question, rows: Iterable[Peak]) -> None:
+    def __init__(self, found: Activity, query: Query, rows: Iterable[Peak]) -> None:
         code_of = {name: code for code, name in enumerate(found.names.accounts.to_pylist())}
         cycles: dict[str, list[Peak]] = {}
         for row in rows:
-            if question.all_terms.of(row.account_id).prices_credits:
+            if query.all_terms.of(row.account_id).prices_credits:
                 cycles.setdefault(row.account_id, []).append(row)
         bounds = {code_of[name]: [own[0].start, *(row.end for row in own)] for name, own in cycles.items()}
-        rules = {code_of[name]: in_force(question.all_terms.of(name)) for name in cycles}
+        rules = {code_of[name]: in_force(query.all_terms.of(name)) for name in cycles}
         self._used = {(name, row.start): Decimal(0) for name, own in cycles.items() for row in own}
         name_of = {code_of[name]: name for name in cycles}
         assert found.calls is not None, "what calls did was read, since it matters"
-        for code, start, usage in metered(found.calls, bounds, rules):
+        for code, start, usage in meter(found.calls, bounds, rules):
             key = name_of[code], start
             self._used[key] = WIDE.add(self._used[key], usage.credits)
 
@@ -250,38 +250,38 @@ class Meter:
         return self._used.get((row.account_id, row.start))
 
 
-def credits(found: Activity, question: Question) -> Iterator[Credits]:
+def credits(found: Activity, query: Query) -> Iterator[Credits]:
     """The calls of every account and cycle asked for, by account, cycle, action and type of identity.
 
     Without `first` and `last`, all cycles in which an action was called. Raises `UnknownAccount`.
     """
     names = found.names.accounts.to_pylist()
-    asked = _Asked(found, question, calls=True)
-    spans = {code: asked.of(names[code], code) for code in billed(found, names, question)}
+    asked = _RequestedCycles(found, query, calls=True)
+    spans = {code: asked.of(names[code], code) for code in accounts_in_scope(found, names, query)}
     # The first bound is that of the cycle before those asked for.
     bounds = {code: bounds[1:] for code, (bounds, _) in spans.items() if bounds}
     cycle_of = {(code, micros(cycle.start)): cycle for code, (_, cycles) in spans.items() for cycle in cycles}
-    catalogues = {code: in_force(question.all_terms.of(names[code])) for code in bounds}
+    catalogues = {code: in_force(query.all_terms.of(names[code])) for code in bounds}
     assert found.calls is not None, "what calls did was read, since it is asked for"
-    usage = metered(found.calls, bounds, catalogues)
+    usage = meter(found.calls, bounds, catalogues)
     rows = [Credits.of(names[code], cycle_of[code, start], each) for code, start, each in usage]
     yield from sorted(rows, key=lambda row: (row.account_id, row.cycle))
 
 
-def billed(found: Activity, names: list[str], question: Question) -> list[int]:
+def accounts_in_scope(found: Activity, names: list[str], query: Query) -> list[int]:
     """The codes of the accounts asked for, in order of their names."""
     present = {name: code for code, name in enumerate(names) if found.accepted[code]}
-    for name in question.accounts:
+    for name in query.accounts:
         if name not in present:
             raise UnknownAccount("account_unknown", got=name, hint=hint(name, list(present)))
-    return [present[name] for name in sorted(question.accounts or present)]
+    return [present[name] for name in sorted(query.accounts or present)]
 
 
-class _Asked:
+class _RequestedCycles:
     """Which cycles of an account are asked for; with `calls`, those in which it called an action, active or not."""
 
-    def __init__(self, found: Activity, question: Question, *, calls: bool = False) -> None:
-        self._question = question
+    def __init__(self, found: Activity, query: Query, *, calls: bool = False) -> None:
+        self._query = query
         self._calendars: dict[CycleRule, Calendar] = {}
         count = len(found.accepted)
         self._since = np.full(count, np.iinfo(np.int64).max)
@@ -291,17 +291,17 @@ class _Asked:
             np.maximum.at(self._until, found.accounts, found.intervals.ends)
         if found.calls is not None:
             names = found.names.accounts.to_pylist()
-            paying = np.array([calls or question.all_terms.of(name).prices_credits for name in names], np.bool_)
+            paying = np.array([calls or query.all_terms.of(name).prices_credits for name in names], np.bool_)
             first, last = found.calls.spans(count)
             self._since[paying] = np.minimum(self._since, first)[paying]
             self._until[paying] = np.maximum(self._until, last + (last >= first))[paying]
 
     def of(self, account_id: str, code: int) -> tuple[list[int], list[Cycle]]:
         """The cycles of an account, and their bounds from the start of the cycle before the first."""
-        rule = self._question.all_terms.of(account_id).cycles
+        rule = self._query.all_terms.of(account_id).cycles
         calendar = self._calendars.setdefault(rule, Calendar(rule))
-        q = self._question
-        first, last = bounds_asked(q, rule)
+        q = self._query
+        first, last = requested_bounds(q, rule)
         if first is None or last is None:
             if self._until[code] < self._since[code]:
                 return [], []  # never active: no cycles of its own

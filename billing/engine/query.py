@@ -12,7 +12,7 @@ from ..core.terms import AllTerms, TermsHistory
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Query:
     """Which bills are asked for, and under which terms.
 
     `first` and `last` are months (`2026-01`), `accounts` limits to these, `as_of` (microseconds)
@@ -55,22 +55,22 @@ class Question:
         return self.terms
 
 
-class Wanted:
+class RequiredSpans:
     """Which instants of an account can matter to the cycles asked for: those from a window before the first."""
 
-    def __init__(self, question: Question) -> None:
-        self._question = question
+    def __init__(self, query: Query) -> None:
+        self._query = query
         self._spans: dict[tuple[CycleRule, ActivityPolicy], tuple[int, int]] = {}
 
     def __call__(self, account_id: str) -> tuple[int, int] | None:
         """Those of one account, `[start, end)` in microseconds; none if it is not asked for."""
-        q = self._question
+        q = self._query
         if q.accounts and account_id not in q.accounts:
             return None
         key = q.all_terms.of(account_id).cycles, q.policy_of(account_id)
         if key not in self._spans:
             rule, policy = key
-            first, last = bounds_asked(q, rule)
+            first, last = requested_bounds(q, rule)
             # What shows who was active since when goes back further than the count.
             if first is None or last is None or q.ids:
                 return INSTANT_MIN, INSTANT_MAX
@@ -79,10 +79,10 @@ class Wanted:
         return self._spans[key]
 
 
-def bounds_asked(question: Question, rule: CycleRule) -> tuple[int | None, int | None]:
+def requested_bounds(query: Query, rule: CycleRule) -> tuple[int | None, int | None]:
     """The numbers of the first and the last cycle that are asked for, as far as the question says."""
-    if question.open_at is not None:
-        last = rule.index_at(question.open_at)
-        return last - question.before, last
-    first = None if question.first is None else rule.index_from(question.first)
-    return first, None if question.last is None else rule.index_until(question.last)
+    if query.open_at is not None:
+        last = rule.index_at(query.open_at)
+        return last - query.before, last
+    first = None if query.first is None else rule.index_from(query.first)
+    return first, None if query.last is None else rule.index_until(query.last)

@@ -26,11 +26,11 @@ from ..core.sweep import Peak
 from ..core.terms import AllTerms, Terms, TermsHistory, TermsVersion
 from ..core.usage import Credits
 from ..inputs import source as sources
-from ..inputs.rows import HowToRead
+from ..inputs.rows import ReadOptions
 from ..ledger.address import is_address, open_ledger
 from ..ledger.ledger import Ledger
-from .pipeline import Activity, Meter, billed, credits, draft, peaks, priced, run, swept
-from .query import Question, Wanted
+from .pipeline import Activity, Meter, accounts_in_scope, credits, draft, peaks, price_cycles, run, sweep_cycles
+from .query import Query, RequiredSpans
 
 Bill = TypeVar("Bill", Peak, Invoice, Credits)
 
@@ -48,7 +48,7 @@ class OfCycle(Protocol):
 
 
 @contextmanager
-def opened(source: Any) -> Iterator[Any]:
+def open_source(source: Any) -> Iterator[Any]:
     """The source itself; where it is the address of a ledger, that ledger, for as long as it is needed."""
     if not is_address(source):
         yield source
@@ -60,48 +60,48 @@ def opened(source: Any) -> Iterator[Any]:
         ledger.close()
 
 
-def read(source: Any, reading: HowToRead | None = None) -> Events:
+def read(source: Any, options: ReadOptions | None = None) -> Events:
     """All events of a source, settled: repeats, conflicts and voided ones taken out."""
     if isinstance(source, Ledger):
-        reading = reading or HowToRead()
-        return source.read(position=position_of(source, reading), ids=True, details=reading.details)
-    if reading is not None and reading.position is not None:
+        options = options or ReadOptions()
+        return source.read(position=position_of(source, options), ids=True, details=options.details)
+    if options is not None and options.position is not None:
         raise BadSource("position_needs_ledger", field="position")
-    return source if isinstance(source, Events) else sources.read(source, reading)
+    return source if isinstance(source, Events) else sources.read(source, options)
 
 
-def read_for(source: Any, questions: Sequence[Question], reading: HowToRead | None = None) -> Events:
+def read_for(source: Any, queries: Sequence[Query], options: ReadOptions | None = None) -> Events:
     """The events of a source that can matter to some questions, read once for all of them."""
-    reading = reading or HowToRead()
-    details = any(question.details for question in questions)
+    options = options or ReadOptions()
+    details = any(query.details for query in queries)
     if not isinstance(source, Ledger):
-        return read(source, replace(reading, details=details))
-    wanted = [Wanted(plain) for question in questions for plain in _plain(question)]
+        return read(source, replace(options, details=details))
+    wanted = [RequiredSpans(plain) for query in queries for plain in _plain(query)]
 
     def span_of(account_id: str) -> tuple[int, int] | None:
         spans = [span for each in wanted if (span := each(account_id)) is not None]
         return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
 
-    return source.read(span_of, position=position_of(source, reading), details=details)
+    return source.read(span_of, position=position_of(source, options), details=details)
 
 
-def _plain(question: Question) -> list[Question]:
+def _plain(query: Query) -> list[Query]:
     """The question under each version of its terms."""
-    history = question.terms
+    history = query.terms
     if isinstance(history, AllTerms):
-        return [question]
+        return [query]
     versions = [history.with_cycles_of_the_newest(version) for version in history.versions]
-    return [replace(question, terms=terms) for terms in versions or [AllTerms()]]
+    return [replace(query, terms=terms) for terms in versions or [AllTerms()]]
 
 
-def position_of(ledger: Ledger, reading: HowToRead) -> int:
+def position_of(ledger: Ledger, options: ReadOptions) -> int:
     """The position of a ledger that is asked for: one that was given, that of an instant, or its end."""
-    return ledger.head(position=reading.position, known_at=reading.known_at).position
+    return ledger.head(position=options.position, known_at=options.known_at).position
 
 
-def terms_in(ledger: Ledger, reading: HowToRead | None = None) -> TermsHistory:
+def terms_in(ledger: Ledger, options: ReadOptions | None = None) -> TermsHistory:
     """The terms that a ledger holds, as they were known at the position asked for."""
-    documents = ledger.documents("terms", position=position_of(ledger, reading or HowToRead()))
+    documents = ledger.documents("terms", position=position_of(ledger, options or ReadOptions()))
     versions = []
     for document in documents:
         try:
@@ -117,13 +117,13 @@ class Part:
     """What was computed under one version of the terms, or under the only terms there are."""
 
     found: Activity
-    question: Question
+    query: Query
     events: Events | None
     version: TermsVersion | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Result:
     """What a source answers to a question.
 
     A ledger may hold several versions of the terms; each cycle is computed under the one that is in
@@ -140,19 +140,19 @@ class Answer:
 
     def peaks(self, *, curves: bool = False) -> list[Peak]:
         """The peak of every account and cycle asked for, by account and cycle."""
-        return [row for row, _ in self._rows(lambda p: peaks(p.found, p.question, curves=curves))]
+        return [row for row, _ in self._rows(lambda p: peaks(p.found, p.query, curves=curves))]
 
     def drafts(self) -> list[Invoice]:
         """The invoice of every account and cycle asked for, by account and cycle, as a draft."""
-        return [drafted for drafted, _ in self._rows(lambda p: draft(p.found, p.question, p.version))]
+        return [drafted for drafted, _ in self._rows(lambda p: draft(p.found, p.query, p.version))]
 
     def credits(self) -> list[Credits]:
         """Calls and the credits they cost, by account, cycle and action; only where the question asked for `calls`."""
-        return [row for row, _ in self._rows(lambda p: credits(p.found, p.question))]
+        return [row for row, _ in self._rows(lambda p: credits(p.found, p.query))]
 
     def evidence(self) -> list[Evidence]:
         """The evidence for every peak, as `drafts` has them; only where the question asked for `ids`."""
-        return [_evidence(part, row) for row, part in self._rows(lambda p: peaks(p.found, p.question))]
+        return [_evidence(part, row) for row, part in self._rows(lambda p: peaks(p.found, p.query))]
 
     def part_of(self, row: OfCycle) -> Part:
         """What was computed under the terms that a cycle is billed by."""
@@ -160,16 +160,16 @@ class Answer:
 
     def terms_of(self, row: OfCycle) -> Terms:
         """The terms that a cycle is billed by."""
-        return self.part_of(row).question.all_terms.of(row.account_id)
+        return self.part_of(row).query.all_terms.of(row.account_id)
 
     def credits_used(self, rows: Iterable[Peak]) -> dict[tuple[str, int], Decimal]:
         """The credits used in some cycles, by account and start; without those of accounts that do not pay for them."""
         used: dict[tuple[str, int], Decimal] = {}
         rows = list(rows)
         for part in self.parts:
-            if part.question.all_terms.prices_credits:
+            if part.query.all_terms.prices_credits:
                 own = [row for row in rows if self._in_force(part, row)]
-                meter = Meter(part.found, part.question, own)
+                meter = Meter(part.found, part.query, own)
                 used |= {(row.account_id, row.start): found for row in own if (found := meter.of(row)) is not None}
         return used
 
@@ -189,86 +189,84 @@ class Answer:
         return self.history is None or self.history.in_force(micros(row.cycle.start)) is part.version
 
 
-def answer(source: Any, question: Question, reading: HowToRead | None = None, *, known: Sequence[Part] = ()) -> Answer:
+def answer(source: Any, query: Query, options: ReadOptions | None = None, *, known: Sequence[Part] = ()) -> Result:
     """What a source answers to a question.
 
     `known` are parts of answers of the same events to the same question under other terms, whose
     activity may be the same.
     """
-    history = question.terms if isinstance(question.terms, TermsHistory) else None
+    history = query.terms if isinstance(query.terms, TermsHistory) else None
     # What one version needs to know is there for all, so that they can share what was computed.
-    question = replace(question, calls=question.details)
+    query = replace(query, calls=query.details)
     if history is None or not history.versions:
-        plain = question if history is None else replace(question, terms=AllTerms())
-        same = next((p for p in known if p.question.all_terms.same_activity(plain.all_terms)), None)
-        found, events = (same.found, same.events) if same else _activity_of(source, plain, reading)
-        return Answer((Part(found, plain, events),))
+        plain = query if history is None else replace(query, terms=AllTerms())
+        same = next((p for p in known if p.query.all_terms.same_activity(plain.all_terms)), None)
+        found, events = (same.found, same.events) if same else _activity_of(source, plain, options)
+        return Result((Part(found, plain, events),))
     parts: list[Part] = []
     for version in history.versions:
         terms = history.with_cycles_of_the_newest(version)
-        same = next((p for p in (*known, *parts) if p.question.all_terms.same_activity(terms)), None)
-        asked = replace(question, terms=terms)
-        found, events = (same.found, same.events) if same else _activity_of(source, asked, reading)
+        same = next((p for p in (*known, *parts) if p.query.all_terms.same_activity(terms)), None)
+        asked = replace(query, terms=terms)
+        found, events = (same.found, same.events) if same else _activity_of(source, asked, options)
         parts.append(Part(found, asked, events, version))
-    return Answer(tuple(parts), history)
+    return Result(tuple(parts), history)
 
 
-def activity(source: Any, question: Question, reading: HowToRead | None = None) -> Activity:
+def activity(source: Any, query: Query, options: ReadOptions | None = None) -> Activity:
     """The state machine run over a source. Raises `BadSource` for one that cannot be used."""
-    return _activity_of(source, question, reading)[0]
+    return _activity_of(source, query, options)[0]
 
 
-def _activity_of(source: Any, question: Question, reading: HowToRead | None) -> tuple[Activity, Events | None]:
-    reading = reading or HowToRead()
+def _activity_of(source: Any, query: Query, options: ReadOptions | None) -> tuple[Activity, Events | None]:
+    options = options or ReadOptions()
     if isinstance(source, Ledger):
-        position = position_of(source, reading)
-        events = source.read(Wanted(question), position=position, ids=question.ids, details=question.details)
-    elif _can_stream(source, question, reading):
-        return _streamed(source, question, reading), None
+        position = position_of(source, options)
+        events = source.read(RequiredSpans(query), position=position, ids=query.ids, details=query.details)
+    elif _can_stream(source, query, options):
+        return _streamed(source, query, options), None
     else:
-        events = read(source, replace(reading, details=question.details))
-    return run(events, [events.columns.in_order_of_time()], question), events
+        events = read(source, replace(options, details=query.details))
+    return run(events, [events.columns.in_order_of_time()], query), events
 
 
-def _can_stream(source: Any, question: Question, reading: HowToRead) -> bool:
-    kept = reading.digest or question.ids or question.details
+def _can_stream(source: Any, query: Query, options: ReadOptions) -> bool:
+    kept = options.digest or query.ids or query.details
     return not kept and not isinstance(source, Events) and sources.streams(source)
 
 
-def _streamed(source: Any, question: Question, reading: HowToRead) -> Activity:
-    if reading.position is not None:
+def _streamed(source: Any, query: Query, options: ReadOptions) -> Activity:
+    if options.position is not None:
         raise BadSource("position_needs_ledger", field="position")
-    stream = sources.Stream(source, reading)
+    stream = sources.Stream(source, options)
     if sources.may_be_in_order(source):
         try:
-            return run(stream, stream, question)
+            return run(stream, stream, query)
         except OutOfOrder:
-            stream = sources.Stream(source, reading)
-    return run(stream, [Columns.joined(list(stream)).in_order_of_time()], question)
+            stream = sources.Stream(source, options)
+    return run(stream, [Columns.joined(list(stream)).in_order_of_time()], query)
 
 
 def draft_cycle(ledger: Ledger, accounts: Sequence[str], cycle: Cycle, terms: AllTerms, position: int) -> list[Invoice]:
     """The invoices of some accounts for one cycle, wherever its bounds lie, as known at a position."""
     start, end = micros(cycle.start), micros(cycle.end)
-    question = Question(terms=terms, accounts=tuple(accounts))
+    query = Query(terms=terms, accounts=tuple(accounts))
 
     def wanted(account_id: str) -> tuple[int, int] | None:
-        asked = account_id in question.accounts
-        return (start - question.policy_of(account_id).longest_window, end) if asked else None
+        asked = account_id in query.accounts
+        return (start - query.policy_of(account_id).longest_window, end) if asked else None
 
-    events = ledger.read(wanted, position=position, details=question.details)
-    found = run(events, [events.columns.in_order_of_time()], question)
+    events = ledger.read(wanted, position=position, details=query.details)
+    found = run(events, [events.columns.in_order_of_time()], query)
     names = found.names.accounts.to_pylist()
-    codes = billed(found, names, question)
-    rows = swept(found, names, codes, [([start - 1, start, end], [cycle])] * len(codes))
-    return list(priced(rows, found, question, None))
+    codes = accounts_in_scope(found, names, query)
+    rows = sweep_cycles(found, names, codes, [([start - 1, start, end], [cycle])] * len(codes))
+    return list(price_cycles(rows, found, query, None))
 
 
-def idle(
-    answered: Answer, source: Any, question: Question, reading: HowToRead | None = None
-) -> Iterator[tuple[Peak, int]]:
+def idle(result: Result, source: Any, query: Query, options: ReadOptions | None = None) -> Iterator[tuple[Peak, int]]:
     """The peaks of 0 that came after one that was not, with that one: perhaps events no longer arrive."""
-    rows = answered.peaks()
+    rows = result.peaks()
     zeros = [row for row in rows if not row.peak]
     if not isinstance(source, Ledger):
         yield from ((row, row.before) for row in zeros if row.before)
@@ -278,50 +276,50 @@ def idle(
     unknown: dict[str, list[Peak]] = {}
     for row in zeros:
         if (row.account_id, row.start) not in before:
-            rule = answered.part_of(row).question.all_terms.of(row.account_id).cycles
+            rule = result.part_of(row).query.all_terms.of(row.account_id).cycles
             unknown.setdefault(rule.at(moment(row.start - 1)).name, []).append(row)
     for month, some in unknown.items():
         accounts = tuple(row.account_id for row in some)
-        earlier = answer(source, replace(question, first=month, last=month, accounts=accounts), reading)
+        earlier = answer(source, replace(query, first=month, last=month, accounts=accounts), options)
         before |= {(row.account_id, row.end): row.peak for row in earlier.peaks()}
     yield from ((row, before[key]) for row in zeros if before.get(key := (row.account_id, row.start)))
 
 
-def account_of(found: Activity, question: Question) -> str:
+def account_of(found: Activity, query: Query) -> str:
     """The account that is asked for, or the only one there is. Raises `BadSource`, `UnknownAccount`."""
     names = found.names.accounts.to_pylist()
     present = [name for code, name in enumerate(names) if found.accepted[code]]
     if not present:
         raise BadSource("nothing_accepted")
-    if not question.accounts and len(present) > 1:
+    if not query.accounts and len(present) > 1:
         raise UnknownAccount("account_needed", known=", ".join(sorted(present)[:5]) + (", ..." if present[5:] else ""))
-    return (question.accounts or present)[0]
+    return (query.accounts or present)[0]
 
 
-def explain(source: Any, question: Question, reading: HowToRead | None = None) -> tuple[Evidence, Answer]:
+def explain(source: Any, query: Query, options: ReadOptions | None = None) -> tuple[Evidence, Result]:
     """The evidence for the peak of one account in one cycle, and the answer that it is a part of.
 
     The account may be left out where there is only one, the cycle (`first`) for that of the highest
     peak. Raises `UnknownAccount`, and `BadCycle` where no cycle of the account starts in that month.
     """
-    answered = answer(source, replace(question, last=question.first, ids=True), reading)
-    account = account_of(answered.found, question)
-    rows = answered.peaks()
+    result = answer(source, replace(query, last=query.first, ids=True), options)
+    account = account_of(result.found, query)
+    rows = result.peaks()
     if not rows:
-        raise BadCycle("cycle_none", got=question.first, account=quoted(account))
+        raise BadCycle("cycle_none", got=query.first, account=quoted(account))
     row = max(rows, key=lambda r: r.peak)  # the first of the highest
-    return _evidence(answered.part_of(row), row), answered
+    return _evidence(result.part_of(row), row), result
 
 
 def explain_cycle(ledger: Ledger, account_id: str, cycle: Cycle, policy: ActivityPolicy, position: int) -> Evidence:
     """The evidence for one cycle of an account, wherever its bounds lie, as known at a position."""
-    question = Question(accounts=(account_id,), policy=policy, ids=True)
-    events = ledger.read(Wanted(question), position=position, ids=True)
-    found = run(events, [events.columns.in_order_of_time()], question)
+    query = Query(accounts=(account_id,), policy=policy, ids=True)
+    events = ledger.read(RequiredSpans(query), position=position, ids=True)
+    found = run(events, [events.columns.in_order_of_time()], query)
     names = found.names.accounts.to_pylist()
     start, end = micros(cycle.start), micros(cycle.end)
-    rows = swept(found, names, billed(found, names, question), [([start - 1, start, end], [cycle])])
-    return _evidence(Part(found, question, events), next(iter(rows)))
+    rows = sweep_cycles(found, names, accounts_in_scope(found, names, query), [([start - 1, start, end], [cycle])])
+    return _evidence(Part(found, query, events), next(iter(rows)))
 
 
 def _evidence(part: Part, row: Peak) -> Evidence:
@@ -329,8 +327,8 @@ def _evidence(part: Part, row: Peak) -> Evidence:
     assert events is not None, "evidence names events, so they were kept"
     own = events.names.account_of == events.names.accounts.to_pylist().index(row.account_id)
     mask = (own & ~events.names.standard)[events.columns.identities]
-    if part.question.as_of is not None:
-        mask &= events.columns.instants < part.question.as_of
+    if part.query.as_of is not None:
+        mask &= events.columns.instants < part.query.as_of
     return evidence(
         events.columns.where(mask),
         found.intervals.at(own[found.intervals.identities]),
@@ -341,5 +339,5 @@ def _evidence(part: Part, row: Peak) -> Evidence:
         span=(row.start, row.end),
         peak=row.peak,
         peak_at=row.peak_at,
-        policy=part.question.policy_of(row.account_id),
+        policy=part.query.policy_of(row.account_id),
     )

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..core.event import Int64
-from .distribution import LEVELS, Chances
+from .distribution import LEVELS, Distribution
 from .model import Forecaster
 from .replay import Replays
 
@@ -95,11 +95,11 @@ def _score(name: str, quantiles: Any, bands: Any, finals: Int64) -> Score:
     )
 
 
-def _evenly(peaks: Sequence[Chances], finals: Int64) -> float:
+def _evenly(peaks: Sequence[Distribution], finals: Int64) -> float:
     """How much of what came has a rank in the middle 80 % of the chance, counted in parts of its own chance."""
     pairs = [*zip(peaks, finals.tolist(), strict=True)]
-    low = np.array([each.masses[each.values < came].sum() for each, came in pairs])
-    width = np.array([each.masses[each.values == came].sum() for each, came in pairs])
+    low = np.array([each.probabilities[each.values < came].sum() for each, came in pairs])
+    width = np.array([each.probabilities[each.values == came].sum() for each, came in pairs])
     first, last = (1 - _MAIN) / 2, (1 + _MAIN) / 2
     within = np.minimum(low + width, last) - np.maximum(low, first)
     never = width == 0  # what was given no chance has a rank, and no part

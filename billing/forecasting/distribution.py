@@ -16,11 +16,11 @@ _SLACK: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Chances:
-    """How likely each value is: `values`, whole numbers, increase; `masses` (float64) add up to 1."""
+class Distribution:
+    """How likely each value is: `values`, whole numbers, increase; `probabilities` (float64) add up to 1."""
 
     values: NDArray[Any]
-    masses: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
 
     def quantile(self, level: float) -> int:
         """The smallest value that is exceeded with no more than the rest of the chance.
@@ -28,7 +28,7 @@ class Chances:
         >>> Chances(np.array([8, 9, 12]), np.array([0.5, 0.3, 0.2])).quantile(0.8)
         9
         """
-        place = int(np.searchsorted(np.cumsum(self.masses), level - _SLACK))
+        place = int(np.searchsorted(np.cumsum(self.probabilities), level - _SLACK))
         return int(self.values[min(place, len(self.values) - 1)])
 
     @property
@@ -38,7 +38,7 @@ class Chances:
 
     def between(self, first: int, last: int) -> float:
         """The chance of a value from `first` to `last`, both included."""
-        return float(self.masses[(self.values >= first) & (self.values <= last)].sum())
+        return float(self.probabilities[(self.values >= first) & (self.values <= last)].sum())
 
     def bands(self, levels: Sequence[float] = LEVELS) -> Iterator[tuple[int, int]]:
         """For each level, in increasing order, the shortest band that is as likely and holds the one before.
@@ -48,7 +48,7 @@ class Chances:
         >>> [*Chances(np.array([8, 9, 12]), np.array([0.6, 0.3, 0.1])).bands()]
         [(8, 8), (8, 9), (8, 12)]
         """
-        total = np.append(0.0, np.cumsum(self.masses))
+        total = np.append(0.0, np.cumsum(self.probabilities))
         low, high = len(self.values) - 1, 0
         for level in levels:
             firsts = np.arange(low + 1)
@@ -61,11 +61,11 @@ class Chances:
             high = int(lasts[low])
             yield int(self.values[low]), int(self.values[high])
 
-    def mapped(self, change: Callable[[int], int]) -> Chances:
+    def mapped(self, change: Callable[[int], int]) -> Distribution:
         """The chances of what each value is changed into; any whole numbers, however large."""
         sums: dict[int, float] = {}
-        for value, mass in zip(self.values.tolist(), self.masses.tolist(), strict=True):
+        for value, mass in zip(self.values.tolist(), self.probabilities.tolist(), strict=True):
             changed = change(value)
             sums[changed] = sums.get(changed, 0.0) + mass
         values = sorted(sums)
-        return Chances(np.array(values, object), np.array([sums[value] for value in values]))
+        return Distribution(np.array(values, object), np.array([sums[value] for value in values]))

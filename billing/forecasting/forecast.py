@@ -11,8 +11,8 @@ from ..core.errors import NotPriced
 from ..core.money import Money, minor_digits
 from ..core.plan import Plan
 from ..core.totals import Totals
-from .distribution import LEVELS, Chances
-from .model import Guess
+from .distribution import LEVELS, Distribution
+from .model import PeakForecast
 from .status import Status
 
 #: Below this a tier is not worth a word.
@@ -27,7 +27,7 @@ class Amounts:
     bands: tuple[tuple[Money, Money], ...]
 
     @classmethod
-    def of(cls, peak: Chances, totals: Totals, currency: str) -> Amounts:
+    def of(cls, peak: Distribution, totals: Totals, currency: str) -> Amounts:
         """The chances of peaks, as those of what they cost. Raises `NotPriced`."""
         digits = minor_digits(currency)
 
@@ -57,12 +57,12 @@ class Forecast:
     """
 
     status: Status
-    guess: Guess | None
+    guess: PeakForecast | None
     amounts: Amounts | None = None
     tiers: tuple[TierChance, ...] = ()
 
     @classmethod
-    def of(cls, status: Status, guess: Guess | None, plan: Plan | None, totals: Totals | None) -> Forecast:
+    def of(cls, status: Status, guess: PeakForecast | None, plan: Plan | None, totals: Totals | None) -> Forecast:
         """A guess, with what it means under a plan."""
         if guess is None or plan is None or totals is None:
             return cls(status, guess)
@@ -73,7 +73,7 @@ class Forecast:
         return cls(status, guess, amounts, tuple(_tiers(guess.peak, plan)))
 
 
-def _tiers(peak: Chances, plan: Plan) -> Iterator[TierChance]:
+def _tiers(peak: Distribution, plan: Plan) -> Iterator[TierChance]:
     for first, last in plan.spans():
         chance = peak.between(first, last)
         if chance >= _NEGLIGIBLE:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.event import Int64
-from .distribution import Chances
+from .distribution import Distribution
 from .replay import SLICES, Replays
 
 Float = NDArray[np.float64]
@@ -55,7 +55,7 @@ _CELLS: Final = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
+class PeakForecast:
     """What the final peak of a cycle may be.
 
     `fan`, where it was asked for, holds the chances of the peak up to some instants (microseconds) before
@@ -63,8 +63,8 @@ class Guess:
     `peers` how many of other accounts.
     """
 
-    peak: Chances
-    fan: tuple[tuple[int, Chances], ...]
+    peak: Distribution
+    fan: tuple[tuple[int, Distribution], ...]
     cycles: int
     peers: int
 
@@ -95,7 +95,7 @@ class Forecaster:
         """For which rows there is enough history."""
         return self.cycles >= HISTORY_MIN
 
-    def guesses(self, rows: Sequence[int], *, fans: bool = False) -> list[Guess]:
+    def guesses(self, rows: Sequence[int], *, fans: bool = False) -> list[PeakForecast]:
         """The chances of the final peak for rows with enough history; with `fans`, also of the peak until then."""
         found = []
         for part in _parts(rows, _PATHS):
@@ -106,7 +106,7 @@ class Forecaster:
                 chances = [self._chances(row, of_slice[k]) for of_slice in peaks]
                 fan = tuple(zip(self._seen.at.slices(row), chances, strict=True)) if fans else ()
                 cycles = int(self.cycles[row])
-                found.append(Guess(chances[-1], fan, cycles, int(self.known[row]) - cycles))
+                found.append(PeakForecast(chances[-1], fan, cycles, int(self.known[row]) - cycles))
         return found
 
     def _learned(self) -> _Usual:
@@ -212,14 +212,14 @@ class Forecaster:
         found: Float = total / total[:, -1:]
         return found
 
-    def _chances(self, row: int, peaks: Int64) -> Chances:
+    def _chances(self, row: int, peaks: Int64) -> Distribution:
         """The chances that sorted peaks stand for, corrected."""
         values, counts = np.unique(peaks, return_counts=True)
         ranks = np.interp(np.cumsum(counts) / len(peaks), _RANKS, self._corrections[row])
         ranks[-1] = 1.0
-        masses = np.diff(ranks, prepend=0.0)
-        some = masses > 0
-        return Chances(values[some], masses[some])
+        probabilities = np.diff(ranks, prepend=0.0)
+        some = probabilities > 0
+        return Distribution(values[some], probabilities[some])
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,16 +18,16 @@ from ..core.invoice import credits_line
 from ..core.sweep import Peak
 from ..core.terms import Terms
 from ..core.totals import Totals
-from ..engine import Answer, Part
-from ..engine.pipeline import billed
-from ..engine.query import Question
-from ..inputs.rows import HowToRead
+from ..engine import Part, Result
+from ..engine.pipeline import accounts_in_scope
+from ..engine.query import Query
+from ..inputs.rows import ReadOptions
 from ..ledger.ledger import Ledger
 from .backtest import Backtest, backtest
 from .forecast import Forecast
-from .model import HISTORY_MAX, Forecaster, Guess
+from .model import HISTORY_MAX, Forecaster, PeakForecast
 from .replay import Moments, Past, Replays
-from .status import Asleep, Owed, Status
+from .status import AmountDue, Expiry, Status
 
 #: The phases of a cycle at which a backtest forecasts, unless others are asked for.
 PHASES: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -39,63 +39,63 @@ _PEERS: Final = 60
 Progress = Callable[[int], None] | None
 
 
-def status(source: Any, question: Question, now: int, reading: HowToRead | None = None) -> tuple[list[Status], Answer]:
+def status(source: Any, query: Query, now: int, options: ReadOptions | None = None) -> tuple[list[Status], Result]:
     """Where the cycle of each account that is open at `now` (microseconds) stands, by account.
 
     Events at `now` or later are left out. Raises `BadSource`, `BadLedger`, `UnknownAccount`, `NotPriced`.
     """
-    answered = engine.answer(source, replace(question, as_of=now, open_at=now), reading)
-    return [*_statuses(answered, now, _TotalsOf(answered, now))], answered
+    result = engine.answer(source, replace(query, as_of=now, open_at=now), options)
+    return [*_statuses(result, now, _TotalsOf(result, now))], result
 
 
 def forecast(
     source: Any,
-    question: Question,
+    query: Query,
     now: int,
-    reading: HowToRead | None = None,
+    options: ReadOptions | None = None,
     *,
     fans: bool = False,
     seed: int = 0,
     progress: Progress = None,
-) -> tuple[list[Forecast], Answer]:
+) -> tuple[list[Forecast], Result]:
     """Where the cycle of each account that is open at `now` is heading, by account.
 
     All accounts of the source are learned from, whichever are asked for. With `fans`, the chances of the
     peak up to moments before the end are told too. The same `seed` gives the same forecasts. `progress`
     is told how many accounts are done. Raises as `status`.
     """
-    answered = _everyone(source, question, reading, as_of=now, open_at=now, before=HISTORY_MAX)
-    totals = _TotalsOf(answered, now)
-    asked = {*question.accounts}
-    statuses = [each for each in _statuses(answered, now, totals) if not asked or each.account_id in asked]
-    guesses: dict[str, Guess] = {}
-    for part in answered.parts:
-        own = [each for each in statuses if answered.part_of(each) is part]
+    result = _everyone(source, query, options, as_of=now, open_at=now, before=HISTORY_MAX)
+    totals = _TotalsOf(result, now)
+    asked = {*query.accounts}
+    statuses = [each for each in _statuses(result, now, totals) if not asked or each.account_id in asked]
+    guesses: dict[str, PeakForecast] = {}
+    for part in result.parts:
+        own = [each for each in statuses if result.part_of(each) is part]
         guesses |= _guesses(part, [each.account_id for each in own], now, fans, seed, progress)
     found = []
     for each in statuses:
-        terms = answered.terms_of(each)
+        terms = result.terms_of(each)
         found.append(Forecast.of(each, guesses.get(each.account_id), terms.plan, totals.of(terms, each)))
-    return found, answered
+    return found, result
 
 
 def backtests(
     source: Any,
-    question: Question,
+    query: Query,
     now: int,
-    reading: HowToRead | None = None,
+    options: ReadOptions | None = None,
     *,
     phases: Sequence[float] = PHASES,
     seed: int = 0,
     progress: Progress = None,
-) -> tuple[list[Backtest], Answer]:
+) -> tuple[list[Backtest], Result]:
     """How forecasts of the cycles that were over by `now` would have come out, at each of some phases of them.
 
     `progress` is told how many phases are done. Raises as `status`.
     """
-    answered = _everyone(source, question, reading, as_of=now)
-    part = answered.parts[-1]
-    asked = {*question.accounts}
+    result = _everyone(source, query, options, as_of=now)
+    part = result.parts[-1]
+    asked = {*query.accounts}
     histories = [each for each in _histories(part, now) if not asked or each.account_id in asked]
     months = sorted({each.rule.months for each in histories}) or [1]
     past = _past(part)
@@ -107,20 +107,20 @@ def backtests(
             found.append(backtest(replays, phase, months=length, seed=seed))
         if progress:
             progress(1)
-    return found, answered
+    return found, result
 
 
 def _ratio(phase: float) -> tuple[int, int]:
     return round(phase * 1_000_000), 1_000_000
 
 
-def _everyone(source: Any, question: Question, reading: HowToRead | None, **asked: Any) -> Answer:
+def _everyone(source: Any, query: Query, options: ReadOptions | None, **asked: Any) -> Result:
     """What a source answers about all accounts. Raises `UnknownAccount` where one that is asked for is not there."""
     if not isinstance(source, Ledger):
-        source = engine.read(source, replace(reading or HowToRead(), details=question.details))
-    answered = engine.answer(source, replace(question, accounts=(), **asked), reading)
-    billed(answered.found, answered.found.names.accounts.to_pylist(), question)
-    return answered
+        source = engine.read(source, replace(options or ReadOptions(), details=query.details))
+    result = engine.answer(source, replace(query, accounts=(), **asked), options)
+    accounts_in_scope(result.found, result.found.names.accounts.to_pylist(), query)
+    return result
 
 
 class _TotalsOf:
@@ -129,11 +129,11 @@ class _TotalsOf:
     Credits that were used so far are in: they only get more. Those to come are not forecast.
     """
 
-    def __init__(self, answered: Answer, now: int) -> None:
+    def __init__(self, result: Result, now: int) -> None:
         self._known: dict[tuple[int, Any, Any], Totals] = {}
         self._used: dict[tuple[str, int], Decimal] = {}
-        if answered.parts[-1].question.details:
-            self._used = answered.credits_used(row for row in answered.peaks() if row.start <= now < row.end)
+        if result.parts[-1].query.details:
+            self._used = result.credits_used(row for row in result.peaks() if row.start <= now < row.end)
 
     def of(self, terms: Terms, row: Peak | Status) -> Totals | None:
         """The totals for a cycle under some terms; none without a plan."""
@@ -146,12 +146,12 @@ class _TotalsOf:
         )
 
 
-def _statuses(answered: Answer, now: int, totals: _TotalsOf) -> Iterator[Status]:
-    active: dict[int, dict[str, tuple[Asleep, ...]]] = {}
-    for row in answered.peaks():
+def _statuses(result: Result, now: int, totals: _TotalsOf) -> Iterator[Status]:
+    active: dict[int, dict[str, tuple[Expiry, ...]]] = {}
+    for row in result.peaks():
         if not row.start <= now < row.end:
             continue
-        part, terms = answered.part_of(row), answered.terms_of(row)
+        part, terms = result.part_of(row), result.terms_of(row)
         if id(part) not in active:
             active[id(part)] = _active(part, now)
         # At the very start nothing of the cycle has passed, and what was carried in may end at that instant.
@@ -164,19 +164,19 @@ def _statuses(answered: Answer, now: int, totals: _TotalsOf) -> Iterator[Status]
             peak=peak,
             peak_at=peak_at,
             active=active[id(part)].get(row.account_id, ()),
-            owed=None if terms.plan is None or priced is None else Owed.of(peak, terms.plan, priced),
+            owed=None if terms.plan is None or priced is None else AmountDue.of(peak, terms.plan, priced),
         )
 
 
-def _active(part: Part, now: int) -> dict[str, tuple[Asleep, ...]]:
+def _active(part: Part, now: int) -> dict[str, tuple[Expiry, ...]]:
     """Who is active now, by account, in the order in which they fall asleep."""
     found = part.found
     lasting = found.intervals.ends > now
     names = found.names.identities.take(pa.array(found.intervals.identities[lasting])).to_pylist()
     accounts = found.names.accounts.take(pa.array(found.accounts[lasting])).to_pylist()
-    active: dict[str, list[Asleep]] = {}
+    active: dict[str, list[Expiry]] = {}
     for account, name, end in zip(accounts, names, found.intervals.ends[lasting].tolist(), strict=True):
-        active.setdefault(account, []).append(Asleep(name, end))
+        active.setdefault(account, []).append(Expiry(name, end))
     return {
         account: tuple(sorted(own, key=lambda each: (each.at, each.identity_id))) for account, own in active.items()
     }
@@ -207,12 +207,12 @@ class _History:
 
 
 #: Some cycles of an account, by their bounds, and the phase at which each of them is looked at.
-_Asked = tuple[_History, tuple[int, ...], tuple[int, int]]
+_RequestedCycles = tuple[_History, tuple[int, ...], tuple[int, int]]
 
 
 def _histories(part: Part, now: int) -> list[_History]:
     """The histories of all accounts that were active before now and have a cycle to learn from, or the open one."""
-    found, q = part.found, part.question
+    found, q = part.found, part.query
     names: list[str] = found.names.accounts.to_pylist()
     calendars: dict[CycleRule, Calendar] = {}
     rules = [q.all_terms.of(account).cycles for account in names]
@@ -248,7 +248,7 @@ def _past(part: Part) -> Past:
     return Past(counted, part.found.intervals, names.account_of)
 
 
-def _replays(past: Past, asked: Sequence[_Asked]) -> Replays:
+def _replays(past: Past, asked: Sequence[_RequestedCycles]) -> Replays:
     """Cycles of some accounts, each looked at from within."""
     found = []
     for policy in sorted({each.policy for each, _, _ in asked}, key=repr) or [ActivityPolicy()]:
@@ -260,7 +260,7 @@ def _replays(past: Past, asked: Sequence[_Asked]) -> Replays:
 
 def _guesses(
     part: Part, accounts: Sequence[str], now: int, fans: bool, seed: int, progress: Progress
-) -> dict[str, Guess]:
+) -> dict[str, PeakForecast]:
     """What the final peaks of some accounts may be, as far as there is history enough."""
     wanted = {*accounts}
     histories = _histories(part, now)
@@ -269,10 +269,10 @@ def _guesses(
         if each.account_id in wanted:
             passed, length = each.phase(now)
             groups.setdefault((each.rule.months, passed * _GROUPS // length), []).append(each)
-    found: dict[str, Guess] = {}
+    found: dict[str, PeakForecast] = {}
     past = _past(part)
     for (months, group), own in sorted(groups.items()):
-        asked: list[_Asked] = [(each, each.bounds, each.phase(now)) for each in own]
+        asked: list[_RequestedCycles] = [(each, each.bounds, each.phase(now)) for each in own]
         mine = {each.account_id for each in own}
         others = [each for each in histories if each.rule.months == months and each.account_id not in mine]
         peers = others[:: -(-len(others) // _PEERS) or 1]

@@ -16,11 +16,11 @@ from ..core.cycle import Cycle, micros
 from ..core.errors import NotPriced
 from ..core.money import Money
 from ..core.plan import Plan
-from ..core.totals import At, Totals
+from ..core.totals import PricePoint, Totals
 
 
 @dataclass(frozen=True, slots=True)
-class Asleep:
+class Expiry:
     """An identity that is active now, and the instant (microseconds) at which it falls asleep if nothing happens."""
 
     identity_id: str
@@ -28,7 +28,7 @@ class Asleep:
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class AmountDue:
     """What an open cycle comes to as far as it has gone, and the least that it can come to.
 
     `least` is the smallest total of any quantity from the peak so far up: under volume tiers it can be
@@ -38,13 +38,13 @@ class Owed:
     """
 
     so_far: Money
-    least: At
+    least: PricePoint
     one_more: Money | None
     to_next_tier: int | None
-    cheaper: At | None
+    cheaper: PricePoint | None
 
     @classmethod
-    def of(cls, peak: int, plan: Plan, totals: Totals) -> Owed:
+    def of(cls, peak: int, plan: Plan, totals: Totals) -> AmountDue:
         """What a peak comes to. Raises `NotPriced`."""
         so_far = totals.of(peak)
         return cls(
@@ -77,8 +77,8 @@ class Status:
     now: int
     peak: int
     peak_at: int | None
-    active: tuple[Asleep, ...]
-    owed: Owed | None = None
+    active: tuple[Expiry, ...]
+    owed: AmountDue | None = None
 
     @property
     def staircase(self) -> list[tuple[int, int]]:

@@ -9,13 +9,13 @@ from typing import Any, Final
 import pyarrow as pa
 
 from ..core.errors import BadSource
-from .rows import COLUMNS, OTHER, HowToRead, Rows, check_columns, text
+from .rows import COLUMNS, OTHER, ReadOptions, Rows, check_columns, text
 
 #: What pandas calls the index of a table that was filtered or sorted: a column that nobody wrote.
 _INDEX: Final = re.compile(r"__index_level_\d+__")
 
 
-def read(table: Any, *, name: str, reading: HowToRead) -> Iterator[Rows]:
+def read(table: Any, *, name: str, options: ReadOptions) -> Iterator[Rows]:
     """The rows of anything with `__arrow_c_stream__`, batch by batch. Raises `BadSource`."""
     try:
         stream = pa.RecordBatchReader.from_stream(table)
@@ -24,7 +24,7 @@ def read(table: Any, *, name: str, reading: HowToRead) -> Iterator[Rows]:
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise BadSource("file_rejected", name, detail=str(error).splitlines()[0].rstrip(".")) from error
     names = [name for name in stream.schema.names if not _INDEX.fullmatch(name)]
-    check_columns(names, where=name, reading=reading)
+    check_columns(names, where=name, options=options)
     wanted = [c for c in names if c in COLUMNS]
     first = 1
     for batch in stream:

@@ -20,8 +20,8 @@ import pyarrow.csv as pacsv
 
 from ..core.errors import BadSource, quoted
 from ..core.event import Bool
-from .rows import COLUMNS, HowToRead, Rows, check_columns
-from .text_stream import TextBytes
+from .rows import COLUMNS, ReadOptions, Rows, check_columns
+from .text_stream import TextStream
 
 _BLOCK: Final = 1 << 22
 _CODES: Final = pa.dictionary(pa.int32(), pa.string())
@@ -31,9 +31,9 @@ _REPEATING: Final = ("account_id", "identity_id", "type", "identity_type", "acti
 _CUT_INSTANT: Final = re.compile(r"\d{4}-\d?\d?(-\d?)?|\d{4}-\d\d-\d\dT(\d?\d?:?|\d\d:\d|\d\d:\d\d:\d?)", re.ASCII)
 
 
-def read(text: TextBytes, *, reading: HowToRead) -> Iterator[Rows]:
+def read(text: TextStream, *, options: ReadOptions) -> Iterator[Rows]:
     """The rows of a file, block by block. Raises `BadSource`."""
-    number, header = _header(text, reading=reading)
+    number, header = _header(text, options=options)
     wanted = [c for c in header if c in COLUMNS]
     ragged: list[pacsv.InvalidRow] = []
 
@@ -75,7 +75,7 @@ def read(text: TextBytes, *, reading: HowToRead) -> Iterator[Rows]:
         raise BadSource("csv_quote", f"{text.name}:{text.last_quote_line}")
 
 
-def _header(text: TextBytes, *, reading: HowToRead) -> tuple[int, list[str]]:
+def _header(text: TextStream, *, options: ReadOptions) -> tuple[int, list[str]]:
     """The line on which the header stands, and its names."""
     number, line = text.first_line()
     if not line.strip():
@@ -88,11 +88,11 @@ def _header(text: TextBytes, *, reading: HowToRead) -> tuple[int, list[str]]:
     if len(names) == 1 and re.search(r"[;\t|]", names[0]):
         detail = f"has 1 column, {quoted(names[0])}; the separator must be a comma"
         raise BadSource("csv_header", where, detail=detail, known=", ".join(COLUMNS))
-    check_columns(names, where=where, reading=reading, missing_code="csv_header")
+    check_columns(names, where=where, options=options, missing_code="csv_header")
     return number, names
 
 
-def _refuse_cut(text: TextBytes, last_column: pa.Array | None) -> None:
+def _refuse_cut(text: TextStream, last_column: pa.Array | None) -> None:
     """Refuse a file that stops within an instant: its last row lost more than its line end."""
     if text.complete or last_column is None:
         return
@@ -107,7 +107,7 @@ class _Utf8(io.RawIOBase):
     Arrow looks only at the columns that are wanted, and stumbles where a ragged row is no text.
     """
 
-    def __init__(self, text: TextBytes, line: int) -> None:
+    def __init__(self, text: TextStream, line: int) -> None:
         super().__init__()
         self._text = text
         self._line = line
@@ -149,7 +149,7 @@ def _refuse_header(name: str, columns: dict[str, pa.Array], lines: Any) -> None:
         raise BadSource("csv_header_repeated", f"{name}:{lines[int(np.argmax(repeated))]}")
 
 
-def _refusal(text: TextBytes, error: pa.ArrowInvalid, ragged: list[Any], before: int) -> BadSource:
+def _refusal(text: TextStream, error: pa.ArrowInvalid, ragged: list[Any], before: int) -> BadSource:
     """What Arrow could not parse, as one of our messages."""
     if ragged:
         row = ragged[0]

@@ -40,29 +40,29 @@ from ..core.event import (
     joined,
 )
 from ..core.kernel import SMALL, compiled
-from .encoder import Coder
-from .rows import HowToRead, mask_of
+from .encoder import Encoder
+from .rows import ReadOptions, mask_of
 
 Index = NDArray[np.intp]
 
 
-def settle(batches: Sequence[Batch], coder: Coder, reading: HowToRead) -> Events:
+def settle(batches: Sequence[Batch], encoder: Encoder, options: ReadOptions) -> Events:
     """The events of a whole source, without repeats, conflicts, mistakes and what they made up."""
-    return _settle(_Rows(batches), coder, reading)[0]
+    return _settle(_Rows(batches), encoder, options)[0]
 
 
-def settled_rows(batches: Sequence[Batch], coder: Coder) -> tuple[Events, Batch, Bool]:
+def settled_rows(batches: Sequence[Batch], encoder: Encoder) -> tuple[Events, Batch, Bool]:
     """The events of a whole source, the rows of it that were accepted, and which of those happened.
 
     What never happened is a void, or was voided.
     """
-    events, taken, happened = _settle(_Rows(batches), coder, HowToRead())
+    events, taken, happened = _settle(_Rows(batches), encoder, ReadOptions())
     kept = np.flatnonzero(taken)
     accepted = Batch.joined(batches).take(kept)
     return events, accepted, happened[kept] & (accepted.types != VOIDED)
 
 
-def _settle(rows: _Rows, coder: Coder, reading: HowToRead) -> tuple[Events, Bool, Bool]:
+def _settle(rows: _Rows, encoder: Encoder, options: ReadOptions) -> tuple[Events, Bool, Bool]:
     """The events of some rows, and which rows were accepted, and which happened."""
     taken = np.ones(len(rows), np.bool_)
     happened = taken.copy()
@@ -85,21 +85,21 @@ def _settle(rows: _Rows, coder: Coder, reading: HowToRead) -> tuple[Events, Bool
     created = np.flatnonzero(happened & (rows.types == CREATED))
     for row, before in types.learn(rows.identities[created], rows.standard[created], created):
         taken[row] = False
-        name = coder.identity_name(int(rows.identities[row]))
+        name = encoder.identity_name(int(rows.identities[row]))
         rejections.append(type_conflict(rows.places, row, before, name, int(rows.standard[row])))
-    accepted = np.bincount(rows.accounts[taken], minlength=len(coder.accounts)).astype(np.int64)
+    accepted = np.bincount(rows.accounts[taken], minlength=len(encoder.accounts)).astype(np.int64)
     active = happened & (rows.types < CREATED)
-    names = coder.names(types.standard(coder.identity_count))
+    names = encoder.names(types.standard(encoder.identity_count))
     events = Events(
         names=names,
         columns=rows.columns(active),
         accepted=accepted,
-        tally=Tally(coder.received, int(accepted.sum()), duplicates, len(coder.rejections) + len(rejections)),
-        rejections=(*coder.rejections, *rejections),
+        tally=Tally(encoder.received, int(accepted.sum()), duplicates, len(encoder.rejections) + len(rejections)),
+        rejections=(*encoder.rejections, *rejections),
         event_ids=None if rows.ids is None else rows.ids.filter(pa.array(active)),
-        digest=digest(rows.contents(taken, names)) if reading.digest else None,
-        history=rows.history(taken, happened, again) if reading.history else None,
-        details=rows.details(active) if reading.details else None,
+        digest=digest(rows.contents(taken, names)) if options.digest else None,
+        history=rows.history(taken, happened, again) if options.history else None,
+        details=rows.details(active) if options.details else None,
     )
     return events, taken, happened
 

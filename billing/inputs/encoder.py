@@ -31,7 +31,7 @@ _CHOICES: Final = (
 )
 
 
-class Coder:
+class Encoder:
     """Turns the rows of one source into batches, handing out the codes of names."""
 
     def __init__(self, *, known_at: int | None = None) -> None:

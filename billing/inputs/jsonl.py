@@ -16,23 +16,23 @@ import pyarrow as pa
 import pyarrow.json as pajson
 
 from ..core.errors import BadSource, Rejection, hint
-from .rows import COLUMNS, REQUIRED, HowToRead, Rows
-from .text_stream import TextBytes
+from .rows import COLUMNS, REQUIRED, ReadOptions, Rows
+from .text_stream import TextStream
 
 _TYPES: Final = {name: pa.int64() if name == "results" else pa.string() for name in COLUMNS}
 _SCHEMA: Final = pa.schema(_TYPES)
 _DEPTH_MAX: Final = 8
 
 
-def read(text: TextBytes, *, reading: HowToRead) -> Iterator[Rows]:
+def read(text: TextStream, *, options: ReadOptions) -> Iterator[Rows]:
     """The rows of a file, block by block. Raises `BadSource`."""
     first = 1
     empty = True
     for block in text.blocks():
         lines = block.count(b"\n") + (not block.endswith(b"\n"))
-        rows = _fast(text, block, first, lines, reading=reading)
+        rows = _fast(text, block, first, lines, options=options)
         if rows is None:
-            rows = _careful(text, block, first, reading=reading)
+            rows = _careful(text, block, first, options=options)
         first += lines
         if rows.length or rows.rejections:
             empty = False
@@ -41,7 +41,7 @@ def read(text: TextBytes, *, reading: HowToRead) -> Iterator[Rows]:
         raise BadSource("file_empty", text.name)
 
 
-def _fast(text: TextBytes, block: bytes, first: int, lines: int, *, reading: HowToRead) -> Rows | None:
+def _fast(text: TextStream, block: bytes, first: int, lines: int, *, options: ReadOptions) -> Rows | None:
     """A block whose every line is an event, as Arrow reads it; none for any other."""
     if not _a_line_each(block):
         return None
@@ -51,7 +51,7 @@ def _fast(text: TextBytes, block: bytes, first: int, lines: int, *, reading: How
             io.BytesIO(block),
             read_options=pajson.ReadOptions(use_threads=True, block_size=max(len(block) // 2, 1 << 20)),
             parse_options=pajson.ParseOptions(
-                explicit_schema=_SCHEMA, unexpected_field_behavior="ignore" if reading.ignore_extra else "error"
+                explicit_schema=_SCHEMA, unexpected_field_behavior="ignore" if options.ignore_extra else "error"
             ),
         )
     # Whatever Arrow cannot take is read line by line, which says what is wrong, and where. That it has no
@@ -71,7 +71,7 @@ def _a_line_each(block: bytes) -> bool:
     return whole and block.count(b"}\n{") == block.removesuffix(b"\n").count(b"\n")
 
 
-def _careful(text: TextBytes, block: bytes, first: int, *, reading: HowToRead) -> Rows:
+def _careful(text: TextStream, block: bytes, first: int, *, options: ReadOptions) -> Rows:
     """A block line by line."""
     values: list[dict[str, Any]] = []
     lines: list[int] = []
@@ -81,7 +81,7 @@ def _careful(text: TextBytes, block: bytes, first: int, *, reading: HowToRead) -
         if not piece.strip():
             continue
         last = number == first + len(pieces) - 1
-        found = _event(text.name, number, piece, last=last, reading=reading)
+        found = _event(text.name, number, piece, last=last, options=options)
         if isinstance(found, Rejection):
             rejections.append(found)
         else:
@@ -91,7 +91,7 @@ def _careful(text: TextBytes, block: bytes, first: int, *, reading: HowToRead) -
     return Rows(text.name, _present(columns), len(values), lines.__getitem__, rejections)
 
 
-def _event(name: str, line: int, piece: bytes, *, last: bool, reading: HowToRead) -> dict[str, Any] | Rejection:
+def _event(name: str, line: int, piece: bytes, *, last: bool, options: ReadOptions) -> dict[str, Any] | Rejection:
     """One line as the values of an event, or why it is none; `last` if no line end follows it."""
 
     def rejected(code: str, **details: Any) -> Rejection:
@@ -121,7 +121,7 @@ def _event(name: str, line: int, piece: bytes, *, last: bool, reading: HowToRead
         return rejected("json_invalid", detail="a number is too long")
     if not isinstance(parsed, dict):
         return rejected("json_invalid", detail=f"it is {_kind(parsed)}")
-    if reading.ignore_extra:  # what stands in fields that are passed over is nobody's business
+    if options.ignore_extra:  # what stands in fields that are passed over is nobody's business
         parsed = {key: value for key, value in parsed.items() if key in COLUMNS}
     if _depth(parsed) > _DEPTH_MAX:
         return rejected("json_too_deep")

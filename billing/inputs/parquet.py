@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..core.errors import BadSource
-from .rows import COLUMNS, OTHER, HowToRead, Rows, check_columns, is_text, plain, text
+from .rows import COLUMNS, OTHER, ReadOptions, Rows, check_columns, is_text, plain, text
 
 #: Threads that decode, and row groups under way: enough to keep two cores busy.
 _THREADS: Final = 2
@@ -47,12 +47,12 @@ def may_be_in_order(paths: Sequence[str]) -> bool:
     return True
 
 
-def read(path: str | pa.BufferReader, *, name: str, reading: HowToRead) -> Iterator[Rows]:
+def read(path: str | pa.BufferReader, *, name: str, options: ReadOptions) -> Iterator[Rows]:
     """The rows of a file, row group by row group. Raises `BadSource`."""
     metadata = _metadata(path, name=name)
     schema = metadata.schema.to_arrow_schema()
     names = schema.names
-    check_columns(names, where=name, reading=reading)
+    check_columns(names, where=name, options=options)
     wanted = [c for c in names if c in COLUMNS]
     if metadata.num_rows > _ROWS_MAX:
         raise BadSource("file_too_large", name, got=metadata.num_rows)
@@ -86,8 +86,8 @@ def read(path: str | pa.BufferReader, *, name: str, reading: HowToRead) -> Itera
                 columns |= {c: text(columns[c], field=c, where=name) for c in wanted if c not in OTHER}
                 yield Rows(name, columns, table.num_rows, first.__add__)
                 first += table.num_rows
-                if reading.progress:
-                    reading.progress(size // metadata.num_row_groups)
+                if options.progress:
+                    options.progress(size // metadata.num_row_groups)
         finally:
             for waiting in ahead:
                 waiting.cancel()

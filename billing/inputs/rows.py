@@ -37,7 +37,7 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class HowToRead:
+class ReadOptions:
     """How a source is to be read.
 
     `strict` refuses the source at the first rejection, `ignore_extra` passes over unknown columns,
@@ -79,7 +79,7 @@ class Rows:
 
 
 def check_columns(
-    names: Sequence[str], *, where: str, reading: HowToRead, missing_code: str = "column_missing"
+    names: Sequence[str], *, where: str, options: ReadOptions, missing_code: str = "column_missing"
 ) -> None:
     """Refuse columns that are missing, double or unknown. Raises `BadSource`."""
     known = ", ".join(COLUMNS)
@@ -91,7 +91,7 @@ def check_columns(
             near = hint(name, [n for n in names if n not in COLUMNS], wording=", but has {}")
             raise BadSource(missing_code, where, field=name, detail=f"has no {name}{near}", known=known)
     for name in names:
-        if name not in COLUMNS and not reading.ignore_extra:
+        if name not in COLUMNS and not options.ignore_extra:
             near = hint(name, [c for c in COLUMNS if c not in names])
             raise BadSource("field_unknown", where, got=name, hint=near, known=known)
 

@@ -21,10 +21,10 @@ from ..core.errors import BadSource, Refused, Rejection, hint
 from ..core.event import CREATED, Batch, Bool, Columns, Events, Int64, Names, Places, Tally
 from . import arrow, csv, jsonl, parquet
 from .deduplicate import IdentityTypes, settle, settled_rows, type_conflict
-from .encoder import Coder
+from .encoder import Encoder
 from .prefetch import ahead
-from .rows import HowToRead, Rows
-from .text_stream import TextBytes
+from .rows import ReadOptions, Rows
+from .text_stream import TextStream
 
 _COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 _KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -43,29 +43,29 @@ class File:
     compression: str | None = None
 
 
-def read(source: Any, reading: HowToRead | None = None) -> Events:
+def read(source: Any, options: ReadOptions | None = None) -> Events:
     """All events of a source, settled. Raises `BadSource`, or `Refused` where reading is strict."""
-    reading = reading or HowToRead()
-    coder, batches = read_batches(source, reading)
-    events = settle(batches, coder, reading)
-    _refuse(events.rejections, reading)
+    options = options or ReadOptions()
+    encoder, batches = read_batches(source, options)
+    events = settle(batches, encoder, options)
+    _refuse(events.rejections, options)
     return events
 
 
-def read_batches(source: Any, reading: HowToRead) -> tuple[Coder, list[Batch]]:
+def read_batches(source: Any, options: ReadOptions) -> tuple[Encoder, list[Batch]]:
     """All rows of a source that can be accepted, and whoever coded them. Raises as `read` does."""
-    coder = Coder(known_at=reading.known_at)
-    return coder, list(_batches(source, coder, reading))
+    encoder = Encoder(known_at=options.known_at)
+    return encoder, list(_batches(source, encoder, options))
 
 
-def read_rows(source: Any, reading: HowToRead, coder: Coder) -> tuple[Events, Batch, Bool]:
+def read_rows(source: Any, options: ReadOptions, encoder: Encoder) -> tuple[Events, Batch, Bool]:
     """All events of a source, its accepted rows, and which of those happened; in codes that other sources share.
 
     Raises as `read` does.
     """
-    coder.begin(known_at=reading.known_at)
-    events, rows, happened = settled_rows(list(_batches(source, coder, reading)), coder)
-    _refuse(events.rejections, reading)
+    encoder.begin(known_at=options.known_at)
+    events, rows, happened = settled_rows(list(_batches(source, encoder, options)), encoder)
+    _refuse(events.rejections, options)
     return events, rows, happened
 
 
@@ -92,10 +92,10 @@ class Stream:
     Only for what `streams`; iterate once, then ask for `names`, `accepted`, `tally`, `rejections`.
     """
 
-    def __init__(self, source: Any, reading: HowToRead) -> None:
-        self._coder = Coder(known_at=reading.known_at)
+    def __init__(self, source: Any, options: ReadOptions) -> None:
+        self._encoder = Encoder(known_at=options.known_at)
         self._source = source
-        self._reading = reading
+        self._options = options
         self._types = IdentityTypes()
         self._conflicts: list[Rejection] = []
         self._refused: list[int] = []  # their accounts; the coder's own counts belong to its thread
@@ -103,7 +103,7 @@ class Stream:
     def __iter__(self) -> Iterator[Columns]:
         """Connects, actions and deletions, as they are read."""
         places = Places()
-        for batch in ahead(_batches(self._source, self._coder, self._reading)):
+        for batch in ahead(_batches(self._source, self._encoder, self._options)):
             first = places.add(batch)
             columns = Columns(batch.identities, batch.types, batch.instants)
             timeless = batch.types >= CREATED
@@ -115,31 +115,31 @@ class Stream:
                 ):
                     k = row - first
                     self._refused.append(int(batch.accounts[k]))
-                    name = self._coder.identity_name(int(batch.identities[k]))
+                    name = self._encoder.identity_name(int(batch.identities[k]))
                     self._conflicts.append(type_conflict(places, row, before, name, int(batch.standard[k])))
             yield columns
-        _refuse(self.rejections, self._reading)
+        _refuse(self.rejections, self._options)
 
     @property
     def names(self) -> Names:
         """Who the codes stand for, as far as is known by now."""
-        return self._coder.names(self._types.standard(self._coder.identity_count))
+        return self._encoder.names(self._types.standard(self._encoder.identity_count))
 
     @property
     def accepted(self) -> Int64:
         """How many rows of each account were accepted."""
-        counts = self._coder.accepted
+        counts = self._encoder.accepted
         return counts - np.bincount(np.array(self._refused, np.int64), minlength=len(counts))
 
     @property
     def rejections(self) -> tuple[Rejection, ...]:
         """What could not be accepted."""
-        return (*self._coder.rejections, *self._conflicts)
+        return (*self._encoder.rejections, *self._conflicts)
 
     @property
     def tally(self) -> Tally:
         """What became of the rows."""
-        return Tally(self._coder.received, int(self.accepted.sum()), 0, len(self.rejections))
+        return Tally(self._encoder.received, int(self.accepted.sum()), 0, len(self.rejections))
 
 
 def files_of(path: str) -> list[File]:
@@ -173,10 +173,10 @@ def size_of(source: Any) -> int | None:
     return sum(os.path.getsize(f.path) for f in files_of(os.fspath(source)))
 
 
-def _batches(source: Any, coder: Coder, reading: HowToRead) -> Iterator[Batch]:
-    for several in _together(_rows(source, reading)):
-        for batch in coder.batches(several):
-            _refuse(coder.rejections, reading)
+def _batches(source: Any, encoder: Encoder, options: ReadOptions) -> Iterator[Batch]:
+    for several in _together(_rows(source, options)):
+        for batch in encoder.batches(several):
+            _refuse(encoder.rejections, options)
             yield batch
 
 
@@ -193,44 +193,44 @@ def _together(rows: Iterator[Rows]) -> Iterator[list[Rows]]:
     yield several
 
 
-def _rows(source: Any, reading: HowToRead) -> Iterator[Rows]:
+def _rows(source: Any, options: ReadOptions) -> Iterator[Rows]:
     if hasattr(source, "__arrow_c_stream__"):
-        yield from arrow.read(source, name="table", reading=reading)
+        yield from arrow.read(source, name="table", options=options)
     elif not isinstance(source, str | os.PathLike):
         raise BadSource("file_type", type(source).__name__)
     elif os.fspath(source) == "-":
-        yield from _rows_of_stdin(reading)
+        yield from _rows_of_stdin(options)
     else:
         for file in files_of(os.fspath(source)):
-            yield from _rows_of_file(file, reading)
+            yield from _rows_of_file(file, options)
 
 
-def _rows_of_file(file: File, reading: HowToRead) -> Iterator[Rows]:
+def _rows_of_file(file: File, options: ReadOptions) -> Iterator[Rows]:
     before = _state(file.path)
     try:
         if file.kind == "parquet":
-            yield from _some(parquet.read(file.path, name=file.path, reading=reading), file.path)
+            yield from _some(parquet.read(file.path, name=file.path, options=options), file.path)
         else:
             with open(file.path, "rb", buffering=0) as raw:
-                text = TextBytes(raw, name=file.path, compression=file.compression, progress=reading.progress)
-                yield from _some(_text(text, file.kind, reading), file.path)
+                text = TextStream(raw, name=file.path, compression=file.compression, progress=options.progress)
+                yield from _some(_text(text, file.kind, options), file.path)
     except (PermissionError, IsADirectoryError) as error:
         raise BadSource("file_unreadable", file.path, detail=error.strerror or "") from error
     if _state(file.path) != before:
         raise BadSource("file_changed", file.path)
 
 
-def _rows_of_stdin(reading: HowToRead) -> Iterator[Rows]:
+def _rows_of_stdin(options: ReadOptions) -> Iterator[Rows]:
     """Standard input, whose kind its first bytes tell."""
     raw: Any = sys.stdin.buffer
     name, head = "standard input", raw.peek(4)[:4]
     if head == b"PAR1":
-        yield from _some(parquet.read(pa.BufferReader(raw.read()), name=name, reading=reading), name)
+        yield from _some(parquet.read(pa.BufferReader(raw.read()), name=name, options=options), name)
         return
     compression = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
-    text = TextBytes(raw, name=name, compression=compression, progress=reading.progress)
+    text = TextStream(raw, name=name, compression=compression, progress=options.progress)
     kind = "jsonl" if text.first_line()[1].lstrip().startswith((b"{", b"[")) else "csv"
-    yield from _some(_text(text, kind, reading), name)
+    yield from _some(_text(text, kind, options), name)
 
 
 def _some(parts: Iterator[Rows], name: str) -> Iterator[Rows]:
@@ -243,9 +243,9 @@ def _some(parts: Iterator[Rows], name: str) -> Iterator[Rows]:
         raise BadSource("file_empty", name)
 
 
-def _text(text: TextBytes, kind: str, reading: HowToRead) -> Iterator[Rows]:
+def _text(text: TextStream, kind: str, options: ReadOptions) -> Iterator[Rows]:
     reader = csv.read if kind == "csv" else jsonl.read
-    return reader(text, reading=reading)
+    return reader(text, options=options)
 
 
 def file_of(path: str) -> File | None:
@@ -261,6 +261,6 @@ def _state(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _refuse(rejections: Any, reading: HowToRead) -> None:
-    if reading.strict and rejections:
+def _refuse(rejections: Any, options: ReadOptions) -> None:
+    if options.strict and rejections:
         raise Refused(rejections[0])

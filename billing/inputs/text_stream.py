@@ -19,7 +19,7 @@ _MAGIC: Final = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 _BLANK: Final = re.compile(rb"\n(?=\n)")
 
 
-class TextBytes(io.RawIOBase):
+class TextStream(io.RawIOBase):
     """A text file as bytes with `\\n` at the ends of lines, and notes on what went by.
 
     It remembers which lines were blank, how many quotes there were and where the last one stood.

@@ -19,9 +19,9 @@ from ..core.errors import BadLedger, BadTerms, quoted
 from ..core.event import INSTANT_MAX
 from ..core.invoice import Invoice
 from ..core.terms import AllTerms, TermsHistory, TermsVersion
-from ..engine.query import Question
-from ..inputs.rows import HowToRead
-from ..ledger.entry import Document, Head, Paper
+from ..engine.query import Query
+from ..inputs.rows import ReadOptions
+from ..ledger.entry import Document, Head, UnissuedDocument
 from ..ledger.ledger import Ledger
 from .document import invoice_content
 from .issue import again_if_stale, billed_by, expected, issued
@@ -32,7 +32,7 @@ SETTLE: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class CloseResult:
     """The invoices that closing a cycle would issue, or has issued.
 
     `waiting` are accounts whose cycle is not over, or has not settled; `closed` those that have
@@ -49,11 +49,11 @@ class Closing:
     documents: tuple[Document, ...] = ()
 
     @property
-    def papers(self) -> list[Paper]:
+    def papers(self) -> list[UnissuedDocument]:
         """The invoices to be issued, by account and cycle."""
         return [_invoice_paper(drafted) for drafted in self.drafts]
 
-    def issued_as(self, documents: tuple[Document, ...]) -> Closing:
+    def issued_as(self, documents: tuple[Document, ...]) -> CloseResult:
         """The same, with the documents that came of it."""
         return replace(self, documents=documents)
 
@@ -68,7 +68,7 @@ def close(
     terms: AllTerms | None = None,
     position: int | None = None,
     issue: bool = False,
-) -> Closing:
+) -> CloseResult:
     """Draft, and with `issue` issue, the invoice of each account whose cycle of that month is over.
 
     `settle` is how long to wait after a cycle's end; `terms` are kept as the ledger's own if it has
@@ -76,13 +76,13 @@ def close(
     dated `now`. Raises `BadTerms`, `BadLedger`, `UnknownAccount`.
     """
 
-    def attempt() -> Closing:
+    def attempt() -> CloseResult:
         head = expected(ledger, position)
         history = engine.terms_in(ledger)
         agreed = _first_terms(history, terms)
         history = history if agreed is None else TermsHistory((agreed,))
-        question = Question(terms=history, first=month, last=month, accounts=tuple(accounts))
-        drafts = engine.answer(ledger, question, HowToRead(position=head.position)).drafts()
+        query = Query(terms=history, first=month, last=month, accounts=tuple(accounts))
+        drafts = engine.answer(ledger, query, ReadOptions(position=head.position)).drafts()
         began = ledger.began([drafted.account_id for drafted in drafts if not drafted.peak], position=head.position)
         earliest = min((micros(drafted.cycle.start) for drafted in drafts), default=now)
         billed = {(b.account_id, b.cycle.start): b for b in billed_by(ledger, since=earliest - CYCLE_MAX)}
@@ -100,7 +100,7 @@ def close(
         _refuse_overlap(due, billed.values())
         peak_before = {(b.account_id, b.cycle.end): b.peak for b in billed.values()}
         idle = [(d, peak_before.get((d.account_id, d.cycle.start), 0)) for d in due if not d.peak]
-        return Closing(
+        return CloseResult(
             head=head,
             drafts=tuple(due),
             waiting=tuple(waiting),
@@ -114,13 +114,13 @@ def close(
         # First of all the terms, so that whoever drafts at the position of an invoice finds them there.
         # Before that, that the date can be one.
         again_if_stale(lambda: ledger.issue([], after=ledger.head().documents_digest, now=now))
-        agree(ledger, drafted.agreed.terms, now=now)
+        add_terms(ledger, drafted.agreed.terms, now=now)
         position = None if position is None else position + 1
         drafted = attempt()
     return issued(ledger, drafted, attempt, now) if issue else drafted
 
 
-def agree(ledger: Ledger, terms: AllTerms, *, now: int, applies_from: int | None = None) -> TermsVersion:
+def add_terms(ledger: Ledger, terms: AllTerms, *, now: int, applies_from: int | None = None) -> TermsVersion:
     """Keep terms in the ledger: as its first, for all cycles, or as a new version from a date on.
 
     Terms that are the newest already are left as they are. Raises `BadTerms` where a date is needed,
@@ -170,11 +170,11 @@ def _refuse_overlap(due: Iterable[Invoice], billed: Iterable[Billed]) -> None:
                 )
 
 
-def _terms_paper(version: TermsVersion) -> Paper:
-    return Paper("terms", None, None, version_document(version))
+def _terms_paper(version: TermsVersion) -> UnissuedDocument:
+    return UnissuedDocument("terms", None, None, version_document(version))
 
 
-def _invoice_paper(drafted: Invoice) -> Paper:
+def _invoice_paper(drafted: Invoice) -> UnissuedDocument:
     content = invoice_content(drafted) | {"status": "issued"}
     more = {"kind": "invoice", "cycle": drafted.cycle.name, "issued_at": None, "refers_to": None}
-    return Paper("invoice", drafted.account_id, micros(drafted.cycle.start), content | more)
+    return UnissuedDocument("invoice", drafted.account_id, micros(drafted.cycle.start), content | more)

@@ -17,7 +17,7 @@ from typing import Final, Protocol, Self, TypeVar
 from ..core.cycle import Cycle, instant_of, moment
 from ..core.errors import StaleLedger
 from ..core.money import Money
-from ..ledger.entry import ISSUED, Document, Head, Paper
+from ..ledger.entry import ISSUED, Document, Head, UnissuedDocument
 from ..ledger.ledger import Ledger
 from .restatement import Billed, StatementRow
 
@@ -34,7 +34,7 @@ class Issuable(Protocol):
         """The end of the ledger that it was drafted from."""
 
     @property
-    def papers(self) -> list[Paper]:
+    def papers(self) -> list[UnissuedDocument]:
         """The documents to be issued."""
 
     def issued_as(self, documents: tuple[Document, ...]) -> Self:

@@ -20,8 +20,8 @@ from ..core.errors import UnknownAccount, hint
 from ..core.event import CALLED, CREATED, TYPES, VOIDED, Events
 from ..core.invoice import Invoice
 from ..core.terms import AllTerms, TermsHistory
-from ..engine.query import Question
-from ..ledger.entry import Document, Entry, Head, Paper
+from ..engine.query import Query
+from ..ledger.entry import Document, Entry, Head, UnissuedDocument
 from ..ledger.ledger import Ledger
 from .document import invoice_content, restatement_content
 from .issue import billed_by, expected, issued
@@ -29,7 +29,7 @@ from .restatement import Billed, LateEvent, Restatement, changed, credits_change
 
 
 @dataclass(frozen=True, slots=True)
-class Restating:
+class RestateResult:
     """The restatements that late events make necessary, and the notes that settled them, once issued.
 
     `looked_at` is how many issued cycles late events can have touched; `everything` tells that none
@@ -43,13 +43,13 @@ class Restating:
     documents: tuple[Document, ...] = ()
 
     @property
-    def papers(self) -> list[Paper]:
+    def papers(self) -> list[UnissuedDocument]:
         """The notes to be issued, by account and cycle, after a record of how far was looked."""
         seen = {"position": self.head.position, "looked_at": self.looked_at, "restated": len(self.restatements)}
-        record = [Paper("restatement", None, None, seen)] if self.everything else []
+        record = [UnissuedDocument("restatement", None, None, seen)] if self.everything else []
         return record + [_note_paper(restatement) for restatement in self.restatements]
 
-    def issued_as(self, documents: tuple[Document, ...]) -> Restating:
+    def issued_as(self, documents: tuple[Document, ...]) -> RestateResult:
         """The same, with the documents that came of it."""
         return replace(self, documents=documents)
 
@@ -63,7 +63,7 @@ def restate(
     accounts: Sequence[str] = (),
     position: int | None = None,
     issue: bool = False,
-) -> Restating:
+) -> RestateResult:
     """Hold each issued cycle that late events can have touched against itself, computed now.
 
     The terms are those of then. With `issue`, each difference is settled by a credit note or a
@@ -72,9 +72,9 @@ def restate(
     does, `BadCycle` and `UnknownAccount`.
     """
 
-    Question(first=first, last=last)  # refuses months that are none, or the wrong way round
+    Query(first=first, last=last)  # refuses months that are none, or the wrong way round
 
-    def attempt() -> Restating:
+    def attempt() -> RestateResult:
         head = expected(ledger, position)
         everything = first is None and last is None and not accounts
         for account_id in accounts:
@@ -91,7 +91,7 @@ def restate(
         found = (_restated(ledger, b, fresh, head) for b, fresh in _fresh(ledger, touched, head))
         restatements = tuple(r for r in found if r.difference.amount)
         ordered = sorted(restatements, key=lambda r: (r.billed.account_id, r.billed.cycle))
-        return Restating(head, tuple(ordered), len(touched), everything and bool(touched))
+        return RestateResult(head, tuple(ordered), len(touched), everything and bool(touched))
 
     drafted = attempt()
     return issued(ledger, drafted, attempt, now) if issue else drafted
@@ -181,7 +181,7 @@ def _restated(ledger: Ledger, billed: Billed, fresh: Invoice, head: Head) -> Res
             position=position,
             details=terms.prices_credits,
         )
-        return engine.activity(events, Question(policy=fresh.policy)).intervals, events
+        return engine.activity(events, Query(policy=fresh.policy)).intervals, events
 
     then, now = at(billed.position), at(head.position)
     grew, shrank = changed(then, now, start, end)
@@ -208,7 +208,7 @@ def _costs(told: Entry, span: tuple[int, int]) -> bool:
     return told.type == TYPES[CREATED] or (told.type == TYPES[CALLED] and span[0] <= told.occurred_at < span[1])
 
 
-def _note_paper(restatement: Restatement) -> Paper:
+def _note_paper(restatement: Restatement) -> UnissuedDocument:
     billed, fresh = restatement.billed, restatement.fresh
     note = replace(fresh, lines=restatement.lines, total=restatement.difference)
     content = invoice_content(note) | {"status": "issued"}
@@ -219,4 +219,4 @@ def _note_paper(restatement: Restatement) -> Paper:
         "refers_to": billed.numbers[0],
         **restatement_content(restatement),
     }
-    return Paper(restatement.kind, billed.account_id, billed.span[0], content | more)
+    return UnissuedDocument(restatement.kind, billed.account_id, billed.span[0], content | more)

@@ -69,7 +69,7 @@ class Document:
     digest: bytes
 
 
-class Paper(NamedTuple):
+class UnissuedDocument(NamedTuple):
     """A document before the ledger takes it: its content still lacks number and date."""
 
     kind: Kind

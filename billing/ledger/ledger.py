@@ -34,7 +34,7 @@ from .database import (
     Row,
     Span,
 )
-from .entry import SERIES, Document, Entry, Head, Kind, Paper, Receipt, number_of
+from .entry import SERIES, Document, Entry, Head, Kind, Receipt, UnissuedDocument, number_of
 from .known_entries import Held
 from .name_codes import Codes
 from .records import DOCUMENT, ENTRY, document_of, entry_of, json_of
@@ -112,7 +112,7 @@ class Ledger:
         tally = Tally(len(batch), len(decision.accepted), decision.duplicates, rejected)
         return Receipt(tally, head, tuple(decision.rejections))
 
-    def issue(self, papers: Sequence[Paper], *, after: str, now: int) -> list[Document]:
+    def issue(self, papers: Sequence[UnissuedDocument], *, after: str, now: int) -> list[Document]:
         """Add documents, all of them in one step, and number those that are issued, in their order.
 
         `after` is the `documents_digest` that they were made by: raises `StaleLedger` if documents
@@ -431,7 +431,7 @@ class Ledger:
         return pa.array(table, mask=table == 0)
 
     def _add_document(
-        self, head: Head, position: int, recorded_at: int, paper: Paper, number: str | None = None
+        self, head: Head, position: int, recorded_at: int, paper: UnissuedDocument, number: str | None = None
     ) -> Head:
         """Add a document; the head after it."""
         row = (
@@ -466,5 +466,5 @@ def _times(batch: Batch, now: int) -> pa.Array:
     return pa.array(np.full(len(batch), now)) if given is None else given.fill_null(now)
 
 
-def _paper_of(conflict: Conflict) -> Paper:
-    return Paper("conflict", conflict.account_id, None, conflict.content)
+def _paper_of(conflict: Conflict) -> UnissuedDocument:
+    return UnissuedDocument("conflict", conflict.account_id, None, conflict.content)

@@ -13,7 +13,7 @@ from ..core.money import Money
 from .event_diff import KINDS, Difference
 
 
-class Figure(NamedTuple):
+class PeakAndAmount(NamedTuple):
     """What a cycle comes to: its peak, and the amount where there is a plan."""
 
     peak: int
@@ -30,10 +30,10 @@ class Effect:
 
     difference: Difference
     cycle: Cycle
-    ours: Figure
-    alone: Figure
-    undone: Figure
-    theirs: Figure
+    ours: PeakAndAmount
+    alone: PeakAndAmount
+    undone: PeakAndAmount
+    theirs: PeakAndAmount
 
     @property
     def by(self) -> Literal["alone", "last"]:
@@ -41,13 +41,13 @@ class Effect:
         return "alone" if self.alone != self.ours else "last"
 
     @property
-    def moves(self) -> tuple[Figure, Figure]:
+    def moves(self) -> tuple[PeakAndAmount, PeakAndAmount]:
         """What the cycle comes to without the difference and with it, in that way."""
         return (self.ours, self.alone) if self.by == "alone" else (self.undone, self.theirs)
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class JointEffect:
     """The fewest differences that move a cycle only together, as none of them does by itself.
 
     `before` is ours with all those taken over that move the cycle by themselves; with these as
@@ -57,8 +57,8 @@ class Together:
     account_id: str
     differences: tuple[Difference, ...]
     cycle: Cycle
-    before: Figure
-    after: Figure
+    before: PeakAndAmount
+    after: PeakAndAmount
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ class CycleTotal:
 
     account_id: str
     cycle: Cycle
-    ours: Figure
-    theirs: Figure
+    ours: PeakAndAmount
+    theirs: PeakAndAmount
     differences: int
 
 
@@ -96,7 +96,7 @@ class Alignment:
     theirs: Origin
     differences: tuple[Difference, ...]
     effects: tuple[Effect, ...]
-    together: tuple[Together, ...]
+    together: tuple[JointEffect, ...]
     totals: tuple[CycleTotal, ...]
     by_content: tuple[str, ...]
     credits_left_out: bool = False

@@ -22,7 +22,7 @@ from ..core.event import CREATED, IDENTITY_TYPES, VOIDED, Bool, Columns, Int64, 
 from ..core.invoice import lines
 from ..core.minimize import smallest
 from ..core.terms import Terms
-from .effects import CycleTotal, Effect, Figure, Together
+from .effects import CycleTotal, Effect, JointEffect, PeakAndAmount
 from .event_diff import APART, SAME, Aligned, Difference, Event, Side
 
 #: The two sources, and what belongs to both.
@@ -37,11 +37,11 @@ _STANDARD: Final = IDENTITY_TYPES[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
+class Impact:
     """What differences do: each by itself, some only together, and all. By account and cycle."""
 
     effects: tuple[Effect, ...] = ()
-    together: tuple[Together, ...] = ()
+    together: tuple[JointEffect, ...] = ()
     totals: tuple[CycleTotal, ...] = ()
 
 
@@ -76,14 +76,14 @@ def weigh(
     billing_of: Callable[[str], Billing],
     *,
     progress: Callable[[int], None] | None = None,
-) -> Weighed:
+) -> Impact:
     """What each difference does to every cycle that it can touch. `progress` is told how many were weighed.
 
     Where those that move a cycle by themselves do not carry ours to theirs, the fewest others that
     do so with them are found. Raises `NotPriced`.
     """
     effects: list[Effect] = []
-    together: list[Together] = []
+    together: list[JointEffect] = []
     totals: list[CycleTotal] = []
     for account in _accounts(ours, theirs, aligned, names):
         bills = account.bills(billing_of(account.name))
@@ -94,10 +94,10 @@ def weigh(
             totals.append(total)
         if progress:
             progress(len(account.numbers))
-    return Weighed(tuple(effects), tuple(together), tuple(totals))
+    return Impact(tuple(effects), tuple(together), tuple(totals))
 
 
-def _weighed(bill: _Bill, differences: Sequence[Difference]) -> tuple[list[Effect], list[Together], CycleTotal]:
+def _weighed(bill: _Bill, differences: Sequence[Difference]) -> tuple[list[Effect], list[JointEffect], CycleTotal]:
     """What the differences that reach a cycle do to it."""
     before, after = bill.peak(OURS), bill.peak(THEIRS)
     numbers = sorted(bill.numbers)
@@ -116,7 +116,7 @@ def _weighed(bill: _Bill, differences: Sequence[Difference]) -> tuple[list[Effec
         rest = [k for k in numbers if k not in movers]
         fewest = smallest(rest, lambda some: bill.peak(OURS, frozenset(movers.union(some))) == after)
         several = tuple(differences[k] for k in fewest)
-        group.append(Together(bill.account_id, several, bill.cycle, bill.figure(reached), bill.figure(after)))
+        group.append(JointEffect(bill.account_id, several, bill.cycle, bill.figure(reached), bill.figure(after)))
     total = CycleTotal(bill.account_id, bill.cycle, bill.figure(before), bill.figure(after), len(numbers))
     return effects, group, total
 
@@ -213,13 +213,15 @@ class _Bill:
             for number in self._depends[identity]:
                 self._identities[number].append(identity)
         self._spans: dict[tuple[int, int, Taken], list[tuple[int, int]]] = {}
-        self._figures: dict[int, Figure] = {}
+        self._figures: dict[int, PeakAndAmount] = {}
 
-    def figure(self, peak: int) -> Figure:
+    def figure(self, peak: int) -> PeakAndAmount:
         """A peak with what it costs."""
         if peak not in self._figures:
             plan, discount = self._terms.plan, self._terms.discount
-            self._figures[peak] = Figure(peak, None if plan is None else lines(plan.price(peak), plan, discount)[1])
+            self._figures[peak] = PeakAndAmount(
+                peak, None if plan is None else lines(plan.price(peak), plan, discount)[1]
+            )
         return self._figures[peak]
 
     def peak(self, base: int, taken: Taken = _NOTHING) -> int:

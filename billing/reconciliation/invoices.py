@@ -16,10 +16,10 @@ from ..core.invoice import Invoice
 from ..core.plan import Plan
 from ..core.sweep import Peak
 from ..core.terms import AllTerms, Terms, TermsHistory
-from ..engine import Answer, Part
-from ..engine.query import Question
+from ..engine import Part, Result
+from ..engine.query import Query
 from ..inputs import source as sources
-from ..inputs.rows import HowToRead
+from ..inputs.rows import ReadOptions
 from ..invoicing.issue import billed_by
 from ..invoicing.restatement import Billed
 from ..ledger.ledger import Ledger
@@ -32,8 +32,8 @@ from .recount import Bill, Census, Counted
 def reconcile(
     source: Any,
     theirs: Sequence[Theirs],
-    question: Question,
-    reading: HowToRead | None = None,
+    query: Query,
+    options: ReadOptions | None = None,
     *,
     earlier: Sequence[Plan] = (),
     tolerance: Decimal = Decimal(0),
@@ -41,7 +41,7 @@ def reconcile(
     readings: Sequence[Reading] = READINGS,
     identities: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> tuple[Reconciliation, Answer]:
+) -> tuple[Reconciliation, Result]:
     """Hold our claims for the cycles asked for against theirs, and say why they differ.
 
     Ours is what a ledger has issued where it has, and a draft elsewhere; with `drafts`, always a draft.
@@ -49,31 +49,31 @@ def reconcile(
     keeps. With `identities`, those that only one side counts are named. `progress` is told how many
     readings were tried.
     """
-    reading = reading or HowToRead()
+    options = options or ReadOptions()
     if not isinstance(source, Ledger | Events) and not sources.streams(source):
         # Once, with all that readings need.
-        source = engine.read(source, replace(reading, history=True, details=question.details))
-    answered = engine.answer(source, question, reading)
-    claims = _Claims(answered, {} if drafts else _issued(source))
-    known = set(answered.found.names.accounts.to_pylist())
-    asked = [t for t in theirs if _asked(t, question)]
-    ours = claims.of(answered)
+        source = engine.read(source, replace(options, history=True, details=query.details))
+    result = engine.answer(source, query, options)
+    claims = _Claims(result, {} if drafts else _issued(source))
+    known = set(result.found.names.accounts.to_pylist())
+    asked = [t for t in theirs if _asked(t, query)]
+    ours = claims.of(result)
     matches = match(ours, asked, tolerance=tolerance)
-    if idle := _idle(matches, known, question):
+    if idle := _idle(matches, known, query):
         have = {(one.account_id, one.cycle) for one in ours}
         for month, accounts in idle.items():
-            more = engine.answer(source, replace(question, first=month, last=month, accounts=accounts), reading)
+            more = engine.answer(source, replace(query, first=month, last=month, accounts=accounts), options)
             ours += [one for one in claims.of(more) if (one.account_id, one.cycle) not in have]
         matches = match(ours, asked, tolerance=tolerance)
     left_out = len(theirs) - len(asked)
     accounts_at_odds = sorted({m.account_id for m in matches if m.status in EXPLAINED})
     if not accounts_at_odds:
-        return Reconciliation(tuple(matches), (None,) * len(matches), left_out), answered
-    events = _history(source, accounts_at_odds, reading, ids=identities)
+        return Reconciliation(tuple(matches), (None,) * len(matches), left_out), result
+    events = _history(source, accounts_at_odds, options, ids=identities)
     codes = {name: code for code, name in enumerate(events.names.accounts.to_pylist())}
     census = Census(events, [codes[account] for account in accounts_at_odds])
     places = [k for k, m in enumerate(matches) if m.ours is not None and m.account_id in set(accounts_at_odds)]
-    subjects = [claims.subject(matches[k], codes, answered, tuple(earlier)) for k in places]
+    subjects = [claims.subject(matches[k], codes, result, tuple(earlier)) for k in places]
     found: list[Diagnosis | None] = [None] * len(matches)
     for k, diagnosis in zip(places, diagnose(subjects, census, readings=readings, progress=progress), strict=True):
         found[k] = diagnosis
@@ -83,36 +83,36 @@ def reconcile(
         for k, subject in zip(places, subjects, strict=True):
             if (named := found[k]) is not None:
                 disputed[k] = tuple(_disputed(events, census, subject, named))
-    return Reconciliation(tuple(matches), tuple(found), left_out, not_tried, tuple(disputed)), answered
+    return Reconciliation(tuple(matches), tuple(found), left_out, not_tried, tuple(disputed)), result
 
 
-def _asked(theirs: Theirs, question: Question) -> bool:
+def _asked(theirs: Theirs, query: Query) -> bool:
     """Whether a claim is about the accounts and cycles asked for."""
-    month = _month(theirs, question)
-    return (not question.accounts or theirs.account_id in question.accounts) and (
-        (question.first or month) <= month <= (question.last or month)
+    month = _month(theirs, query)
+    return (not query.accounts or theirs.account_id in query.accounts) and (
+        (query.first or month) <= month <= (query.last or month)
     )
 
 
-def _idle(matches: Iterable[Match], known: set[str], question: Question) -> dict[str, tuple[str, ...]]:
+def _idle(matches: Iterable[Match], known: set[str], query: Query) -> dict[str, tuple[str, ...]]:
     """The cycles that they bill and we would not list by ourselves, by month: those in which nobody was active."""
     months: dict[str, set[str]] = {}
     for m in matches:
         if m.status == "missing_ours" and m.theirs is not None and m.account_id in known:
-            months.setdefault(_month(m.theirs, question), set()).add(m.account_id)
+            months.setdefault(_month(m.theirs, query), set()).add(m.account_id)
     return {month: tuple(sorted(accounts)) for month, accounts in sorted(months.items())}
 
 
-def _month(theirs: Theirs, question: Question) -> str:
+def _month(theirs: Theirs, query: Query) -> str:
     """The name of the account's own cycle that a claim is about, or most of it."""
     if theirs.cycle is not None or theirs.start is None:
         return theirs.cycle or ""
     middle = theirs.start if theirs.end is None else (theirs.start + theirs.end) // 2
-    return _terms_now(question).of(theirs.account_id).cycles.at(moment(middle)).name
+    return _terms_now(query).of(theirs.account_id).cycles.at(moment(middle)).name
 
 
-def _terms_now(question: Question) -> AllTerms:
-    terms = question.terms
+def _terms_now(query: Query) -> AllTerms:
+    terms = query.terms
     if isinstance(terms, AllTerms):
         return terms
     return terms.versions[-1].terms if terms.versions else AllTerms()
@@ -151,31 +151,31 @@ def _disputed(events: Events, census: Census, subject: Subject, diagnosis: Diagn
     yield from sorted(found, key=lambda d: (d.by != "theirs", d.identity_id))
 
 
-def _history(source: Any, accounts: Sequence[str], reading: HowToRead, *, ids: bool) -> Events:
+def _history(source: Any, accounts: Sequence[str], options: ReadOptions, *, ids: bool) -> Events:
     """The events of some accounts, with all that readings need to know of them."""
     if isinstance(source, Ledger):
         wanted = set(accounts)
         everything = INSTANT_MIN, INSTANT_MAX
-        at = engine.position_of(source, reading)
+        at = engine.position_of(source, options)
         return source.read(
             lambda account: everything if account in wanted else None, position=at, ids=ids, history=True
         )
-    return engine.read(source, replace(reading, history=True))
+    return engine.read(source, replace(options, history=True))
 
 
 @dataclass(frozen=True, slots=True)
 class _Claims:
     """Our claims as an answer has them, or as they were issued."""
 
-    answered: Answer
+    result: Result
     issued: dict[tuple[str, int], Billed]
     credits: dict[tuple[str, int], Decimal] = field(default_factory=dict)  # what is owed for them, as far as asked for
 
-    def of(self, answered: Answer) -> list[Ours]:
+    def of(self, result: Result) -> list[Ours]:
         """Our claims for the cycles that were asked for."""
-        rows = answered.peaks()
-        priced = all(answered.terms_of(row).plan for row in rows)
-        bills: Sequence[Peak | Invoice] = answered.drafts() if priced else rows
+        rows = result.peaks()
+        priced = all(result.terms_of(row).plan for row in rows)
+        bills: Sequence[Peak | Invoice] = result.drafts() if priced else rows
         for bill in bills:
             if isinstance(bill, Invoice) and (line := bill.credits) is not None:
                 self.credits[bill.account_id, micros(bill.cycle.start)] = line.amount
@@ -188,24 +188,24 @@ class _Claims:
         total = bill.total if isinstance(bill, Invoice) else None
         return Ours(bill.account_id, bill.cycle, bill.peak, total)
 
-    def subject(self, of: Match, codes: dict[str, int], answered: Answer, earlier: tuple[Plan, ...]) -> Subject:
+    def subject(self, of: Match, codes: dict[str, int], result: Result, earlier: tuple[Plan, ...]) -> Subject:
         """A cycle with the terms that it is billed by, and those before them."""
         assert of.ours is not None, "subjects are cycles of ours"
         start = of.ours.span[0]
-        part, before = _in_force(answered, start)
-        terms = part.question.all_terms.of(of.account_id)
+        part, before = _in_force(result, start)
+        terms = part.query.all_terms.of(of.account_id)
         rule = terms.cycles
-        bill = Bill(codes[of.account_id], rule, rule.index_at(start), part.question.policy_of(of.account_id))
+        bill = Bill(codes[of.account_id], rule, rule.index_at(start), part.query.policy_of(of.account_id))
         plans = [old.plan for old in before(of.account_id) if old.plan is not None and old.plan != terms.plan]
         return Subject(of, bill, terms, (*plans, *earlier), self.credits.get((of.account_id, start), Decimal(0)))
 
 
-def _in_force(answered: Answer, start: int) -> tuple[Part, Callable[[str], list[Terms]]]:
+def _in_force(result: Result, start: int) -> tuple[Part, Callable[[str], list[Terms]]]:
     """What a cycle was computed under, and the terms of an account in the versions before, the latest first."""
-    history: TermsHistory | None = answered.history
+    history: TermsHistory | None = result.history
     if history is None:
-        return answered.parts[0], lambda _: []
+        return result.parts[0], lambda _: []
     version = history.in_force(start)
-    part = next(part for part in answered.parts if part.version is version)
+    part = next(part for part in result.parts if part.version is version)
     older = [v for v in reversed(history.versions) if version is not None and v.number < version.number]
     return part, lambda account: [v.terms.of(account) for v in older]

@@ -196,8 +196,8 @@ def _url(files: Files, name: str) -> str:
 
 
 def _drafts(ledger: Ledger, month: str | None = None) -> list[Invoice]:
-    question = QUESTION if month is None else replace(QUESTION, first=month, last=month)
-    return engine.answer(ledger, question).drafts()
+    query = QUESTION if month is None else replace(QUESTION, first=month, last=month)
+    return engine.answer(ledger, query).drafts()
 
 
 def _same_drafts(who: str, ours: list[Invoice], others: list[Invoice]) -> None:

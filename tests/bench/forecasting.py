@@ -14,7 +14,7 @@ import billing
 from billing.core.cycle import CycleRule, micros, moment
 from billing.core.event import DAY
 from billing.core.terms import AllTerms, Terms
-from billing.engine.query import Question
+from billing.engine.query import Query
 from billing.forecasting import run
 from tests.bench.figures import Figure, at_most
 from tests.bench.measure import Files
@@ -34,9 +34,9 @@ def forecast(_: Files, *, accounts: int) -> Iterator[Figure]:
     own = {name: Terms(cycles=CycleRule(anchor)) for name, anchor in zip(names, anchors, strict=True)}
     now = START + int(23.6 * MONTH * DAY)
     times = {}
-    for what, question in (("of a month", Question()), ("of their own", Question(terms=AllTerms(accounts=own)))):
+    for what, query in (("of a month", Query()), ("of their own", Query(terms=AllTerms(accounts=own)))):
         began = perf_counter()
-        found, _answered = run.forecast(told, question, now)
+        found, _answered = run.forecast(told, query, now)
         times[what] = perf_counter() - began
         guessed = sum(each.guess is not None for each in found)
     took = times["of their own"]
@@ -53,18 +53,18 @@ def calibrated(_: Files, *, log: Path | None = None) -> Iterator[Figure]:
     """How forecasts of populations of known behaviour come out, and how they stand to the best of simpler ways."""
     for kind in KINDS:
         told = population(kind, accounts=ACCOUNTS, months=MONTHS)
-        yield _backtested(f"a {kind} population", told, Question(), START + int(MONTHS * MONTH * DAY))
+        yield _backtested(f"a {kind} population", told, Query(), START + int(MONTHS * MONTH * DAY))
     terms = billing.load_terms(f"{AGENCY}/terms.toml")
     year_end = micros(datetime(2026, 1, 1, tzinfo=UTC))
-    yield _backtested("the agency", f"{AGENCY}/events.csv", Question(terms=terms), year_end)
+    yield _backtested("the agency", f"{AGENCY}/events.csv", Query(terms=terms), year_end)
     if log is not None:
         events = billing.read(str(log))
-        yield _backtested(log.name, events, Question(), int(events.columns.instants.max()) + 1)
+        yield _backtested(log.name, events, Query(), int(events.columns.instants.max()) + 1)
 
 
-def _backtested(what: str, source: Any, question: Question, now: int) -> Figure:
+def _backtested(what: str, source: Any, query: Query, now: int) -> Figure:
     """One row for all phases, which its figures follow."""
-    found, _ = run.backtests(source, question, now)
+    found, _ = run.backtests(source, query, now)
     ours = [of.scores[0] for of in found]
     evenly = [score.evenly or 0.0 for score in ours]
     held = [score.coverage[1] for score in ours]

@@ -28,14 +28,14 @@ from billing.core.activity import ActivityPolicy, Walk
 from billing.core.invoice import Invoice
 from billing.core.terms import AllTerms, Terms
 from billing.engine import pipeline
-from billing.engine.query import Question
+from billing.engine.query import Query
 from tests.bench import fresh, make_events, peers
 from tests.bench.figures import Figure, at_least, at_most
 from tests.bench.peers import Peaks
 
 SCENARIO: Final = Path(__file__).parents[2] / "fixtures" / "scenarios" / "discount"
 PLAN: Final = SCENARIO / "plan.toml"
-QUESTION: Final = Question(AllTerms(Terms(plan=load_plan(str(PLAN)))), first="2025-01", last="2025-12")
+QUESTION: Final = Query(AllTerms(Terms(plan=load_plan(str(PLAN)))), first="2025-01", last="2025-12")
 #: The command, as it is installed beside the interpreter.
 BILLING: Final = Path(sys.executable).with_name("billing")
 COLUMNS: Final = ("account_id", "identity_id", "type", "occurred_at")

@@ -11,8 +11,8 @@ from time import perf_counter
 from billing import engine
 from billing.core.cycle import micros
 from billing.core.terms import Terms
-from billing.engine.query import Question
-from billing.inputs.rows import HowToRead
+from billing.engine.query import Query
+from billing.inputs.rows import ReadOptions
 from billing.reconciliation.causes import READINGS, amount, counting, way_of
 from billing.reconciliation.invoices import reconcile
 from billing.reconciliation.matching import Theirs
@@ -53,15 +53,15 @@ def reconciled(files: Files, *, events: int) -> Iterator[Figure]:
     )
 
 
-def _misread(path: str, question: Question, terms: Terms) -> tuple[list[Theirs], dict[tuple[str, str], str]]:
+def _misread(path: str, query: Query, terms: Terms) -> tuple[list[Theirs], dict[tuple[str, str], str]]:
     """The year's invoices, one in ten by a reading taken at random, and by which."""
-    events = engine.read(path, HowToRead(history=True))
+    events = engine.read(path, ReadOptions(history=True))
     codes = {name: code for code, name in enumerate(events.names.accounts.to_pylist())}
     census = Census(events, range(len(codes)))
     readings = [r for r in READINGS if r.change and census.knows(way_of((r,)))]
     dice = random.Random(1)
     claims, misread = [], {}
-    drafts = engine.answer(path, question).drafts()
+    drafts = engine.answer(path, query).drafts()
     chosen: dict[int, list[int]] = {}
     for k, drafted in enumerate(drafts):
         span = micros(drafted.cycle.start), micros(drafted.cycle.end)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from billing import BadPlan, Plan, break_even
 from billing.comparison import break_even as breakeven
-from billing.comparison.break_even import BreakEven, Stretch
+from billing.comparison.break_even import BreakEven, PlanRange
 from billing.core.errors import NotPriced
 from billing.core.invoice import lines
 from billing.core.meeting import price_at
 from billing.core.plan import QUANTITY_MAX
-from billing.core.totals import Nearby, Totals
+from billing.core.totals import PriceSteps, Totals
 from billing.verify.strategies import plans
 
 END = QUANTITY_MAX
@@ -191,7 +191,7 @@ def test_the_price_of_part_of_an_identity_agrees_with_the_plan(plan: Plan, whole
         assert exact == price_at(plan, quantity)
 
 
-def stretch_at(of: BreakEven, quantity: int) -> Stretch:
+def stretch_at(of: BreakEven, quantity: int) -> PlanRange:
     stretch = next(s for s in of.stretches if s.first <= quantity <= s.last)
     if not stretch.turns or stretch.every is None:
         return stretch
@@ -217,7 +217,7 @@ def apart(of: list[Plan], quantity: Fraction) -> Fraction | None:
 # The smallest change of a peak.
 
 
-def beside(near: Nearby) -> list[tuple[int, str] | None]:
+def beside(near: PriceSteps) -> list[tuple[int, str] | None]:
     return [
         None if at is None else (at.quantity, f"{at.total.amount:f}") for at in (near.lower, near.higher, near.cheaper)
     ]

@@ -53,7 +53,7 @@ HISTORY = [
 ]
 
 
-def compared(*others: Any, now: Any = TEN, **asked: Any) -> run.Comparing:
+def compared(*others: Any, now: Any = TEN, **asked: Any) -> run.ComparisonResult:
     return billing.compare(table(HISTORY), terms=now, others=others, **asked)
 
 
@@ -251,8 +251,8 @@ def test_a_ledger_is_compared_with_each_version_of_its_terms_changed() -> None:
     """January is billed at 10.00, February by steps; without the reconnect's first cover, 10.00 less."""
     with closing(billing.open_ledger("sqlite:///:memory:")) as ledger:
         billing.append(ledger, table(HISTORY))
-        billing.agree(ledger, TEN)
-        billing.agree(ledger, Terms(STEPS, discount=Decimal(10)), applies_from=datetime(2026, 2, 1, tzinfo=UTC))
+        billing.add_terms(ledger, TEN)
+        billing.add_terms(ledger, Terms(STEPS, discount=Decimal(10)), applies_from=datetime(2026, 2, 1, tzinfo=UTC))
         found = billing.compare(
             ledger, others=["reconnect=restarts", "discount=50%", TEN], first="2026-01", last="2026-02"
         )

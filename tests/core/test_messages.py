@@ -14,7 +14,7 @@ import pytest
 import billing
 from billing import engine
 from billing.core.messages import MESSAGES
-from billing.inputs.rows import HowToRead
+from billing.inputs.rows import ReadOptions
 from tests.conftest import Cli
 
 TESTS = Path(__file__).parents[1]
@@ -116,7 +116,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, monkeypat
                 file.write(EVENT if Path("events.csv").stat().st_size < 200 else "")
 
     with pytest.raises(billing.BadSource) as raised:
-        engine.read("events.csv", HowToRead(progress=grow))
+        engine.read("events.csv", ReadOptions(progress=grow))
     expected = "events.csv: it changed while it was being read; nothing was used. Read it when it is complete."
     assert expected == str(raised.value)
 

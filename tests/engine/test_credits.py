@@ -37,8 +37,8 @@ from billing.core.event import Events
 from billing.core.terms import AllTerms, Terms
 from billing.core.usage import CreditsTotal
 from billing.engine import credits as crediting
-from billing.engine.query import Question
-from billing.inputs.rows import HowToRead
+from billing.engine.query import Query
+from billing.inputs.rows import ReadOptions
 from billing.invoicing.document import invoice_content
 from billing.ledger.ledger import Ledger
 from billing.reconciliation import invoices
@@ -86,9 +86,9 @@ def void(event_id: str, voids: str) -> Event:
     return Event("acme", "ada", "event.voided", micros(utc("2026-01-01")), event_id, voids=voids)
 
 
-def used(events: Sequence[Event], catalogue: Catalogue | None = None, **question: Any) -> list[tuple[Any, ...]]:
+def used(events: Sequence[Event], catalogue: Catalogue | None = None, **query: Any) -> list[tuple[Any, ...]]:
     """The cycle, action, type, calls, results and credits of each row."""
-    found = crediting.credits(table(events), Question(**question), catalogue=catalogue)
+    found = crediting.credits(table(events), Query(**query), catalogue=catalogue)
     return [
         (r.cycle.name, r.action, r.identity_type, r.calls, r.results, f"{r.credits.normalize():f}") for r in found.rows
     ]
@@ -98,7 +98,7 @@ def used(events: Sequence[Event], catalogue: Catalogue | None = None, **question
 
 
 def test_the_account_worked_out_by_hand_uses_what_it_says_there() -> None:
-    found = crediting.credits(str(EVENTS), Question(first="2026-03", last="2026-03"))
+    found = crediting.credits(str(EVENTS), Query(first="2026-03", last="2026-03"))
     assert [
         ("linkedin-extract-conversations", "engagement", 1, 50, Decimal(0), Decimal("2.5")),
         ("linkedin-extract-conversations", "standard", 1, 50, Decimal("2.5"), Decimal("2.5")),
@@ -114,11 +114,11 @@ def test_the_account_worked_out_by_hand_uses_what_it_says_there() -> None:
 
 
 def test_another_catalogue_costs_what_it_says_and_a_terms_file_may_name_it(tmp_path: Path) -> None:
-    found = crediting.credits(str(EVENTS), Question(), catalogue=load_catalogue(CATALOGUE))
+    found = crediting.credits(str(EVENTS), Query(), catalogue=load_catalogue(CATALOGUE))
     assert Decimal(243) == found.total.credits
     terms = tmp_path / "terms.toml"
     terms.write_text(f'[default]\ncatalogue = "{CATALOGUE}"\n', encoding="utf-8")
-    assert Decimal(243) == crediting.credits(str(EVENTS), Question(load_terms(terms))).total.credits
+    assert Decimal(243) == crediting.credits(str(EVENTS), Query(load_terms(terms))).total.credits
     assert Decimal(243) == billing.credits(EVENTS, terms=terms)["credits"].sum()
 
 
@@ -167,10 +167,10 @@ def test_a_call_belongs_to_the_cycle_of_its_instant_and_cycles_without_calls_hav
 
 def test_an_account_without_calls_is_told_with_nothing() -> None:
     events = [called("e1", "ada", "2026-01-05"), Event("zeta", "zoe", "integration.connected", 10**15, "e2")]
-    found = crediting.credits(table(events), Question())
+    found = crediting.credits(table(events), Query())
     assert [("acme", 1), ("zeta", 0)] == [(total.account_id, total.calls) for total in found.accounts]
     with pytest.raises(billing.UnknownAccount):
-        crediting.credits(table(events), Question(accounts=("nobody",)))
+        crediting.credits(table(events), Query(accounts=("nobody",)))
 
 
 def test_accounts_with_catalogues_of_their_own_are_charged_by_them() -> None:
@@ -178,7 +178,7 @@ def test_accounts_with_catalogues_of_their_own_are_charged_by_them() -> None:
     events += [replace(event, account_id="cray", event_id="e3") for event in events[:1]]
     double, again = (Catalogue((CatalogueVersion(ratio=Decimal(2)),)) for _ in range(2))
     terms = AllTerms(accounts={"bolt": Terms(TEN, catalogue=double), "cray": Terms(TEN, catalogue=again)})
-    rows = crediting.credits(table(events), Question(terms)).rows
+    rows = crediting.credits(table(events), Query(terms)).rows
     assert [("acme", "1"), ("bolt", "2"), ("cray", "2")] == [(row.account_id, str(row.credits)) for row in rows]
 
 
@@ -194,7 +194,7 @@ def test_results_are_summed_beyond_what_a_machine_counts_to() -> None:
             "results": [10**15 - 1] * count,
         }
     )
-    (row,) = crediting.credits(source, Question()).rows
+    (row,) = crediting.credits(source, Query()).rows
     assert count * (10**15 - 1) == row.results == row.credits
 
 
@@ -263,9 +263,9 @@ def test_credits_are_those_of_the_definition(events: list[Event], on_half: bool)
     if on_half:
         events = [replace(e, occurred_at=_DATED.dates[0] - k % 2) for k, e in enumerate(events)]
     terms = Terms(TEN, catalogue=_DATED)
-    question = Question(AllTerms(terms), first="2025-11", last="2026-03")
-    found = crediting.credits(table(events), question)
-    drafts = engine.answer(table(events), question).drafts()
+    query = Query(AllTerms(terms), first="2025-11", last="2026-03")
+    found = crediting.credits(table(events), query)
+    drafts = engine.answer(table(events), query).drafts()
     assert drafts
     for draft in drafts:
         own = [e for e in events if e.account_id == draft.account_id]
@@ -279,16 +279,16 @@ def test_credits_are_those_of_the_definition(events: list[Event], on_half: bool)
 
 @given(events=busy(named=True))
 def test_a_file_a_ledger_and_a_read_source_are_billed_the_same(events: list[Event]) -> None:
-    question = Question(AllTerms(Terms(TEN, catalogue=_DATED)), first="2025-11", last="2026-03")
+    query = Query(AllTerms(Terms(TEN, catalogue=_DATED)), first="2025-11", last="2026-03")
     drafts = [
-        engine.answer(source, question).drafts()
+        engine.answer(source, query).drafts()
         for source in (table(events), billing.read(table(events)), table(events[::-1]))
     ]
     with closing(billing.open_ledger("sqlite:///:memory:")) as ledger:
         rejected = billing.append(ledger, table(events)).tally.rejected
-        drafts.append(engine.answer(ledger, question).drafts())
-        drafts.append(engine.answer(billing.read(ledger), question).drafts())
-        rows = [crediting.credits(source, question).rows for source in (table(events), ledger)]
+        drafts.append(engine.answer(ledger, query).drafts())
+        drafts.append(engine.answer(billing.read(ledger), query).drafts())
+        rows = [crediting.credits(source, query).rows for source in (table(events), ledger)]
     bills = [[(d.account_id, d.cycle, d.lines, d.total) for d in some] for some in drafts]
     if not rejected:  # what a ledger refuses for coming late is no matter of credits
         assert bills[0] == bills[1] == bills[2] == bills[3] == bills[4]
@@ -309,22 +309,22 @@ def test_parquet_without_ids_is_read_whole_where_credits_are_paid_for_and_stream
     path = str(tmp_path / "events.parquet")
     events = [called("", "ada", "2026-01-05", results=3), called("", "ada", "2026-01-06", LIKE)]
     pq.write_table(table(events, ids=False), path)
-    question = Question(AllTerms(Terms(TEN)), first="2026-01", last="2026-01")
-    (drafted,) = engine.answer(path, question).drafts()
+    query = Query(AllTerms(Terms(TEN)), first="2026-01", last="2026-01")
+    (drafted,) = engine.answer(path, query).drafts()
     assert "11.50 USD" == str(drafted.total)
 
     def refuse(*_: Any, **__: Any) -> Events:
         raise AssertionError("what nobody asked for was kept")
 
     monkeypatch.setattr("billing.engine.result.read", refuse)
-    (drafted,) = engine.answer(path, replace(question, terms=AllTerms(Terms(FREE)))).drafts()
+    (drafted,) = engine.answer(path, replace(query, terms=AllTerms(Terms(FREE)))).drafts()
     assert "10.00 USD" == str(drafted.total)
 
 
 def test_sources_without_details_have_calls_without_names() -> None:
-    (row,) = crediting.credits(table([called("e1", "ada", "2026-01-05", action=None)]), Question()).rows
+    (row,) = crediting.credits(table([called("e1", "ada", "2026-01-05", action=None)]), Query()).rows
     assert (None, 1, 1, Decimal(0)) == (row.action, row.calls, row.results, row.credits)
-    events = engine.read(table([called("e1", "ada", "2026-01-05", action=None)]), HowToRead(details=True))
+    events = engine.read(table([called("e1", "ada", "2026-01-05", action=None)]), ReadOptions(details=True))
     assert events.details is not None and 0 == events.details.results.strides[0]  # takes no room
 
 
@@ -362,21 +362,21 @@ def test_terms_of_each_cycle_say_whether_credits_are_paid_for() -> None:
     events = [called(f"e{month}", "ada", f"2026-0{month}-05", results=4) for month in (1, 2, 3)]
     with closing(billing.open_ledger("sqlite:///:memory:")) as ledger:
         billing.append(ledger, table(events))
-        billing.agree(ledger, FREE)
-        billing.agree(ledger, TEN, applies_from=utc("2026-02-01"))
+        billing.add_terms(ledger, FREE)
+        billing.add_terms(ledger, TEN, applies_from=utc("2026-02-01"))
         dear = Terms(TEN, catalogue=Catalogue((CatalogueVersion(ratio=Decimal(3)),)))
-        billing.agree(ledger, dear, applies_from=utc("2026-03-01"))
+        billing.add_terms(ledger, dear, applies_from=utc("2026-03-01"))
         drafts = billing.draft(ledger, first="2026-01", last="2026-03")
         assert ["10.00", "12.00", "16.00"] == [str(draft.total.amount) for draft in drafts]
         assert ["4", "4", "12"] == [str(credits) for credits in billing.credits(ledger)["credits"]]
-        assert audit(ledger, Question(engine.terms_in(ledger))).holds
+        assert audit(ledger, Query(engine.terms_in(ledger))).holds
 
 
 def test_a_catalogue_is_kept_with_the_terms_whether_it_is_published_or_not() -> None:
     for terms in (Terms(TEN), Terms(TEN, catalogue=_DATED), Terms(FREE, catalogue=_DATED), Terms(FREE)):
         with closing(billing.open_ledger("sqlite:///:memory:")) as ledger:
-            kept = billing.agree(ledger, terms)
-            again = billing.agree(ledger, terms)  # which is the same, so that nothing is added
+            kept = billing.add_terms(ledger, terms)
+            again = billing.add_terms(ledger, terms)  # which is the same, so that nothing is added
             (document,) = ledger.documents("terms")
         assert (1, 1) == (kept.number, again.number)
         assert terms == version_of(json.loads(document.content)).terms.default
@@ -387,7 +387,7 @@ def test_a_catalogue_is_kept_with_the_terms_whether_it_is_published_or_not() -> 
 def test_a_published_catalogue_that_changes_later_changes_no_kept_terms(monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(billing.open_ledger("sqlite:///:memory:")) as ledger:
         billing.append(ledger, table([called("e1", "ada", "2026-01-05", results=4)]))
-        billing.agree(ledger, TEN)
+        billing.add_terms(ledger, TEN)
         monkeypatch.setattr("billing.config.catalogue.published", lambda: Catalogue((CatalogueVersion(),)))
         (draft, *_) = billing.draft(ledger)
         assert "12.00 USD" == str(draft.total)
@@ -409,7 +409,7 @@ def settle(ledger: Ledger, late: Sequence[Event]) -> list[billing.Restatement]:
     found = billing.restate(ledger, issue=True, now=utc("2026-02-11"))
     (draft,) = billing.draft(ledger, first="2026-01", last="2026-01")
     assert draft.total.amount == billing.statement(ledger)["balance"].iloc[-1]
-    assert audit(ledger, Question(engine.terms_in(ledger))).holds
+    assert audit(ledger, Query(engine.terms_in(ledger))).holds
     assert [] == list(billing.restate(ledger, issue=True, now=utc("2026-02-12")).restatements)
     return list(found.restatements)
 
@@ -456,7 +456,7 @@ def test_what_was_issued_keeps_its_catalogue_when_a_later_version_of_the_terms_h
     with closing(billing.open_ledger("sqlite:///:memory:")) as ledger:
         close_january(ledger, EARLY)
         dear = Terms(TEN, catalogue=Catalogue((CatalogueVersion(ratio=Decimal(9)),)))
-        billing.agree(ledger, dear, applies_from=utc("2026-02-01"), now=utc("2026-02-03"))
+        billing.add_terms(ledger, dear, applies_from=utc("2026-02-01"), now=utc("2026-02-03"))
         (restatement,) = settle(ledger, [called("l1", "ada", "2026-01-10", results=2)])
     assert "1.00 USD" == str(restatement.difference)
 
@@ -513,30 +513,30 @@ def test_exports_have_the_credits_beside_the_identities(cli: Cli, tmp_path: Path
 
 
 def test_a_wrong_amount_for_credits_is_found() -> None:
-    terms, question = load_terms(TERMS), Question(load_terms(TERMS), first="2026-03", last="2026-03")
-    assert audit(str(EVENTS), question).holds
+    terms, query = load_terms(TERMS), Query(load_terms(TERMS), first="2026-03", last="2026-03")
+    assert audit(str(EVENTS), query).holds
     said = json.loads(json.dumps([invoice_content(d) for d in billing.draft(EVENTS, terms=terms)]))[0]
-    assert audit_invoices(str(EVENTS), [said], question, HowToRead()).holds
+    assert audit_invoices(str(EVENTS), [said], query, ReadOptions()).holds
     said["lines"][2]["amount"], said["total"] = "2.84", "10.03"
-    (found,) = audit_invoices(str(EVENTS), [said], question, HowToRead()).discrepancies
+    (found,) = audit_invoices(str(EVENTS), [said], query, ReadOptions()).discrepancies
     assert ("total", Decimal("10.03"), Decimal("10.02")) == (found.figure, found.said, found.right)
 
 
 @pytest.mark.parametrize("as_of", [None, micros(utc("2026-03-04"))])
 def test_large_accounts_are_sampled_with_their_credits(as_of: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("billing.verify.audit.audit.STEPS_MAX", 0)
-    question = Question(load_terms(TERMS), as_of=as_of)
-    found = audit(str(EVENTS), question)
+    query = Query(load_terms(TERMS), as_of=as_of)
+    found = audit(str(EVENTS), query)
     assert found.holds and found.sampled
     monkeypatch.setattr("billing.verify.audit.expected.credits", lambda *_: Fraction(0))
-    assert "total" in [one.figure for one in audit(str(EVENTS), question).discrepancies]
+    assert "total" in [one.figure for one in audit(str(EVENTS), query).discrepancies]
 
 
 def test_a_comparison_counts_credits_and_shifts_what_is_near() -> None:
     events = table([called("e1", "ada", "2026-01-05", results=10)])
-    question = Question(AllTerms(Terms(FREE)), first="2026-01", last="2026-01")
+    query = Query(AllTerms(Terms(FREE)), first="2026-01", last="2026-01")
     for now, other, change in ((FREE, TEN, "5.00"), (TEN, FREE, "-5.00")):
-        compared = compare_terms(events, replace(question, terms=AllTerms(Terms(now))), [change_of(other)])
+        compared = compare_terms(events, replace(query, terms=AllTerms(Terms(now))), [change_of(other)])
         assert [change] == [str(each.difference.amount.amount) for each in compared.comparisons[0].overall]
         for under, plan in zip(compared.under, (now, other), strict=True):
             (bill,) = under.bills
@@ -544,19 +544,19 @@ def test_a_comparison_counts_credits_and_shifts_what_is_near() -> None:
             assert bill.near.higher is not None and bill.near.lower is not None and bill.near.cheaper is None
             extra = Decimal(0 if plan is FREE else 5)
             assert (20 + extra, extra) == (bill.near.higher.total.amount, bill.near.lower.total.amount)
-    compared = compare_terms(events, question, [change_of("credit_price=2")])
+    compared = compare_terms(events, query, [change_of("credit_price=2")])
     assert ["20.00"] == [str(each.difference.amount.amount) for each in compared.comparisons[0].overall]
 
 
 def test_setting_a_catalogue_is_a_change_of_terms() -> None:
-    question = Question(load_terms(TERMS), first="2026-03", last="2026-03")
-    compared = compare_terms(str(EVENTS), question, [change_of(f"catalogue={CATALOGUE}")])
+    query = Query(load_terms(TERMS), first="2026-03", last="2026-03")
+    compared = compare_terms(str(EVENTS), query, [change_of(f"catalogue={CATALOGUE}")])
     assert ["2.03"] == [str(each.difference.amount.amount) for each in compared.comparisons[0].overall]
 
 
 def test_a_misread_invoice_is_explained_with_its_credits() -> None:
     events = table([called("e1", "ada", "2026-01-05", results=10), called("e2", "eve", "2026-01-20", LIKE)])
-    question = Question(AllTerms(Terms(TEN, discount=Decimal(10))), first="2026-01", last="2026-01")
+    query = Query(AllTerms(Terms(TEN, discount=Decimal(10))), first="2026-01", last="2026-01")
     for amount, name in (
         ("23.00", None),
         ("25.00", "discount_left_out"),
@@ -565,7 +565,7 @@ def test_a_misread_invoice_is_explained_with_its_credits() -> None:
         ("21.60", "credits_left_out + tax_20"),
     ):
         theirs = Theirs("t.csv:2", "acme", cycle="2026-01", quantity=2, amount=Decimal(amount), currency="USD")
-        found, _ = invoices.reconcile(events, [theirs], question)
+        found, _ = invoices.reconcile(events, [theirs], query)
         assert [name] == [d and d.explanation.name for d in found.diagnoses]
         assert [name is None] == [m.status == "matched" for m in found.matches]
 

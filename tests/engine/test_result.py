@@ -26,8 +26,8 @@ import billing
 from billing import engine
 from billing.core.cycle import micros
 from billing.engine import pipeline
-from billing.engine.query import Question
-from billing.inputs.rows import HowToRead
+from billing.engine.query import Query
+from billing.inputs.rows import ReadOptions
 from billing.outputs.tables import bills
 from billing.outputs.tables.text import to_json
 from billing.verify import definition
@@ -72,8 +72,8 @@ def told(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
 
 def peaks_json(source: Any, **asked: Any) -> str:
     """The peaks of a source, as programs read them."""
-    question = Question(**asked)
-    return to_json(bills.peak(row) for row in pipeline.peaks(engine.activity(source, question), question))
+    query = Query(**asked)
+    return to_json(bills.peak(row) for row in pipeline.peaks(engine.activity(source, query), query))
 
 
 STORY = [
@@ -323,12 +323,12 @@ def test_a_stream_gives_the_peaks_of_the_definition(story: Story, ordered: bool)
     if ordered:
         nameless.sort(key=lambda event: event.occurred_at)
     # Types conflict by position: the first stays, and sorting changes which that is.
-    question = Question(policy=story.policy, first="2026-01", last="2026-01")
+    query = Query(policy=story.policy, first="2026-01", last="2026-01")
     with TemporaryDirectory() as folder:
         pq.write_table(table(nameless, ids=False), Path(folder) / "events.parquet", row_group_size=3)
-        rows = pipeline.peaks(engine.activity(Path(folder) / "events.parquet", question), question)
+        rows = pipeline.peaks(engine.activity(Path(folder) / "events.parquet", query), query)
     own = by_account(nameless)
-    assert {account: definition.peak(events, *JANUARY, **story.reading) for account, events in own.items()} == {
+    assert {account: definition.peak(events, *JANUARY, **story.settings) for account, events in own.items()} == {
         row.account_id: (row.peak, row.peak_at) for row in rows
     }
 
@@ -368,9 +368,9 @@ def test_a_digest_stands_for_a_set_of_events() -> None:
     """Neither order nor repeats change it; any other content does."""
     events = [replace(event, event_id=f"e{k}") for k, event in enumerate(STORY)]
     alike = [events, events[::-1], [*events, events[2]]]
-    digests = {engine.read(table(told), HowToRead(digest=True)).digest for told in alike}
+    digests = {engine.read(table(told), ReadOptions(digest=True)).digest for told in alike}
     later = replace(events[0], occurred_at=events[0].occurred_at + 1)
-    other = engine.read(table([later, *events[1:]]), HowToRead(digest=True))
+    other = engine.read(table([later, *events[1:]]), ReadOptions(digest=True))
     assert len(digests) == 1
     assert other.digest not in {*digests, None}
 
@@ -384,13 +384,13 @@ def test_a_digest_stands_for_a_set_of_events() -> None:
 def test_everyone_counted_has_an_event_that_covers_the_peak(story: Story) -> None:
     """A certificate can be checked with the ledger and the definition alone."""
     shown, cycle = _explained(story)
-    highest, at = definition.peak(story.events, *cycle, **story.reading)
+    highest, at = definition.peak(story.events, *cycle, **story.settings)
     assert (highest, at) == (shown.peak, shown.peak_at)
     histories = definition.billed(story.events)
     named = [witness.identity_id for witness in shown.witnesses]
     assert len(set(named)) == len(named) == highest
     for witness in shown.witnesses:
-        covers = definition.covers_of(histories[witness.identity_id], **story.reading)
+        covers = definition.covers_of(histories[witness.identity_id], **story.settings)
         active = [(since, until) for _, since, until in covers if at is not None and since <= at < until]
         assert (witness.occurred_at, witness.covers_until) in active
         assert witness.covers_until == max(until for _, until in active)
@@ -409,7 +409,7 @@ def test_the_curve_of_counts_is_that_of_the_definition(story: Story) -> None:
     covers = [
         cover
         for own in definition.billed(story.events).values()
-        for cover in definition.covers_of(own, **story.reading)
+        for cover in definition.covers_of(own, **story.settings)
     ]
     counts = [
         (at, len({identity for identity, since, until in covers if since <= at < until})) for at, _ in shown.counts
@@ -426,7 +426,7 @@ def test_evidence_names_who_came_and_went() -> None:
         table([connect("acme", "di", -1), *STORY]), account_id="acme", cycle="2026-01", as_of=utc("2026-01-07")
     )
     assert ["ada", "bo"] == [witness.identity_id for witness in shown.witnesses]
-    assert ["di"] == [passerby.identity_id for passerby in shown.came_and_went]
+    assert ["di"] == [passerby.identity_id for passerby in shown.active_off_peak]
     assert shown.flags == ()
 
 
@@ -489,7 +489,7 @@ def test_who_is_over_at_the_peak_does_not_witness_it() -> None:
         cycle="2026-01",
     )
     assert (["bo", "cy"], day(6)) == ([witness.identity_id for witness in shown.witnesses], shown.peak_at)
-    assert ["ada"] == [passerby.identity_id for passerby in shown.came_and_went]
+    assert ["ada"] == [passerby.identity_id for passerby in shown.active_off_peak]
 
 
 def test_who_came_and_went_is_told_by_name_and_only_of_the_cycle() -> None:
@@ -505,7 +505,7 @@ def test_who_came_and_went_is_told_by_name_and_only_of_the_cycle() -> None:
     shown = billing.explain(table(events), account_id="acme", cycle="2026-01")
     assert ["bo", "cy", "di"] == [witness.identity_id for witness in shown.witnesses]
     assert [("abe", day(2), day(7)), ("zoe", day(1), day(6))] == [
-        (passerby.identity_id, passerby.active_since, passerby.active_until) for passerby in shown.came_and_went
+        (passerby.identity_id, passerby.active_since, passerby.active_until) for passerby in shown.active_off_peak
     ]
 
 
@@ -557,9 +557,9 @@ def test_a_month_in_which_no_cycle_starts_has_no_evidence() -> None:
 def test_of_several_accounts_one_must_be_named() -> None:
     """The highest peak of the only account may be meant, never that of some account."""
     with pytest.raises(billing.UnknownAccount) as refused:
-        engine.explain(table(STORY), Question())
+        engine.explain(table(STORY), Query())
     assert refused.value.code == "account_needed"
-    shown, _ = engine.explain(table([e for e in STORY if e.account_id == "acme"]), Question())
+    shown, _ = engine.explain(table([e for e in STORY if e.account_id == "acme"]), Query())
     assert ("acme", 2) == (shown.account_id, shown.peak)
 
 

@@ -19,10 +19,10 @@ from billing.core.activity import ActivityPolicy
 from billing.core.cycle import micros
 from billing.core.event import DAY
 from billing.core.terms import AllTerms, Terms
-from billing.engine.query import Question
+from billing.engine.query import Query
 from billing.forecasting import run
 from billing.forecasting.backtest import Backtest, backtest
-from billing.forecasting.distribution import LEVELS, Chances
+from billing.forecasting.distribution import LEVELS, Distribution
 from billing.forecasting.model import HISTORY_MIN, Forecaster
 from billing.forecasting.replay import SLICES, Moments, Past, Replays
 from billing.verify import definition, strategies
@@ -42,7 +42,7 @@ OCTOBER = ("--as-of", "2025-10-20T00:00:00Z")
 
 def replayed(events: list[Event], bounds: list[int], phase: tuple[int, int], policy: ActivityPolicy) -> Replays:
     told = engine.read(table(events))
-    found = engine.activity(told, Question(policy=policy))
+    found = engine.activity(told, Query(policy=policy))
     counted = told.columns.where(~told.names.standard[told.columns.identities])
     past = Past(counted, found.intervals, told.names.account_of)
     return past.replays(Moments.of([(0, bounds)], [phase]), policy)
@@ -88,11 +88,11 @@ def test_nothing_to_replay_is_no_replay() -> None:
 def test_many_replays_are_worked_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """However they are cut, the answer is one."""
     told = population("steady", accounts=3, months=8)
-    question, now = Question(), START + int(7.5 * MONTH * DAY)
-    whole, _ = run.forecast(told, question, now)
+    query, now = Query(), START + int(7.5 * MONTH * DAY)
+    whole, _ = run.forecast(told, query, now)
     monkeypatch.setattr("billing.forecasting.replay._ROWS", 50)
     monkeypatch.setattr("billing.forecasting.model._CELLS", 1000)
-    parts, _ = run.forecast(told, question, now)
+    parts, _ = run.forecast(told, query, now)
     assert [peaks_of(each) for each in whole] == [peaks_of(each) for each in parts]
 
 
@@ -101,9 +101,9 @@ def test_many_replays_are_worked_through_in_parts(monkeypatch: pytest.MonkeyPatc
 CHANCES = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 20)), min_size=1, max_size=8, unique_by=lambda v: v[0])
 
 
-def chances_of(drawn: list[tuple[int, int]]) -> Chances:
+def chances_of(drawn: list[tuple[int, int]]) -> Distribution:
     values, weights = zip(*sorted(drawn), strict=True)
-    return Chances(np.array(values), np.array(weights) / sum(weights))
+    return Distribution(np.array(values), np.array(weights) / sum(weights))
 
 
 @examples(300, 10_000)
@@ -131,13 +131,13 @@ def test_a_quantile_is_the_smallest_value_with_the_chance(drawn: list[tuple[int,
 
 
 def test_what_costs_the_same_is_one_amount() -> None:
-    chances = Chances(np.array([8, 9, 12]), np.array([0.5, 0.25, 0.25])).mapped(lambda quantity: quantity // 10)
-    assert ([0, 1], [0.75, 0.25]) == (chances.values.tolist(), chances.masses.tolist())
+    chances = Distribution(np.array([8, 9, 12]), np.array([0.5, 0.25, 0.25])).mapped(lambda quantity: quantity // 10)
+    assert ([0, 1], [0.75, 0.25]) == (chances.values.tolist(), chances.probabilities.tolist())
 
 
 def test_the_chances_of_a_fortune_are_exact() -> None:
     """Amounts in cents can be larger than what an integer of a processor holds."""
-    chances = Chances(np.array([1, 2]), np.array([0.5, 0.5])).mapped(lambda quantity: quantity * 10**20)
+    chances = Distribution(np.array([1, 2]), np.array([0.5, 0.5])).mapped(lambda quantity: quantity * 10**20)
     assert [(10**20, 10**20), (10**20, 2 * 10**20), (10**20, 2 * 10**20)] == [*chances.bands()]
 
 
@@ -145,7 +145,7 @@ def test_the_chances_of_a_fortune_are_exact() -> None:
 
 
 def peaks_of(of: billing.Forecast) -> Any:
-    return of.guess and (of.guess.peak.values.tolist(), of.guess.peak.masses.tolist())
+    return of.guess and (of.guess.peak.values.tolist(), of.guess.peak.probabilities.tolist())
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_nothing_below_what_is_certain_has_a_chance(october: list[billing.Foreca
         assert each.amounts is not None
         assert each.status.owed is not None
         assert each.status.peak == min(each.guess.peak.values)
-        assert each.guess.peak.masses.sum() == pytest.approx(1)
+        assert each.guess.peak.probabilities.sum() == pytest.approx(1)
         assert all(low.amount >= each.status.owed.least.total.amount for low, _ in each.amounts.bands)
         assert sum(tier.chance for tier in each.tiers) == pytest.approx(1, abs=0.002)
 
@@ -227,7 +227,7 @@ def test_a_long_history_is_learned_from_as_far_as_it_is_like_now() -> None:
     """Three years of an account: of a file and of a ledger alike, the last two are learned from."""
     told = population("steady", accounts=2, months=36)
     now = START + int(35.5 * MONTH * DAY)
-    for each in run.forecast(told, Question(), now)[0]:
+    for each in run.forecast(told, Query(), now)[0]:
         assert each.guess is not None
         assert 24 == each.guess.cycles
 
@@ -235,10 +235,10 @@ def test_a_long_history_is_learned_from_as_far_as_it_is_like_now() -> None:
 def test_accounts_with_other_windows_are_forecast_by_their_own() -> None:
     told = population("steady", accounts=4, months=12)
     short = Terms(policy=ActivityPolicy(action_window=definition_days(7)))
-    question = Question(terms=AllTerms(accounts={"steady-0001": short}))
+    query = Query(terms=AllTerms(accounts={"steady-0001": short}))
     now = START + int(11.5 * MONTH * DAY)
-    mixed = {each.status.account_id: each for each in run.forecast(told, question, now)[0]}
-    plain = {each.status.account_id: each for each in run.forecast(told, Question(), now)[0]}
+    mixed = {each.status.account_id: each for each in run.forecast(told, query, now)[0]}
+    plain = {each.status.account_id: each for each in run.forecast(told, Query(), now)[0]}
     assert mixed["steady-0001"].status.peak < plain["steady-0001"].status.peak
     assert mixed["steady-0002"].status == plain["steady-0002"].status
 
@@ -253,10 +253,10 @@ def definition_days(days: int) -> Any:
 def backtested(kind: str) -> list[Backtest]:
     """Two years of twelve accounts of a kind, looked back on."""
     if kind == "agency":
-        question = Question(terms=billing.load_terms(AGENCY[2]))
-        return run.backtests(AGENCY[0], question, micros(datetime(2026, 1, 1, tzinfo=UTC)))[0]
+        query = Query(terms=billing.load_terms(AGENCY[2]))
+        return run.backtests(AGENCY[0], query, micros(datetime(2026, 1, 1, tzinfo=UTC)))[0]
     told = population(kind, accounts=12, months=24)
-    return run.backtests(told, Question(), START + int(24 * MONTH * DAY))[0]
+    return run.backtests(told, Query(), START + int(24 * MONTH * DAY))[0]
 
 
 @pytest.mark.parametrize("kind", ["agency", *KINDS])
@@ -279,22 +279,22 @@ def test_what_came_later_changes_no_past_forecast() -> None:
     """Of each cycle what was over by then is known, and nothing else."""
     told = engine.read(population("growing", accounts=4, months=16))
     early, late = (START + int(months * MONTH * DAY) for months in (12, 16))
-    question = Question()
+    query = Query()
     scores = []
     for now in (early, late):
-        answered = engine.answer(told, Question(as_of=now))
-        histories = run._histories(answered.parts[0], now)
-        replays = run._replays(run._past(answered.parts[0]), [(h, h.bounds[:8], (1, 2)) for h in histories])
+        result = engine.answer(told, Query(as_of=now))
+        histories = run._histories(result.parts[0], now)
+        replays = run._replays(run._past(result.parts[0]), [(h, h.bounds[:8], (1, 2)) for h in histories])
         scores.append(backtest(replays, 0.5))
     assert scores[0] == scores[1]
-    assert run.backtests(told, question, early)[0] != run.backtests(told, question, late)[0]
+    assert run.backtests(told, query, early)[0] != run.backtests(told, query, late)[0]
 
 
 def test_what_was_given_no_chance_counts_by_its_rank() -> None:
     """A peak far above all that was thought possible lies above every band."""
     calm = [Event("acme", "ada", "action.called", START + k * 20 * DAY) for k in range(14)]
     burst = [Event("acme", f"u{k}", "action.called", START + 265 * DAY) for k in range(200)]
-    (of,), _ = run.backtests(table([*calm, *burst]), Question(), START + 300 * DAY, phases=(0.5,))
+    (of,), _ = run.backtests(table([*calm, *burst]), Query(), START + 300 * DAY, phases=(0.5,))
     ours = of.scores[0]
     assert ours.evenly is not None
     assert ours.coverage[2] < 1
@@ -310,8 +310,8 @@ def test_an_account_without_history_has_no_backtest(cli: Cli, tmp_path: Any) -> 
 
 def test_cycles_of_a_year_are_looked_back_on_apart_from_those_of_a_month(cli: Cli, tmp_path: Any) -> None:
     rows = [Event(a, "ada", "action.called", START + k * 25 * DAY) for a in ("acme", "brio") for k in range(60)]
-    question = Question(terms=AllTerms(accounts={"brio": Terms(cycles=billing.CycleRule(months=3))}))
-    found, _ = run.backtests(table(rows), question, START + 1500 * DAY, phases=(0.5,))
+    query = Query(terms=AllTerms(accounts={"brio": Terms(cycles=billing.CycleRule(months=3))}))
+    found, _ = run.backtests(table(rows), query, START + 1500 * DAY, phases=(0.5,))
     assert [1, 3] == [of.months for of in found]
 
 

@@ -15,9 +15,9 @@ import billing
 from billing.core.cycle import CycleRule, micros
 from billing.core.terms import AllTerms, Terms
 from billing.core.totals import Totals
-from billing.engine.query import Question
+from billing.engine.query import Query
 from billing.forecasting import run
-from billing.forecasting.status import Owed, Status
+from billing.forecasting.status import AmountDue, Status
 from billing.verify import definition, strategies
 from billing.verify.audit.events import table
 from billing.verify.definition import DAY, Event
@@ -39,7 +39,7 @@ def plan(*tiers: tuple[int | None, str]) -> billing.Plan:
 
 
 def status_of(events: list[Event], now: int, terms: Terms | None = None) -> Status:
-    (found,), _ = run.status(table(events), Question(terms=AllTerms(terms or Terms())), now)
+    (found,), _ = run.status(table(events), Query(terms=AllTerms(terms or Terms())), now)
     return found
 
 
@@ -122,7 +122,7 @@ def test_no_future_takes_back_what_is_certain(
 @examples(100, 5_000)
 @given(strategies.plans(bound_max=6, settings=True), st.integers(0, 9))
 def test_the_least_is_the_smallest_total_of_any_peak_from_here_up(priced: billing.Plan, peak: int) -> None:
-    owed = Owed.of(peak, priced, Totals(priced))
+    owed = AmountDue.of(peak, priced, Totals(priced))
     totals = [priced.price(quantity).total.amount for quantity in range(peak, peak + 60)]
     assert min(totals) == owed.least.total.amount
     assert peak + totals.index(min(totals)) == owed.least.quantity
@@ -133,14 +133,14 @@ def test_the_least_is_the_smallest_total_of_any_peak_from_here_up(priced: billin
 def test_under_volume_tiers_less_than_so_far_can_be_the_end_of_it() -> None:
     """Two cost 20.00, three 18.00: whoever has two owes 20.00 today, and 18.00 if a third comes."""
     steps = plan((2, "10"), (4, "6"), (None, "5"))
-    owed = Owed.of(2, steps, Totals(steps))
+    owed = AmountDue.of(2, steps, Totals(steps))
     assert ("20.00 USD", "18.00 USD", 3) == (str(owed.so_far), str(owed.least.total), owed.least.quantity)
     assert ("-2.00 USD", 1, 3) == (str(owed.one_more), owed.to_next_tier, owed.cheaper and owed.cheaper.quantity)
 
 
 def test_where_the_plan_ends_nothing_is_said_of_one_more() -> None:
     small = plan((2, "10"))
-    assert Owed.of(2, small, Totals(small)).one_more is None
+    assert AmountDue.of(2, small, Totals(small)).one_more is None
 
 
 def test_at_the_very_start_of_a_cycle_no_peak_is_certain() -> None:
@@ -154,8 +154,8 @@ def test_at_the_very_start_of_a_cycle_no_peak_is_certain() -> None:
 def test_each_account_has_the_cycle_that_is_open_by_its_own_rule() -> None:
     events = [Event(account, "ada", "action.called", JANUARY[0]) for account in ("acme", "brio")]
     own = Terms(cycles=CycleRule(datetime(2025, 12, 20, tzinfo=UTC)))
-    question = Question(terms=AllTerms(accounts={"brio": own}))
-    found, _ = run.status(table(events), question, JANUARY[0] + 21 * DAY)
+    query = Query(terms=AllTerms(accounts={"brio": own}))
+    found, _ = run.status(table(events), query, JANUARY[0] + 21 * DAY)
     assert [("acme", "2026-01", 1), ("brio", "2026-01", 1)] == [(f.account_id, f.cycle.name, f.peak) for f in found]
     assert [1, 20] == [f.cycle.start.day for f in found]
 

@@ -32,9 +32,9 @@ from billing.core.event import Tally
 from billing.core.messages import MESSAGES
 from billing.core.plan import QUANTITY_MAX
 from billing.engine import pipeline
-from billing.engine.query import Question
+from billing.engine.query import Query
 from billing.inputs import source
-from billing.inputs.rows import HowToRead
+from billing.inputs.rows import ReadOptions
 from billing.invoicing.document import invoice_content
 from billing.outputs.tables import bills
 from billing.outputs.tables.text import to_json
@@ -51,13 +51,13 @@ ROUND: Final = 500
 
 def read_events(path: Path, given: Given) -> None:
     """Every row is accepted, a duplicate or rejected; and what was accepted can be billed."""
-    read = source.read(str(path), given.reading)
+    read = source.read(str(path), given.options)
     _add_up(read.tally, read.rejections)
-    question = Question()
-    found = engine.activity(read, question)
-    _can_be_written(bills.peak(row) for row in pipeline.peaks(found, question))
+    query = Query()
+    found = engine.activity(read, query)
+    _can_be_written(bills.peak(row) for row in pipeline.peaks(found, query))
     if source.streams(str(path)):  # such a file is read in another way where its events are not kept
-        streamed = engine.activity(str(path), question, given.reading)
+        streamed = engine.activity(str(path), query, given.options)
         _add_up(streamed.tally, streamed.rejections)
         assert (read.tally, len(found.intervals)) == (streamed.tally, len(streamed.intervals))
 
@@ -77,8 +77,8 @@ def read_terms(path: Path, given: Given) -> None:
     """Terms that were read can be billed by."""
     (path.parent / "plan.toml").write_text(PLAN)
     known = load_terms(path)
-    question = Question(terms=known)
-    drafts = pipeline.draft(engine.activity(fine_events(), question), question)
+    query = Query(terms=known)
+    drafts = pipeline.draft(engine.activity(fine_events(), query), query)
     _can_be_written(invoice_content(drafted) for drafted in drafts)
 
 
@@ -245,7 +245,7 @@ def test_files_recorded_later_are_left_out_though_accounts_share_names(tmp_path:
             f"{account},ada,action.called,2026-01-0{day}T00:00:00Z,2026-01-0{day}T00:00:00Z" for account in accounts
         ]
         (tmp_path / f"{day}.csv").write_text("\n".join([HEADER.decode() + ",recorded_at", *rows, ""]))
-    assert Tally(2, 2, 0, 0) == source.read(str(tmp_path), HowToRead(known_at=JANUARY)).tally
+    assert Tally(2, 2, 0, 0) == source.read(str(tmp_path), ReadOptions(known_at=JANUARY)).tally
 
 
 def _code_of(reader: Reader, path: Path, file: Given) -> str:

@@ -20,7 +20,7 @@ def test_lines_blank_lines_and_quotes_are_those_of_the_whole_text(
     """A message that names the wrong line sends people to the wrong row."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_bytes, "_BLOCK", block)
-        text = text_bytes.TextBytes(io.BytesIO(data), name="x", compression=None, progress=None)
+        text = text_bytes.TextStream(io.BytesIO(data), name="x", compression=None, progress=None)
         if header_first:
             text.first_line()
         read = b""

@@ -25,7 +25,7 @@ from billing.invoicing import close as module
 from billing.invoicing import issue as issuing
 from billing.invoicing.close import SETTLE
 from billing.invoicing.document import invoice_content
-from billing.ledger.entry import Document, Paper
+from billing.ledger.entry import Document, UnissuedDocument
 from billing.ledger.ledger import Ledger
 from billing.outputs.tables import bills
 from billing.outputs.tables.text import to_json
@@ -93,11 +93,11 @@ def send(ledger: Ledger, *events: Event, now: str = "2026-02-01") -> None:
     assert () == receipt.rejections
 
 
-def close(ledger: Ledger, month: str = "2026-01", now: str = "2026-02-02", **asked: Any) -> billing.Closing:
+def close(ledger: Ledger, month: str = "2026-01", now: str = "2026-02-02", **asked: Any) -> billing.CloseResult:
     return billing.close(ledger, month, now=utc(now), issue=True, **asked)
 
 
-def restate(ledger: Ledger, now: str = "2026-03-02", **asked: Any) -> billing.Restating:
+def restate(ledger: Ledger, now: str = "2026-03-02", **asked: Any) -> billing.RestateResult:
     return billing.restate(ledger, now=utc(now), issue=True, **asked)
 
 
@@ -109,7 +109,7 @@ def billed(issued: Sequence[Document]) -> list[tuple[str, str, str, str]]:
 
 def agreed(ledger: Ledger, terms: Any = TEN, **asked: Any) -> Ledger:
     """The ledger, with terms in it."""
-    billing.agree(ledger, terms, now=utc("2026-01-01"), **asked)
+    billing.add_terms(ledger, terms, now=utc("2026-01-01"), **asked)
     return ledger
 
 
@@ -292,7 +292,7 @@ def test_what_was_issued_never_changes(ledger: Ledger) -> None:
     january(ledger, called("e1", "ada", "2026-01-05"), called("e2", "bo", "2026-01-06"))
     issued = ledger.documents()
     send(ledger, called("e3", "cy", "2026-01-07"), void("v1", "e1", "ada"), now="2026-02-05")
-    billing.agree(ledger, CHEAPER, applies_from=utc("2026-02-01"), now=utc("2026-02-06"))
+    billing.add_terms(ledger, CHEAPER, applies_from=utc("2026-02-01"), now=utc("2026-02-06"))
     restate(ledger)
     send(ledger, deleted("e4", "bo", "2026-01-01"), now="2026-03-03")
     restate(ledger, "2026-03-04")
@@ -316,7 +316,7 @@ def test_drafts_at_a_noted_position_come_back_to_the_byte(ledger: Ledger) -> Non
     note()
     send(ledger, void("v1", "e1", "ada"), created("e4", "bo", "2026-02-02"), now="2026-02-03")
     note()
-    billing.agree(ledger, CHEAPER, applies_from=utc("2026-02-01"), now=utc("2026-02-04"))
+    billing.add_terms(ledger, CHEAPER, applies_from=utc("2026-02-01"), now=utc("2026-02-04"))
     note()
     restate(ledger)
     note()
@@ -332,7 +332,7 @@ def test_every_invoice_can_be_drafted_again_from_what_it_says(ledger: Ledger, wh
     send(ledger, called("e1", "ada", "2026-01-05"), called("e1", "bo", "2026-01-06", "bolt"))
     issued = close(ledger, terms=TEN).documents
     send(ledger, called("e2", "cy", "2026-01-05"), now="2026-02-03")
-    billing.agree(ledger, CHEAPER, applies_from=utc("2026-02-01"), now=utc("2026-02-04"))
+    billing.add_terms(ledger, CHEAPER, applies_from=utc("2026-02-01"), now=utc("2026-02-04"))
     for said in (json.loads(document.content) for document in issued if document.number):
         (again,) = billing.draft(
             ledger, first=said["cycle"], last=said["cycle"], accounts=[said["account_id"]],
@@ -363,7 +363,7 @@ def test_who_closes_at_the_same_time_drafts_again_and_bills_nobody_twice(
     send(ledger, called("e1", "ada", "2026-01-05"), called("e1", "ada", "2026-01-05", "bolt"))
     really, others = ledger.issue, iter([["acme"]])
 
-    def issue(papers: Sequence[Paper], *, after: str, now: int) -> list[Document]:
+    def issue(papers: Sequence[UnissuedDocument], *, after: str, now: int) -> list[Document]:
         for accounts in others:  # somebody else was a little faster
             close(ledger, accounts=accounts)
         return really(papers, after=after, now=now)
@@ -395,14 +395,14 @@ def test_nothing_is_issued_if_it_goes_on_while_the_first_terms_are_kept(
 ) -> None:
     """Also where a closing takes two steps, what is issued is what was looked at."""
     send(ledger, called("e1", "ada", "2026-01-05"))
-    seen, really = ledger.head().position, module.agree
+    seen, really = ledger.head().position, module.add_terms
 
-    def agree(*terms: Any, **asked: Any) -> billing.TermsVersion:
+    def add_terms(*terms: Any, **asked: Any) -> billing.TermsVersion:
         version = really(*terms, **asked)
         send(ledger, called("e2", "bo", "2026-01-06"))  # somebody else was a little faster
         return version
 
-    monkeypatch.setattr(module, "agree", agree)
+    monkeypatch.setattr(module, "agree", add_terms)
     with pytest.raises(billing.StaleLedger):
         close(ledger, terms=TEN, position=seen)
     assert [] == ledger.documents("invoice")
@@ -448,7 +448,7 @@ def test_later_terms_need_a_date(ledger: Ledger) -> None:
     """Without one, what is not yet closed would be billed by prices that were never announced."""
     agreed(ledger)
     with pytest.raises(billing.BadTerms) as refused:
-        billing.agree(ledger, CHEAPER, now=utc("2026-02-02"))
+        billing.add_terms(ledger, CHEAPER, now=utc("2026-02-02"))
     assert ("terms_from_missing", 1) == (refused.value.code, len(ledger.documents("terms")))
 
 
@@ -477,7 +477,7 @@ def test_the_plan_in_force_at_a_cycles_start_applies_to_all_of_it(
     """A price that begins within a cycle begins with the next."""
     agreed(ledger)
     send(ledger, called("e1", "ada", "2026-01-05"))
-    billing.agree(ledger, plan("new"), applies_from=utc(since), now=utc("2026-02-01"))
+    billing.add_terms(ledger, plan("new"), applies_from=utc(since), now=utc("2026-02-01"))
     months = [("2026-01", "2026-02-02"), ("2026-02", "2026-03-02"), ("2026-03", "2026-04-02")]
     issued = [document for month, now in months for document in close(ledger, month, now).documents]
     assert expected == [json.loads(document.content)["plan_id"] for document in issued]
@@ -490,25 +490,25 @@ def test_the_cycles_of_an_account_stay_as_they_are_after_its_first_invoice(ledge
     quarters = billing.Terms(plan=TEN, cycles=billing.CycleRule(months=3))
     since = utc("2026-02-01")
     with pytest.raises(billing.BadTerms) as refused:
-        billing.agree(ledger, quarters, applies_from=since, now=utc("2026-02-03"))
+        billing.add_terms(ledger, quarters, applies_from=since, now=utc("2026-02-03"))
     assert ("cycle_rule_change", '"acme"', 1) == (
         refused.value.code, refused.value.details["account"], len(ledger.documents("terms"))
     )  # fmt: skip
     for_bolt = billing.AllTerms(billing.Terms(plan=TEN), {"bolt": quarters})
-    billing.agree(ledger, for_bolt, applies_from=since, now=utc("2026-02-03"))
+    billing.add_terms(ledger, for_bolt, applies_from=since, now=utc("2026-02-03"))
     frame = billing.peaks(ledger, first="2026-01", last="2026-01")
     assert [utc("2026-02-01"), utc("2026-04-01")] == frame.cycle_end.tolist()
 
 
 def test_a_cycle_that_overlaps_one_that_was_billed_is_refused(ledger: Ledger) -> None:
-    """However it came about, by other time zone rules or a program that goes round `agree`."""
+    """However it came about, by other time zone rules or a program that goes round `add_terms`."""
     january(ledger, called("e1", "ada", "2026-01-05"))
     west = billing.TermsVersion(
         2,
         at("2026-02-01"),
         billing.AllTerms(billing.Terms(plan=TEN, cycles=billing.CycleRule(timezone="America/New_York"))),
     )
-    paper = Paper("terms", None, None, version_document(west))
+    paper = UnissuedDocument("terms", None, None, version_document(west))
     ledger.issue([paper], after=ledger.head().documents_digest, now=at("2026-02-03"))
     with pytest.raises(billing.BadLedger) as refused:
         close(ledger, "2026-01", "2026-02-09")  # from five hours later to five hours later
@@ -533,7 +533,7 @@ def test_a_cycle_that_overlaps_one_that_was_billed_is_refused(ledger: Ledger) ->
 def test_terms_that_are_kept_can_be_read_again(ledger: Ledger, terms: Any) -> None:
     """What cannot be read again must be refused before it is kept: a ledger that only grows could not be mended."""
     try:
-        billing.agree(ledger, terms, now=utc("2026-01-01"))
+        billing.add_terms(ledger, terms, now=utc("2026-01-01"))
     except billing.BillingError:
         assert [] == ledger.documents()
         return
@@ -545,7 +545,7 @@ def test_the_date_of_terms_that_are_kept_can_be_read_again(ledger: Ledger) -> No
     """The same for when they apply from."""
     agreed(ledger)
     try:
-        billing.agree(ledger, CHEAPER, applies_from=utc("1999-12-31"), now=utc("2026-01-02"))
+        billing.add_terms(ledger, CHEAPER, applies_from=utc("1999-12-31"), now=utc("2026-01-02"))
     except billing.BillingError:
         assert 1 == len(ledger.documents("terms"))
         return
@@ -775,7 +775,7 @@ def test_what_was_billed_is_restated_under_the_terms_of_then(ledger: Ledger) -> 
     """Prices, policy and discount of the invoice, whatever was agreed since, also for its own time."""
     january(ledger, *TWO, terms=billing.Terms(plan=TEN, discount=Decimal(50)))
     short = billing.Terms(plan=plan("dear", (None, "99.00")), policy=billing.ActivityPolicy(action_window=timedelta(1)))
-    billing.agree(ledger, short, applies_from=utc("2026-01-01"), now=utc("2026-02-03"))
+    billing.add_terms(ledger, short, applies_from=utc("2026-01-01"), now=utc("2026-02-03"))
     assert () == restate(ledger).restatements
     send(ledger, called("e3", "cy", "2026-01-31"), now="2026-03-03")
     (note,) = [document for document in restate(ledger, "2026-03-04").documents if document.number]
@@ -793,7 +793,7 @@ def test_a_cycle_billed_by_a_longer_window_than_those_before_is_not_passed_over(
     }
     agreed(ledger, billing.Terms(plan=TEN, policy=days[10]))
     long = billing.Terms(plan=TEN, policy=days[90])
-    billing.agree(ledger, long, applies_from=utc("2026-03-01"), now=utc("2026-01-02"))
+    billing.add_terms(ledger, long, applies_from=utc("2026-03-01"), now=utc("2026-01-02"))
     send(ledger, called("e1", "ada", "2026-01-05"))
     for month, now in (("2026-01", "2026-02-02"), ("2026-02", "2026-03-02"), ("2026-03", "2026-04-02")):
         close(ledger, month, now)
@@ -942,7 +942,7 @@ def test_each_currency_has_a_balance_of_its_own(ledger: Ledger) -> None:
     send(ledger, called("e1", "ada", "2026-01-30"), called("e1", "ada", "2026-01-30", "bolt"))
     close(ledger)
     euros = plan("euros", (None, "9.50"), currency="EUR")
-    billing.agree(ledger, euros, applies_from=utc("2026-02-01"), now=utc("2026-02-03"))
+    billing.add_terms(ledger, euros, applies_from=utc("2026-02-01"), now=utc("2026-02-03"))
     close(ledger, "2026-02", "2026-03-02")
     send(ledger, called("e2", "bo", "2026-01-31"), called("e2", "bo", "2026-01-31", "bolt"), now="2026-03-03")
     restate(ledger, "2026-03-04")

@@ -34,7 +34,7 @@ from hypothesis import strategies as st
 import billing
 from billing import BadLedger, Document, Head, Ledger, Receipt, engine
 from billing.engine import load
-from billing.ledger.entry import Paper
+from billing.ledger.entry import UnissuedDocument
 from billing.ledger.sqlite import SqliteDatabase
 from billing.ledger.verify import verify
 from billing.verify.audit.events import table
@@ -81,11 +81,11 @@ def append(ledger: Ledger, events: Sequence[Event]) -> Receipt:
     return billing.append(ledger, table(events), now=day(1, 9))
 
 
-def agree(ledger: Ledger) -> billing.TermsVersion:
-    return billing.agree(ledger, PLAN, now=day(1, 10))
+def add_terms(ledger: Ledger) -> billing.TermsVersion:
+    return billing.add_terms(ledger, PLAN, now=day(1, 10))
 
 
-def close(ledger: Ledger) -> billing.Closing:
+def close(ledger: Ledger) -> billing.CloseResult:
     return billing.close(ledger, "2026-01", terms=PLAN, issue=True, now=day(2, 2))
 
 
@@ -98,7 +98,7 @@ def learn_late(ledger: Ledger) -> Receipt:
     return billing.append(ledger, table(events), now=day(2, 3))
 
 
-def restate(ledger: Ledger) -> billing.Restating:
+def restate(ledger: Ledger) -> billing.RestateResult:
     return billing.restate(ledger, issue=True, now=day(2, 4))
 
 
@@ -110,7 +110,7 @@ def appending(*events: Event) -> Step:
 
 
 def agreeing(ledger: Ledger) -> int:
-    agree(ledger)
+    add_terms(ledger)
     return ledger.head().position
 
 
@@ -445,7 +445,7 @@ def test_a_full_disk_issues_all_invoices_of_a_cycle_or_none(room: Room) -> None:
     """A close of which half the invoices exist would be sent out by half."""
     with closing(billing.open_ledger(f"sqlite:///{room.path}")) as ledger:
         append(ledger, [called("e", f"a{number:02}", "ada") for number in range(30)])
-        agree(ledger)
+        add_terms(ledger)
         room.fill(ledger)
         with pytest.raises(BadLedger, match="the disk is full") as refused:
             close(ledger)
@@ -586,7 +586,7 @@ def all_at_once(url: str, verb: Callable[[Ledger], Done], *, check: bool = True,
     """
     everybody, first, issue = threading.Barrier(count), threading.local(), Ledger.issue
 
-    def together(ledger: Ledger, papers: Sequence[Paper], *, after: str, now: int) -> list[Document]:
+    def together(ledger: Ledger, papers: Sequence[UnissuedDocument], *, after: str, now: int) -> list[Document]:
         if not hasattr(first, "is_over"):
             first.is_over = True
             everybody.wait(PATIENCE)
@@ -621,7 +621,7 @@ def accounts(documents: Sequence[Document]) -> list[str | None]:
 def test_many_closes_at_once_issue_one_invoice_for_each_account(books: tuple[str, Ledger]) -> None:
     """Two schedulers that close the same month must not bill anybody twice, nor leave a number out."""
     url, ledger = books
-    agree(ledger)
+    add_terms(ledger)
     closings = all_at_once(url, close)
     issued = [closing.documents for closing in closings if closing.documents]
     assert len(issued) == 1
@@ -668,7 +668,7 @@ def test_many_restates_at_once_settle_each_difference_once(books: tuple[str, Led
 def test_without_the_check_many_closes_issue_many_invoices(books: tuple[str, Ledger]) -> None:
     """The control: all of them had found nothing issued, and the index is the second thing that stops them."""
     url, ledger = books
-    agree(ledger)
+    add_terms(ledger)
     ledger.database.rows("DROP INDEX document_original")
     all_at_once(url, close, check=False, count=12)
     assert accounts(ledger.documents("invoice")) == [*ACCOUNTS] * 12

@@ -28,11 +28,11 @@ from billing.core.cycle import micros
 from billing.core.event import CONTENT
 from billing.core.terms import TermsHistory
 from billing.engine import load
-from billing.inputs.rows import COLUMNS, HowToRead
+from billing.inputs.rows import COLUMNS, ReadOptions
 from billing.ledger import ledger as module
 from billing.ledger.database import COLUMNS as TABLES
 from billing.ledger.database import MOMENT, Span
-from billing.ledger.entry import Document, Entry, Head, Kind, Paper, Receipt
+from billing.ledger.entry import Document, Entry, Head, Kind, Receipt, UnissuedDocument
 from billing.ledger.ledger import SKEW_MAX, Ledger
 from tests.support.postgres import Elsewhere, Server
 
@@ -108,13 +108,13 @@ def send(ledger: Ledger, *rows: Row, now: str = "2026-02-01") -> Receipt:
     return billing.append(ledger, source(*rows), now=utc(now))
 
 
-def issue(ledger: Ledger, *papers: Paper, now: str = "2026-02-02") -> list[Document]:
+def issue(ledger: Ledger, *papers: UnissuedDocument, now: str = "2026-02-02") -> list[Document]:
     """Issue documents, having seen all that came before."""
     return ledger.issue(papers, after=ledger.head().documents_digest, now=at(now))
 
 
-def paper(kind: Kind, account_id: str | None = "acme", month: str = "2026-01", **content: Any) -> Paper:
-    return Paper(kind, account_id, at(f"{month}-01"), content)
+def paper(kind: Kind, account_id: str | None = "acme", month: str = "2026-01", **content: Any) -> UnissuedDocument:
+    return UnissuedDocument(kind, account_id, at(f"{month}-01"), content)
 
 
 def entries(ledger: Ledger, **asked: Any) -> list[Entry]:
@@ -769,7 +769,9 @@ class LedgerContract:
     def test_a_document_is_kept_as_it_was_issued(self, ledger: Ledger) -> None:
         """Number and date are part of it; its keys keep their places, and its text its letters."""
         content = {"number": None, "issued_at": None, "total": "7.99", "note": "é\U0001f9d1 \"'%?", "lines": [{"n": 1}]}
-        (document,) = issue(ledger, Paper("invoice", "acme", at("2026-01-01"), content), now="2026-02-02T09:00:00.5")
+        (document,) = issue(
+            ledger, UnissuedDocument("invoice", "acme", at("2026-01-01"), content), now="2026-02-02T09:00:00.5"
+        )
         assert (
             '{"number": "INV-000001", "issued_at": "2026-02-02T09:00:00.500000Z", "total": "7.99", '
             '"note": "é\U0001f9d1 \\"\'%?", "lines": [{"n": 1}]}'
@@ -816,21 +818,21 @@ class LedgerContract:
     def test_terms_are_kept_in_versions(self, ledger: Ledger) -> None:
         """What was agreed when can be read at any position."""
         one, two = _plan("one"), _plan("two")
-        first = billing.agree(ledger, one, now=utc("2026-02-01"))
+        first = billing.add_terms(ledger, one, now=utc("2026-02-01"))
         between = ledger.head().position
-        second = billing.agree(ledger, two, applies_from=utc("2026-03-01"), now=utc("2026-02-02"))
-        again = billing.agree(ledger, two, now=utc("2026-02-03"))
+        second = billing.add_terms(ledger, two, applies_from=utc("2026-03-01"), now=utc("2026-02-02"))
+        again = billing.add_terms(ledger, two, now=utc("2026-02-03"))
         assert (1, None, 2, at("2026-03-01")) == (first.number, first.applies_from, second.number, second.applies_from)
         assert (second, 2) == (again, ledger.head().position)
         assert TermsHistory((first, second)) == engine.terms_in(ledger)
-        assert TermsHistory((first,)) == engine.terms_in(ledger, HowToRead(position=between))
-        assert TermsHistory() == engine.terms_in(ledger, HowToRead(position=0))
+        assert TermsHistory((first,)) == engine.terms_in(ledger, ReadOptions(position=between))
+        assert TermsHistory() == engine.terms_in(ledger, ReadOptions(position=0))
 
     def test_each_cycle_is_priced_by_the_version_in_force_at_its_start(self, ledger: Ledger) -> None:
         """A new price begins with a cycle, never within one."""
         send(ledger, called("e1", "ada", "2026-01-31"))
-        billing.agree(ledger, _plan("old"), now=utc("2026-02-01"))
-        billing.agree(ledger, _plan("new"), applies_from=utc("2026-01-02"), now=utc("2026-02-01"))
+        billing.add_terms(ledger, _plan("old"), now=utc("2026-02-01"))
+        billing.add_terms(ledger, _plan("new"), applies_from=utc("2026-01-02"), now=utc("2026-02-01"))
         drafts = billing.draft(ledger, first="2026-01", last="2026-02")
         assert [("old", 1), ("new", 2)] == [(drafted.plan_id, drafted.basis.terms_version) for drafted in drafts]
 

@@ -26,7 +26,7 @@ from billing import BadLedger, Ledger, Receipt
 from billing.core.cycle import micros
 from billing.ledger import postgres as module
 from billing.ledger.database import ACCOUNT_CODE, MOMENT, Span
-from billing.ledger.entry import Paper
+from billing.ledger.entry import UnissuedDocument
 from billing.ledger.postgres import PostgresDatabase
 from billing.ledger.verify import verify
 from billing.verify.audit.events import table
@@ -549,7 +549,7 @@ def test_a_restored_backup_is_the_same_ledger(postgres: Server, url: str, ledger
     """The usual tools must do: what was dumped and restored has the same head, and goes on."""
     append(ledger, "first", 200)
     after = ledger.head().documents_digest
-    ledger.issue([Paper("terms", None, None, {"plan": "sample"})], after=after, now=micros(NOW))
+    ledger.issue([UnissuedDocument("terms", None, None, {"plan": "sample"})], after=after, now=micros(NOW))
     with another_database(postgres) as other:
         dump, restore = (str(programs() / program) for program in ("pg_dump", "psql"))
         dumped = subprocess.run([dump, "-n", schema_of(url), postgres.url()], check=True, capture_output=True).stdout

@@ -23,12 +23,12 @@ import pytest
 
 from billing.core.digests import BEGINNING, sealed, written
 from billing.core.event import TYPES
-from billing.inputs.rows import HowToRead
+from billing.inputs.rows import ReadOptions
 from billing.inputs.source import read_batches
 from billing.ledger import verify as module
 from billing.ledger.address import open_ledger
 from billing.ledger.database import COLUMNS
-from billing.ledger.entry import Head, Paper
+from billing.ledger.entry import Head, UnissuedDocument
 from billing.ledger.ledger import Ledger
 from billing.ledger.verify import Finding, verify
 
@@ -162,17 +162,17 @@ def made(path: Path, *, batch_size: int = 100) -> Ledger:
     issue(
         ledger,
         CLOSED,
-        Paper("terms", None, None, terms),
-        Paper("terms", "acme", None, terms | {"discount": "0%"}),
-        Paper("invoice", "acme", JANUARY, invoice),
-        Paper("invoice", "bmart", JANUARY, invoice | {"total": "0.00"}),
+        UnissuedDocument("terms", None, None, terms),
+        UnissuedDocument("terms", "acme", None, terms | {"discount": "0%"}),
+        UnissuedDocument("invoice", "acme", JANUARY, invoice),
+        UnissuedDocument("invoice", "bmart", JANUARY, invoice | {"total": "0.00"}),
     )
     append(ledger, AFTER, batch_size)
     issue(
         ledger,
         RESTATED,
-        Paper("credit_note", "acme", JANUARY, invoice | {"total": "-7.99"}),
-        Paper("supplementary_invoice", "bmart", JANUARY, invoice),
+        UnissuedDocument("credit_note", "acme", JANUARY, invoice | {"total": "-7.99"}),
+        UnissuedDocument("supplementary_invoice", "bmart", JANUARY, invoice),
     )
     return ledger
 
@@ -180,15 +180,15 @@ def made(path: Path, *, batch_size: int = 100) -> Ledger:
 def append(ledger: Ledger, text: str, batch_size: int) -> None:
     rows = list(csv.DictReader(io.StringIO(text)))
     table = pa.table({name: pa.array([row[name] or None for row in rows], pa.string()) for name in rows[0]})
-    coder, batches = read_batches(table, HowToRead())
-    names = coder.names(np.zeros(0, np.bool_))
+    encoder, batches = read_batches(table, ReadOptions())
+    names = encoder.names(np.zeros(0, np.bool_))
     for batch in batches:
         for first in range(0, len(batch), batch_size):
             some = batch.take(np.arange(first, min(len(batch), first + batch_size)))
             ledger.append(some, names, now=LATER)
 
 
-def issue(ledger: Ledger, now: int, *papers: Paper) -> None:
+def issue(ledger: Ledger, now: int, *papers: UnissuedDocument) -> None:
     ledger.issue(papers, after=ledger.head().documents_digest, now=now)
 
 

@@ -312,8 +312,8 @@ def test_a_year_without_a_plan_has_no_amounts_and_with_two_currencies_a_panel_of
     ]
     ledger = billing.open_ledger("sqlite:///:memory:")
     billing.append(ledger, of.append_column("event_id", pa.array([f"e{k}" for k in range(len(of))])))
-    billing.agree(ledger, plans[0])
-    billing.agree(ledger, plans[1], applies_from=datetime(2026, 2, 1, tzinfo=UTC))
+    billing.add_terms(ledger, plans[0])
+    billing.add_terms(ledger, plans[1], applies_from=datetime(2026, 2, 1, tzinfo=UTC))
     both = billing.chart(ledger, account_id="acme", first="2026-01", last="2026-02")
 
     assert "Peaks, 2026-01 to 2026-02" == without.title

@@ -15,7 +15,7 @@ from billing.core.activity import ActivityPolicy
 from billing.core.cycle import CycleRule
 from billing.core.event import Events
 from billing.core.terms import Terms
-from billing.inputs.rows import HowToRead
+from billing.inputs.rows import ReadOptions
 from billing.reconciliation.causes import READINGS, Way, amount, pairs, way_of
 from billing.reconciliation.recount import Bill, Census
 from billing.verify import definition, strategies
@@ -25,12 +25,12 @@ from billing.verify.strategies import JANUARY
 from tests.support.ledgers import examples
 from tests.support.misread import WAYS, misread
 
-BY_NAME = {reading.name: reading for reading in READINGS}
+BY_NAME = {options.name: options for options in READINGS}
 LEDGERS = strategies.ledgers(conflicts=False)
 
 
 def told(events: list[Event]) -> Events:
-    return engine.read(table(events), HowToRead(history=True))
+    return engine.read(table(events), ReadOptions(history=True))
 
 
 def count(name: str, events: Events, rule: CycleRule | None = None) -> int:
@@ -104,7 +104,7 @@ def recorded(rows: list[tuple[str, str, str, str, str, str | None]]) -> Events:
                 "voids": pa.array(columns[5], pa.string()),
             }
         ),
-        HowToRead(history=True),
+        ReadOptions(history=True),
     )
 
 

@@ -20,9 +20,9 @@ from billing.core.activity import ActivityPolicy
 from billing.core.cycle import micros
 from billing.core.event import DAY
 from billing.core.minimize import smallest
-from billing.engine.query import Question
-from billing.inputs.encoder import Coder
-from billing.inputs.rows import HowToRead
+from billing.engine.query import Query
+from billing.inputs.encoder import Encoder
+from billing.inputs.rows import ReadOptions
 from billing.reconciliation.event_diff import Difference, nearest
 from billing.reconciliation.event_diff import Event as Aligned
 from billing.reconciliation.events import aligned, told
@@ -58,7 +58,7 @@ def _day(text: str) -> int:
 def held(ours: str | list[Event], theirs: str | list[Event], *, plan: Plan | None = PLAN, **asked: Any) -> Alignment:
     """Two stories held against each other, in January 2026 and all other months, or in those asked for."""
     one, other = (table(events(side) if isinstance(side, str) else side) for side in (ours, theirs))
-    return aligned(one, other, Question(terms=AllTerms(Terms(plan=plan)), **asked))
+    return aligned(one, other, Query(terms=AllTerms(Terms(plan=plan)), **asked))
 
 
 def moved(of: Alignment) -> list[tuple[str, str, str, int, int]]:
@@ -98,7 +98,7 @@ def test_a_detail_that_differs_is_a_conflict_and_moves_nothing(field: str) -> No
     """Who paid for what is no matter of who was active."""
     said = {"action": "linkedin-like-post", "results": 7, "mode": "auto"}
     plain = table(events("e1 ada calls 1"))
-    found = aligned(plain.append_column(field, [[said[field]]]), plain, Question())
+    found = aligned(plain.append_column(field, [[said[field]]]), plain, Query())
     assert [("conflicting", field)] == [(d.kind, d.field) for d in found.differences]
     assert (1, ()) == (found.noise, found.totals)
 
@@ -106,7 +106,7 @@ def test_a_detail_that_differs_is_a_conflict_and_moves_nothing(field: str) -> No
 def test_what_was_recorded_when_is_no_difference() -> None:
     """It says when we learned of an event, not what happened."""
     plain = table(events("e1 ada calls 1"))
-    assert () == aligned(plain, plain.append_column("recorded_at", plain["occurred_at"]), Question()).differences
+    assert () == aligned(plain, plain.append_column("recorded_at", plain["occurred_at"]), Query()).differences
 
 
 def test_repeats_and_conflicts_within_a_source_are_its_own_business() -> None:
@@ -300,9 +300,9 @@ def test_what_differs_in_no_matter_is_noise_beside_what_matters() -> None:
 def test_how_many_were_weighed_is_told() -> None:
     """For a bar that shows that something happens."""
     counts: list[int] = []
-    coder = Coder()
-    ours, theirs = (told(table(events(f"e{k} ada calls 1")), HowToRead(), coder) for k in (1, 2))
-    held_together(ours, theirs, coder, Question(), progress=counts.append)
+    encoder = Encoder()
+    ours, theirs = (told(table(events(f"e{k} ada calls 1")), ReadOptions(), encoder) for k in (1, 2))
+    held_together(ours, theirs, encoder, Query(), progress=counts.append)
     assert [1] == counts
 
 
@@ -443,7 +443,7 @@ class Judge:
 def test_every_effect_is_that_of_the_definition(sides: tuple[list[Event], list[Event]], reconnect: Any) -> None:
     """Taken over alone, undone alone, all of them, and those that matter only together."""
     ours, theirs = sides
-    found = aligned(table(ours), table(theirs), Question(policy=ActivityPolicy(reconnect=reconnect)))
+    found = aligned(table(ours), table(theirs), Query(policy=ActivityPolicy(reconnect=reconnect)))
     Judge(settled(ours), settled(theirs), reconnect).agrees(found)
 
 
@@ -453,7 +453,7 @@ def test_without_ids_every_effect_is_that_of_the_definition(
 ) -> None:
     """Where one source has no ids, what happened is compared."""
     ours, theirs = (_happened(side, named) for side, named in zip(sides, ids, strict=True))
-    found = aligned(table(sides[0], ids=ids[0]), table(sides[1], ids=ids[1]), Question())
+    found = aligned(table(sides[0], ids=ids[0]), table(sides[1], ids=ids[1]), Query())
     differences = tuple(_nameless(d) for d in found.differences)
     number = {id(d): k for k, d in enumerate(found.differences)}
     effects = tuple(replace(e, difference=differences[number[id(e.difference)]]) for e in found.effects)

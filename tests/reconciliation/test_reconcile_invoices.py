@@ -22,8 +22,8 @@ from billing.core.event import Events
 from billing.core.invoice import Invoice
 from billing.core.money import Money
 from billing.core.terms import AllTerms, Terms
-from billing.engine.query import Question
-from billing.inputs.rows import HowToRead
+from billing.engine.query import Query
+from billing.inputs.rows import ReadOptions
 from billing.reconciliation.causes import READINGS, Reading, amount, counting, way_of
 from billing.reconciliation.foreign import read_foreign
 from billing.reconciliation.invoices import reconcile
@@ -34,7 +34,7 @@ from tests.conftest import Cli
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 AGENCY = FIXTURES / "agency" / "events.csv"
 TERMS = FIXTURES / "agency" / "terms.toml"
-BY_NAME = {reading.name: reading for reading in READINGS}
+BY_NAME = {options.name: options for options in READINGS}
 
 JANUARY = Cycle(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC), "2026-01")
 FEBRUARY = Cycle(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), "2026-02")
@@ -92,8 +92,8 @@ def test_a_tolerance_is_only_what_was_asked_for() -> None:
 @cache
 def agency() -> tuple[Events, AllTerms, list[Invoice]]:
     terms = load_terms(TERMS)
-    events = engine.read(str(AGENCY), HowToRead(history=True))
-    return events, terms, engine.answer(events, Question(terms=terms)).drafts()
+    events = engine.read(str(AGENCY), ReadOptions(history=True))
+    return events, terms, engine.answer(events, Query(terms=terms)).drafts()
 
 
 def misread(readings: Sequence[Sequence[Reading]], *, quantities: bool = True) -> list[Theirs]:
@@ -139,7 +139,7 @@ WITHOUT_EFFECT = {"computed_now", "hourly_samples", "ends_after_starts", "cycle_
 def test_a_file_made_by_one_misreading_is_diagnosed_as_exactly_that(name: str, quantities: bool) -> None:
     events, terms, drafts = agency()
     theirs = misread([[BY_NAME[name]]] * len(drafts), quantities=quantities)
-    found, _ = reconcile(events, theirs, Question(terms=terms), earlier=EARLIER)
+    found, _ = reconcile(events, theirs, Query(terms=terms), earlier=EARLIER)
     assert found.differing
     assert [name] == [cause.name for cause in found.causes]
     assert not found.unexplained
@@ -149,13 +149,13 @@ def test_the_readings_left_out_above_make_no_difference_in_the_agency() -> None:
     events, terms, drafts = agency()
     for name in sorted(WITHOUT_EFFECT):
         theirs = misread([[BY_NAME[name]]] * len(drafts))
-        assert not reconcile(events, theirs, Question(terms=terms))[0].differing
+        assert not reconcile(events, theirs, Query(terms=terms))[0].differing
 
 
 def test_two_misreadings_at_once_are_found_where_no_single_one_fits() -> None:
     events, terms, drafts = agency()
     theirs = misread([[BY_NAME["count_at_end"], BY_NAME["tax_19"]]] * len(drafts))
-    found, _ = reconcile(events, theirs, Question(terms=terms))
+    found, _ = reconcile(events, theirs, Query(terms=terms))
     assert "count_at_end + tax_19" == found.causes[0].name
     assert not found.unexplained
 
@@ -177,7 +177,7 @@ def test_eight_causes_across_the_accounts_of_a_file_are_sorted_out(tmp_path: Pat
         for claim in misread([[BY_NAME[names[k % 8]]]] * len(drafts)):
             if claim.account_id == account.split()[0]:
                 theirs.append(replace(claim, account_id=account))
-    found, _ = reconcile(source, theirs, Question(terms=alike))
+    found, _ = reconcile(source, theirs, Query(terms=alike))
     named = [(cause_of[m.account_id], d) for m, d in found.differing]
     assert {cause for cause, _ in named} == set(names)
     assert sum(d is not None and d.explanation.name == cause for cause, d in named) >= 0.95 * len(named)
@@ -189,7 +189,7 @@ def test_eight_causes_across_the_accounts_of_a_file_are_sorted_out(tmp_path: Pat
 def test_identities_that_only_one_side_counts_are_named_with_their_last_event() -> None:
     events, terms, drafts = agency()
     theirs = misread([[BY_NAME["late_events_missing"]]] * len(drafts))
-    found, _ = reconcile(events, theirs, Question(terms=terms), identities=True)
+    found, _ = reconcile(events, theirs, Query(terms=terms), identities=True)
     who = [(m.account_id, m.cycle, each.by, each.identity_id) for m, some in
            zip(found.matches, found.disputed, strict=True) for each in some]  # fmt: skip
     assert ("brightline", "2025-06", "theirs", "maple-zoe") in who  # her only action was taken back later
@@ -203,9 +203,9 @@ def test_where_several_fit_it_is_said_and_what_would_decide() -> None:
         "type": ["action.called", "action.called", "identity.deleted"],
         "occurred_at": ["2026-01-10T00:00:00Z", "2026-01-20T00:00:00Z", "2026-01-25T00:00:00Z"],
     }
-    question = Question(terms=AllTerms(Terms(plan=plan_at("1"))))
+    query = Query(terms=AllTerms(Terms(plan=plan_at("1"))))
     theirs = [Theirs("t", "acme", cycle="2026-01", quantity=0, amount=Decimal(0))]
-    found, _ = reconcile(pa.table(table), theirs, question)
+    found, _ = reconcile(pa.table(table), theirs, query)
     diagnosis = found.diagnoses[0]
     assert diagnosis is not None and not diagnosis.decided
     names = {diagnosis.explanation.name, *(other.name for other in diagnosis.others)}
@@ -217,7 +217,7 @@ def test_what_no_reading_makes_is_not_explained() -> None:
     events, terms, drafts = agency()
     theirs = misread([[]] * len(drafts))
     theirs[3] = replace(theirs[3], quantity=999_999, amount=Decimal("0.01"))
-    found, _ = reconcile(events, theirs, Question(terms=terms))
+    found, _ = reconcile(events, theirs, Query(terms=terms))
     assert (1, 1, []) == (len(found.differing), found.unexplained, found.causes)
 
 
@@ -327,7 +327,7 @@ def test_a_cycle_on_which_both_agree_decides_between_two_that_fit() -> None:
     ledger = acme(("ada", "acts", "2026-01-10"), ("bob", "acts", "2026-01-20"), ("ada", "goes", "2026-01-25"))
     theirs = [Theirs("t", "acme", cycle="2026-01", quantity=0), Theirs("t", "acme", cycle="2026-02", quantity=1)]
     tried: list[int] = []
-    found, _ = reconcile(ledger, theirs, Question(), progress=tried.append)
+    found, _ = reconcile(ledger, theirs, Query(), progress=tried.append)
     diagnosis = found.diagnoses[0]
     assert diagnosis is not None and diagnosis.decided
     assert ("count_at_start", ["previous_cycle"]) == (
@@ -341,7 +341,7 @@ def test_where_amounts_alone_do_not_tell_the_quantity_would() -> None:
                   ("ada", "goes", "2026-01-10"), ("bob", "goes", "2026-01-10"))  # fmt: skip
     plan = plan_at("1").model_copy(update={"package_size": 2})
     theirs = [Theirs("t", "acme", cycle="2026-01", amount=Decimal(1))]
-    found, _ = reconcile(ledger, theirs, Question(terms=AllTerms(Terms(plan=plan)), first="2026-01", last="2026-01"))
+    found, _ = reconcile(ledger, theirs, Query(terms=AllTerms(Terms(plan=plan)), first="2026-01", last="2026-01"))
     diagnosis = found.diagnoses[0]
     assert diagnosis is not None and not diagnosis.decided
     assert diagnosis.datum is not None
@@ -352,9 +352,9 @@ def test_where_quantities_do_not_tell_the_amount_of_another_cycle_would() -> Non
     ledger = acme(("ada", "acts", "2026-01-10"), ("bob", "acts", "2026-02-05"))
     lower = (billing.Tier(up_to=1, unit_price=Decimal(5)), billing.Tier(unit_price=Decimal(4)))
     older = billing.Plan(id="older", currency="USD", mode="volume", tiers=lower)
-    question = Question(terms=AllTerms(Terms(plan=plan_at("7"))))
+    query = Query(terms=AllTerms(Terms(plan=plan_at("7"))))
     theirs = [Theirs("t", "acme", cycle="2026-01", quantity=1, amount=Decimal(5))]
-    found, _ = reconcile(ledger, theirs, question, earlier=(plan_at("5"), older))
+    found, _ = reconcile(ledger, theirs, query, earlier=(plan_at("5"), older))
     diagnosis = found.diagnoses[0]
     assert diagnosis is not None
     assert "the amount of 2026-02: 10.00 by earlier_plan, 8.00 by second_earlier_plan" == diagnosis.datum
@@ -362,7 +362,7 @@ def test_where_quantities_do_not_tell_the_amount_of_another_cycle_would() -> Non
 
 def test_whoever_counts_over_the_whole_cycle_counts_at_no_moment() -> None:
     ledger = acme(("ada", "acts", "2026-01-01"), ("ada", "goes", "2026-01-03"), ("bob", "acts", "2026-01-05"))
-    found, _ = reconcile(ledger, [Theirs("t", "acme", cycle="2026-01", quantity=2)], Question(), identities=True)
+    found, _ = reconcile(ledger, [Theirs("t", "acme", cycle="2026-01", quantity=2)], Query(), identities=True)
     assert "distinct" == found.causes[0].name
     (only,) = found.disputed[0]
     assert ("bob", "theirs", None, "action.called") == (only.identity_id, only.by, only.moment, only.type)

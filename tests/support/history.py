@@ -24,7 +24,7 @@ import billing
 from billing import engine
 from billing.core.cycle import micros, moment
 from billing.core.terms import AllTerms
-from billing.engine.query import Question
+from billing.engine.query import Query
 from billing.invoicing import close, issue, restate
 from billing.ledger.ledger import Ledger
 
@@ -56,7 +56,7 @@ def lived(ledger: Ledger, source: Any, terms: AllTerms) -> Told:
     whole = engine.arrivals(source)
     recorded = whole.batch.content["recorded_at"].to_numpy()
     began = moment(int(recorded[0]))
-    close.agree(ledger, terms, now=int(recorded[0]))
+    close.add_terms(ledger, terms, now=int(recorded[0]))
     first = 0
     for end in _month_ends(began):
         now = micros(end)
@@ -76,8 +76,8 @@ def lived(ledger: Ledger, source: Any, terms: AllTerms) -> Told:
             break
     billed = issue.billed_by(ledger)
     names = sorted(b.cycle.name for b in billed)
-    question = Question(terms=engine.terms_in(ledger), first=names[0], last=names[-1])
-    fresh = {(d.account_id, d.cycle): d.total for d in engine.answer(ledger, question).drafts()}
+    query = Query(terms=engine.terms_in(ledger), first=names[0], last=names[-1])
+    fresh = {(d.account_id, d.cycle): d.total for d in engine.answer(ledger, query).drafts()}
     told.cycles = len(billed)
     told.differing = sum(fresh[b.account_id, b.cycle] != b.total for b in billed)
     return told

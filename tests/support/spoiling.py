@@ -12,7 +12,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from billing.inputs.rows import COLUMNS, HowToRead
+from billing.inputs.rows import COLUMNS, ReadOptions
 from tests.support.nasty import ALL
 
 JANUARY: Final = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
@@ -30,12 +30,12 @@ _RAW: Final = (
 _TOKENS: Final = (*(value.encode() for value in ALL), *_RAW)
 
 READINGS: Final = (
-    HowToRead(),
-    HowToRead(),
-    HowToRead(digest=True),
-    HowToRead(ignore_extra=True),
-    HowToRead(strict=True),
-    HowToRead(known_at=JANUARY + 86_400_000_000),
+    ReadOptions(),
+    ReadOptions(),
+    ReadOptions(digest=True),
+    ReadOptions(ignore_extra=True),
+    ReadOptions(strict=True),
+    ReadOptions(known_at=JANUARY + 86_400_000_000),
 )
 
 
@@ -45,7 +45,7 @@ class Given:
 
     name: str
     content: bytes
-    reading: HowToRead = field(default_factory=HowToRead)
+    options: ReadOptions = field(default_factory=ReadOptions)
 
 
 # Valid documents, spoiled.
@@ -133,5 +133,5 @@ def _pack(given: Given, way: str, changes: Sequence[_Change]) -> Given:
             if way == ".gz"
             else pa.compress(given.content, "zstd", asbytes=True)
         )
-        return Given(given.name + way, spoiled(packing, changes), given.reading)
-    return Given(given.name, given.content.decode("utf-8", "replace").encode(way, "replace"), given.reading)
+        return Given(given.name + way, spoiled(packing, changes), given.options)
+    return Given(given.name, given.content.decode("utf-8", "replace").encode(way, "replace"), given.options)

@@ -24,8 +24,8 @@ from billing.core import sweep
 from billing.core.activity import Walk
 from billing.core.terms import AllTerms, Terms
 from billing.engine import pipeline
-from billing.engine.query import Question
-from billing.inputs.rows import HowToRead
+from billing.engine.query import Query
+from billing.inputs.rows import ReadOptions
 from billing.invoicing import close, restate
 from billing.ledger.address import open_ledger
 from billing.verify import definition, strategies
@@ -95,14 +95,14 @@ def test_any_question_can_be_asked_again(cli: Cli, words: list[str]) -> None:
 @given(strategies.ledgers(accounts=2), strategies.terms())
 def test_whatever_happened_the_engine_and_the_definition_agree(told: list[Event], terms: Terms) -> None:
     """The audit itself must not cry wolf, whatever the terms."""
-    assert audit(table(told), Question(terms=AllTerms(terms))).holds
+    assert audit(table(told), Query(terms=AllTerms(terms))).holds
 
 
 @given(strategies.ledgers(conflicts=False), strategies.terms())
 def test_a_sample_holds_where_all_of_it_holds(told: list[Event], terms: Terms) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(auditing, "STEPS_MAX", 0)
-        found = audit(table(told), Question(terms=AllTerms(terms)))
+        found = audit(table(told), Query(terms=AllTerms(terms)))
     assert (True, []) == (found.holds, found.full)
     assert all(count >= 1 for count in found.sampled.values()) or not found.bills
 
@@ -119,7 +119,7 @@ def test_events_near_an_instant_keep_the_first_of_an_id_wherever_it_stands() -> 
     first = Event("acme", "ada", "action.called", start, "e1")
     later = replace(first, occurred_at=start + definition.DAY)
     void = Event("acme", "ada", "event.voided", start, "e2", voids="e9")
-    told = Told(table([first, later, void]), HowToRead())
+    told = Told(table([first, later, void]), ReadOptions())
     assert [void] == told.between("acme", start + 1, start + 2 * definition.DAY)
     assert [first, void] == told.between("acme", start, start)
 
@@ -146,7 +146,7 @@ def test_a_mistake_of_the_engine_is_shown_by_two_events_of_thousands(monkeypatch
         Event("acme", "zoe", "action.called", start + definition.DAY * 9, "z"),
         *(Event("acme", f"new{k}", "action.called", start + definition.DAY * 10, f"n{k}") for k in range(60)),
     ]
-    found = audit(table(told), Question(first="2026-01", last="2026-01"))
+    found = audit(table(told), Query(first="2026-01", last="2026-01"))
     (one,) = [d for d in found.discrepancies if d.figure == "peak"]
     assert one.shown is not None
     assert (len(one.events), one.shown[0] - one.shown[1]) == (3, 1)
@@ -173,7 +173,7 @@ def test_a_wrong_price_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     tiers = billing.Tier(up_to=1, unit_price=Decimal("7.99")), billing.Tier(unit_price=Decimal("5.00"))
     plan = billing.Plan(id="two", currency="USD", mode="volume", tiers=tiers)
     told = [Event("acme", "ada", "action.called", strategies.JANUARY[0], "e1")]
-    found = audit(table(told), Question(terms=AllTerms(Terms(plan)), first="2026-01", last="2026-01"))
+    found = audit(table(told), Query(terms=AllTerms(Terms(plan)), first="2026-01", last="2026-01"))
     assert [("total", "15.98", "7.99")] == [(d.figure, str(d.said), str(d.right)) for d in found.discrepancies]
 
 
@@ -181,7 +181,7 @@ def test_a_bill_left_out_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = pipeline.peaks
     monkeypatch.setattr("billing.engine.result.peaks", lambda *words, **more: asked(*words, **more)[:-1])
     told = [Event("acme", "ada", "action.called", strategies.JANUARY[0] + 15 * definition.DAY, "e1")]
-    (one,) = audit(table(told), Question()).discrepancies
+    (one,) = audit(table(told), Query()).discrepancies
     assert ("bill", "none", micros("2026-02-01T00:00:00+00:00")) == (one.figure, one.said, one.claim.start)
 
 
@@ -209,7 +209,7 @@ def test_an_event_deleted_behind_its_back_is_found_shrunk_and_told(cli: Cli, boo
 def test_an_event_deleted_everywhere_is_missed_by_what_was_issued(books: Path, tmp_path: Path) -> None:
     """Nobody reads it any more, but the invoice was drafted from it, and says so."""
     ledger = open_ledger(without(books, tmp_path / "copy.db", "e02123", "entry", "moment", "once"))
-    found = audit(ledger, Question(terms=engine.terms_in(ledger)))
+    found = audit(ledger, Query(terms=engine.terms_in(ledger)))
     figures = {(d.claim.by, d.figure, str(d.said), str(d.right)) for d in found.discrepancies}
     assert ("INV-000003", "peak", "22", "21") in figures
     assert ("INV-000003", "number of events it was drafted from", "1793", "1792") in figures
@@ -220,7 +220,7 @@ def test_an_event_deleted_everywhere_is_missed_by_what_was_issued(books: Path, t
 def test_an_event_that_changes_no_peak_is_missed_too(books: Path, tmp_path: Path) -> None:
     """Here another event keeps the identity active: it is the events that differ, not the bill."""
     ledger = open_ledger(without(books, tmp_path / "copy.db", "e02286", "entry"))
-    found = audit(ledger, Question(terms=engine.terms_in(ledger), first="2025-09", last="2025-09"))
+    found = audit(ledger, Query(terms=engine.terms_in(ledger), first="2025-09", last="2025-09"))
     assert ["number of events that bills are read from"] == [
         d.figure for d in found.discrepancies if d.claim.by == "the engine"
     ]
@@ -234,7 +234,7 @@ def test_a_document_that_somebody_made_unreadable_is_a_finding(books: Path, tmp_
         database.execute("UPDATE document SET content = ? WHERE number = ?", (content, number))
     database.close()
     ledger = open_ledger(address)
-    found = audit(ledger, Question(terms=engine.terms_in(ledger)))
+    found = audit(ledger, Query(terms=engine.terms_in(ledger)))
     told = [str(finding) for finding in found.findings if finding.code == "invoice_unreadable"]
     assert 3 == len(told)
     assert "copy.db: INV-000003: it holds no invoice as billing writes them: basis is missing." in told[2]
@@ -332,8 +332,8 @@ def test_a_sample_finds_a_peak_that_is_wrong(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(auditing, "STEPS_MAX", 0)
     walked = Walk.intervals
     monkeypatch.setattr(Walk, "intervals", lambda walk: replace(found := walked(walk), ends=found.ends + 10**12))
-    question = Question(terms=load_terms(TERMS), first=JUNE, last=JUNE, accounts=("brightline",))
-    found: Audit = audit(EVENTS, question)
+    query = Query(terms=load_terms(TERMS), first=JUNE, last=JUNE, accounts=("brightline",))
+    found: Audit = audit(EVENTS, query)
     assert found.discrepancies
     assert found.discrepancies[0].shown is not None
     assert len(found.discrepancies[0].events) <= 2
@@ -341,5 +341,5 @@ def test_a_sample_finds_a_peak_that_is_wrong(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_progress_is_told_by_events() -> None:
     counts: list[int] = []
-    audit(EVENTS, Question(terms=load_terms(TERMS), first=JUNE, last=JUNE), progress=counts.append)
-    assert len(Told(EVENTS, HowToRead())) == sum(counts) == 9_546
+    audit(EVENTS, Query(terms=load_terms(TERMS), first=JUNE, last=JUNE), progress=counts.append)
+    assert len(Told(EVENTS, ReadOptions())) == sum(counts) == 9_546

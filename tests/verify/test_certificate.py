@@ -27,7 +27,7 @@ from billing.core.cycle import CycleRule, moment
 from billing.core.event import Events
 from billing.core.terms import AllTerms, Terms
 from billing.engine import event_files
-from billing.engine.query import Question
+from billing.engine.query import Query
 from billing.ledger.ledger import Ledger
 from billing.outputs.tables import bills
 from billing.verify import definition
@@ -70,9 +70,9 @@ Change = Callable[[dict[str, Any]], None]
 
 def written(source: Any, account_id: str, cycle: str | None, terms: AllTerms | None = None) -> dict[str, Any]:
     """The certificate for a cycle of an account, as it is written and read again."""
-    question = Question(terms=terms or AllTerms(), first=cycle, accounts=(account_id,))
-    evidence, answered = engine.explain(source, question)
-    return read_again(bills.certificate(evidence, answered.basis_of(evidence)))
+    query = Query(terms=terms or AllTerms(), first=cycle, accounts=(account_id,))
+    evidence, result = engine.explain(source, query)
+    return read_again(bills.certificate(evidence, result.basis_of(evidence)))
 
 
 def read_again(document: dict[str, Any]) -> dict[str, Any]:
@@ -150,9 +150,9 @@ def test_the_certificate_of_every_peak_of_every_story_holds(story: Path) -> None
     terms, events = load_terms(story / "terms.toml"), billing.read(story / "events.csv")
     rows = rows_of((story / "events.csv").read_text(encoding="utf-8"))
     expected = json.loads((story / "expected.json").read_text(encoding="utf-8"))
-    question = Question(terms=terms, first=expected.get("first"), last=expected.get("last"))
+    query = Query(terms=terms, first=expected.get("first"), last=expected.get("last"))
     against: dict[str, check.Held] = {}
-    for peak in engine.answer(events, question).peaks():
+    for peak in engine.answer(events, query).peaks():
         document = written(events, peak.account_id, peak.cycle.name, terms)
         assert bills.peak(peak) == {key: document[key] for key in bills.PEAK_COLUMNS}
         if peak.account_id not in against:

@@ -19,7 +19,7 @@ from billing.config.terms import version_document, version_of
 from billing.core.activity import ActivityPolicy
 from billing.core.cycle import CycleRule, micros
 from billing.core.terms import AllTerms, Terms, TermsVersion
-from billing.engine.query import Question
+from billing.engine.query import Query
 from billing.invoicing import restate
 from billing.verify import definition
 from billing.verify.audit.events import table
@@ -51,9 +51,9 @@ def test_a_rejected_void_counts_for_no_account_in_whatever_order_it_came() -> No
         Event("acme", "ada", "event.voided", JANUARY[0], "v1", voids="e1"),
         Event("acme", "ada", "event.voided", JANUARY[0], "v2", voids="v1"),
     ]
-    question = Question(terms=AllTerms(Terms(plan=TEN)), first="2026-01", last="2026-01")
+    query = Query(terms=AllTerms(Terms(plan=TEN)), first="2026-01", last="2026-01")
     with kept(told) as in_order, kept(told[::-1]) as reversed_:
-        assert answers(table(told), question) == answers(in_order, question) == answers(reversed_, question)
+        assert answers(table(told), query) == answers(in_order, query) == answers(reversed_, query)
 
 
 @examples(150, 5_000)

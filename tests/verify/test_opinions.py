@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from billing import engine
 from billing.core.cycle import CycleRule, moment, text_of
 from billing.engine import pipeline
-from billing.engine.query import Question
+from billing.engine.query import Query
 from billing.outputs.tables import bills
 from billing.outputs.tables.text import to_json
 from billing.verify import definition
@@ -89,7 +89,7 @@ Opinion = Callable[[Ledgers], str]
 
 def by_engine(asked: Ledgers) -> str:
     """What we would bill."""
-    found = engine.activity(table(asked.events), Question(policy=policy_of(asked.windows, asked.reconnect)))
+    found = engine.activity(table(asked.events), Query(policy=policy_of(asked.windows, asked.reconnect)))
     names = found.names.accounts.to_pylist()
     codes = sorted(range(len(names)), key=names.__getitem__)
     spans = []
@@ -97,7 +97,7 @@ def by_engine(asked: Ledgers) -> str:
         rule, here = asked.rules[names[code]]
         bounds = [rule.bound(k) for k in range(here - 2, here + 3)]
         spans.append((bounds, [rule.cycle(k) for k in (here - 1, here, here + 1)]))
-    return to_json(map(bills.peak, pipeline.swept(found, names, codes, spans)))
+    return to_json(map(bills.peak, pipeline.sweep_cycles(found, names, codes, spans)))
 
 
 def by_definition(asked: Ledgers) -> str:

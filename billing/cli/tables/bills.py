@@ -111,7 +111,7 @@ def story(of: Evidence, terms: Terms, credits: Decimal | None = None) -> Iterato
             yield from _priced(of, terms, credits)
         return
     carried = of.counts[0][1]
-    passers = {p.identity_id for p in of.came_and_went}
+    passers = {p.identity_id for p in of.active_off_peak}
     yield (
         f"The peak is {of.peak:,}, first reached at {when(of.peak_at)} UTC. At no moment of the cycle were more "
         f"engagement identities active."

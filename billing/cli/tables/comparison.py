@@ -8,10 +8,10 @@ from decimal import Decimal
 from rich.table import Table
 from rich.text import Text
 
-from ...comparison.bills import AccountRow, Comparison, Overall, Under
-from ...comparison.break_even import BreakEven, Stretch
+from ...comparison.bills import AccountRow, BilledUnder, Comparison, Overall
+from ...comparison.break_even import BreakEven, PlanRange
 from ...core.plan import QUANTITY_MAX
-from ...core.totals import At, Nearby
+from ...core.totals import PricePoint, PriceSteps
 from ...outputs.tables.comparison import ratio
 from .layout import columns, money, signed, span_of
 
@@ -19,7 +19,9 @@ from .layout import columns, money, signed, span_of
 _SHOWN = 20
 
 
-def comparison_tables(under: Sequence[Under], comparisons: Sequence[Comparison], bills: bool) -> Iterator[Table | Text]:
+def comparison_tables(
+    under: Sequence[BilledUnder], comparisons: Sequence[Comparison], bills: bool
+) -> Iterator[Table | Text]:
     """What each of the terms comes to, who gains and who pays, and where more would have cost less."""
     yield _overall_table(comparisons)
     for of in comparisons:
@@ -89,7 +91,7 @@ def _amounts(row: AccountRow) -> Iterator[list[str]]:
         yield [" + ".join(map(money, row.now)), " + ".join(map(money, row.other)), "–", "–"]
 
 
-def _bills_table(under: Sequence[Under]) -> Table:
+def _bills_table(under: Sequence[BilledUnder]) -> Table:
     """Every bill, and the nearest peaks that change it."""
     table = columns("Account", "Cycle", "Under", "Peak>", "Total>", "With fewer", "With more")
     rows = sorted(
@@ -106,11 +108,11 @@ def _bills_table(under: Sequence[Under]) -> Table:
     return table
 
 
-def _at(at: At | None, near: Nearby) -> str:
+def _at(at: PricePoint | None, near: PriceSteps) -> str:
     return "–" if at is None else f"{at.quantity - near.at.quantity:+,}: {money(at.total)}"
 
 
-def _cheaper(under: Sequence[Under]) -> Iterator[Table | Text]:
+def _cheaper(under: Sequence[BilledUnder]) -> Iterator[Table | Text]:
     """The bills that a higher peak would have made smaller."""
     rows = [(of.name, bill) for of in under for bill in of.cheaper]
     if not rows:
@@ -143,13 +145,13 @@ def break_even_tables(of: BreakEven) -> Iterator[Table | Text]:
         yield Text(f"Before the rounding, {same} cost the same at {at}: {ratio(meeting.price)} {of.currency}.")
 
 
-def _range(of: Stretch) -> str:
+def _range(of: PlanRange) -> str:
     if of.last == QUANTITY_MAX:
         return f"{of.first:,} or more"
     return f"{of.first:,}" if of.first == of.last else f"{of.first:,} to {of.last:,}"
 
 
-def _cheapest(of: Stretch) -> str:
+def _cheapest(of: PlanRange) -> str:
     if not of.cheapest:
         return "none has a price"
     if not of.in_turn:

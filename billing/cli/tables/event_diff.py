@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...core.cycle import Cycle
-from ...reconciliation.effects import Alignment, CycleTotal, Figure
+from ...reconciliation.effects import Alignment, CycleTotal, PeakAndAmount
 from ...reconciliation.event_diff import Difference
 from .layout import add_totals, columns, signed, span_of, when
 
@@ -39,7 +39,7 @@ def _moves_table(priced: bool, *more: str) -> Table:
                   *amount, *more)  # fmt: skip
 
 
-def _move(of: Difference, cycle: Cycle, moves: tuple[Figure, Figure], priced: bool) -> list[str]:
+def _move(of: Difference, cycle: Cycle, moves: tuple[PeakAndAmount, PeakAndAmount], priced: bool) -> list[str]:
     event, (before, after) = of.event, moves
     cells = [
         event.account_id,
@@ -66,7 +66,7 @@ def _how(of: Difference) -> str:
     return of.kind
 
 
-def _amounts(before: Figure, after: Figure) -> list[str]:
+def _amounts(before: PeakAndAmount, after: PeakAndAmount) -> list[str]:
     """Both amounts, and the difference of the two; nothing for an account that has no plan."""
     if before.amount is None or after.amount is None:
         return ["–", "–"]

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from babel import Locale
 
 
-def drafts(answered: engine.Answer, locale: Locale, *, with_evidence: bool = True) -> list[Sheet]:
+def drafts(result: engine.Result, locale: Locale, *, with_evidence: bool = True) -> list[Sheet]:
     """A sheet for each draft of an answer whose question asked for `ids`."""
     sheets = []
-    for drafted, evidence in zip(answered.drafts(), answered.evidence(), strict=True):
-        terms = answered.terms_of(drafted)
+    for drafted, evidence in zip(result.drafts(), result.evidence(), strict=True):
+        terms = result.terms_of(drafted)
         zone = terms.cycles.timezone
         written = papers.Written(
-            papers.drafted(drafted), evidence, zone, terms.plan, answered.part_of(drafted).question.as_of
+            papers.drafted(drafted), evidence, zone, terms.plan, result.part_of(drafted).query.as_of
         )
         sheets.append(papers.sheet(written, Display(locale, zone), with_evidence=with_evidence))
     return sheets

@@ -19,9 +19,9 @@ from ...core.event import INSTANT_MAX, INSTANT_MIN, Events
 from ...core.evidence import Evidence
 from ...core.money import Money
 from ...engine.pipeline import Activity
-from ...engine.query import Question
+from ...engine.query import Query
 from ...forecasting import run
-from ...inputs.rows import HowToRead
+from ...inputs.rows import ReadOptions
 from ...ledger.ledger import Ledger
 from ..charts.data import CycleRow, Step, steps_of, table_of
 from ..charts.figure import Band, Figure, Heading
@@ -137,9 +137,9 @@ def format_of(path: str) -> str:
 
 def cycle(
     source: Any,
-    question: Question,
+    query: Query,
     locale: Locale,
-    reading: HowToRead | None = None,
+    options: ReadOptions | None = None,
     *,
     forecast: bool = True,
 ) -> Chart:
@@ -148,75 +148,75 @@ def cycle(
     Where the cycle is open and the account has history enough, what its peak may come to is shown too,
     unless `forecast` is false.
     """
-    question = replace(question, last=question.first)
-    events = engine.read_for(source, [question], reading)
-    of, answered = engine.explain(events, question)
-    terms = answered.terms_of(of)
+    query = replace(query, last=query.first)
+    events = engine.read_for(source, [query], options)
+    of, result = engine.explain(events, query)
+    terms = result.terms_of(of)
     show = Display(locale, terms.cycles.timezone)
     start, end = micros(of.cycle.start), micros(of.cycle.end)
-    known = known_until(source, events, question, reading, end)
+    known = known_until(source, events, query, options, end)
     now = None if known is None else max(known, start)
-    last = known - 1 if known is not None and question.as_of is None else None
-    moved = _moved(of, answered).within(start, end)
+    last = known - 1 if known is not None and query.as_of is None else None
+    moved = _moved(of, result).within(start, end)
     before = moved.within(start, end if now is None else now)
-    fan = _fan(source if isinstance(source, Ledger) else events, question, of, now, reading) if forecast else ()
+    fan = _fan(source if isinstance(source, Ledger) else events, query, of, now, options) if forecast else ()
     guess = curves.guess(fan, show)
     said = f"{curves.words(of, show, now=now, last=last)} {curves.moves(before, show, now=now)} {guess}".rstrip()
     figure = curves.curve(of, show, plan=terms.plan, now=now, moved=before, fan=fan)
     rows = steps_of(of.counts, moved, now)
     sheet = chart_sheet.cycle_sheet(of.account_id, of.cycle.name, figure, said, rows, show, last)
-    return Chart(figure, sheet, rows, locale, answered.found)
+    return Chart(figure, sheet, rows, locale, result.found)
 
 
-def year(source: Any, question: Question, locale: Locale, reading: HowToRead | None = None) -> Chart:
+def year(source: Any, query: Query, locale: Locale, options: ReadOptions | None = None) -> Chart:
     """The chart of some cycles of one account: those asked for, or else its last twelve that have begun.
 
     Amounts are shown where every cycle has a plan. Raises `UnknownAccount`, `BadCycle`, `BadSource`, `NotPriced`.
     """
-    events = engine.read_for(source, [question], reading)
-    answered = engine.answer(events, question)
-    account_id = engine.account_of(answered.found, question)
-    peaks = answered.peaks()
-    now = known_until(source, events, question, reading, max((row.end for row in peaks), default=0))
+    events = engine.read_for(source, [query], options)
+    result = engine.answer(events, query)
+    account_id = engine.account_of(result.found, query)
+    peaks = result.peaks()
+    now = known_until(source, events, query, options, max((row.end for row in peaks), default=0))
     totals: list[Money | None] = [None] * len(peaks)
-    if all(answered.terms_of(row).plan for row in peaks):
-        totals = [drafted.total for drafted in answered.drafts()]
+    if all(result.terms_of(row).plan for row in peaks):
+        totals = [drafted.total for drafted in result.drafts()]
     rows = tuple(
         CycleRow(row.cycle.name, row.start, row.end, row.peak, row.peak_at, total, now is not None and now < row.end)
         for row, total in zip(peaks, totals, strict=True)
     )
-    if question.first is None and question.last is None:
+    if query.first is None and query.last is None:
         rows = tuple(row for row in rows if now is None or row.start < now)[-_YEAR:]
     if not rows:
-        asked = question.first or question.last
+        asked = query.first or query.last
         raise BadCycle("cycle_none", got=asked, account=quoted(account_id))
-    show = Display(locale, answered.terms_of(peaks[0]).cycles.timezone)
+    show = Display(locale, result.terms_of(peaks[0]).cycles.timezone)
     figure = chart_sheet.year(rows, show)
     sheet = chart_sheet.year_sheet(account_id, figure, chart_sheet.year_words(rows, show), rows, show)
-    return Chart(figure, sheet, rows, locale, answered.found)
+    return Chart(figure, sheet, rows, locale, result.found)
 
 
-def known_until(source: Any, events: Events, question: Question, reading: HowToRead | None, end: int) -> int | None:
+def known_until(source: Any, events: Events, query: Query, options: ReadOptions | None, end: int) -> int | None:
     """Until when the source knows what happened, in microseconds; none where it goes beyond `end`."""
-    if question.as_of is not None:
-        return question.as_of if question.as_of < end else None
+    if query.as_of is not None:
+        return query.as_of if query.as_of < end else None
     last = int(events.columns.instants.max(initial=INSTANT_MIN))
     if isinstance(source, Ledger) and last < end:
         # Only what matters to the account was read; whether time went on, others may know.
-        position = engine.position_of(source, reading or HowToRead())
+        position = engine.position_of(source, options or ReadOptions())
         later = source.read(lambda _: (last, INSTANT_MAX), position=position)
         last = int(later.columns.instants.max(initial=last))
     return last + 1 if INSTANT_MIN < last < end else None
 
 
 def _fan(
-    source: Ledger | Events, question: Question, of: Evidence, now: int | None, reading: HowToRead | None
+    source: Ledger | Events, query: Query, of: Evidence, now: int | None, options: ReadOptions | None
 ) -> tuple[Band, ...]:
     """What the peak of a cycle that is open may come to, from now to its end; nothing where that cannot be told."""
     if now is None:
         return ()
-    asked = replace(question, accounts=(of.account_id,), first=None, last=None, ids=False)
-    found = run.forecast(source, asked, now, reading, fans=True)[0][0]
+    asked = replace(query, accounts=(of.account_id,), first=None, last=None, ids=False)
+    found = run.forecast(source, asked, now, options, fans=True)[0][0]
     if found.guess is None or found.status.cycle != of.cycle:
         return ()
     so_far = found.status.peak
@@ -227,13 +227,13 @@ def _fan(
     return tuple(bands)
 
 
-def _moved(of: Evidence, answered: engine.Answer) -> Movements:
+def _moved(of: Evidence, result: engine.Result) -> Movements:
     """How the count of the account moved, at any time."""
-    part = answered.part_of(of)
+    part = result.part_of(of)
     found, events = part.found, part.events
     assert events is not None, "they were read before"
     own = found.names.account_of == found.names.accounts.to_pylist().index(of.account_id)
     mask = own[events.columns.identities]
-    if part.question.as_of is not None:
-        mask &= events.columns.instants < part.question.as_of
+    if part.query.as_of is not None:
+        mask &= events.columns.instants < part.query.as_of
     return movements(events.columns.where(mask), found.intervals.at(own[found.intervals.identities]))

@@ -157,7 +157,7 @@ def evidence(of: Evidence) -> dict[str, Any]:
                 "active_since": text_of(passerby.active_since),
                 "active_until": text_of(passerby.active_until),
             }
-            for passerby in of.came_and_went
+            for passerby in of.active_off_peak
         ],
         "counts": [{"at": text_of(at), "active": count} for at, count in of.counts],
         "flags": list(of.flags),

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from ...comparison.bills import AccountRow, Bill, Comparison, CycleRow, Difference, Overall, Under
-from ...comparison.break_even import BreakEven, Stretch
+from ...comparison.bills import AccountRow, Bill, BilledUnder, Comparison, CycleRow, Difference, Overall
+from ...comparison.break_even import BreakEven, PlanRange
 from ...core.cycle import micros, text_of
 from ...core.money import Money
 from ...core.plan import QUANTITY_MAX
-from ...core.totals import At
+from ...core.totals import PricePoint
 
 ACCOUNT_COLUMNS: Final = (
     "terms",
@@ -42,7 +42,7 @@ BILL_COLUMNS: Final = (
 STRETCH_COLUMNS: Final = ("first", "last", "cheapest", "in_turn", "every", "currency")
 
 
-def comparing(under: Sequence[Under], comparisons: Sequence[Comparison]) -> dict[str, Any]:
+def comparing(under: Sequence[BilledUnder], comparisons: Sequence[Comparison]) -> dict[str, Any]:
     """Comparisons as programs read them, with each bill under each terms."""
     return {"comparisons": [_comparison(of) for of in comparisons], "bills": [_under(of) for of in under]}
 
@@ -110,7 +110,7 @@ def _cycle(row: CycleRow) -> dict[str, Any]:
     }
 
 
-def _under(of: Under) -> dict[str, Any]:
+def _under(of: BilledUnder) -> dict[str, Any]:
     totals = [{"currency": total.currency, "total": _text(total)} for total in of.totals]
     return {"terms": of.name, "totals": totals, "cycles": [bill_row(of.name, bill) for bill in of.bills]}
 
@@ -133,7 +133,7 @@ def bill_row(name: str, bill: Bill) -> dict[str, Any]:
     }
 
 
-def _peak(at: At | None) -> int | None:
+def _peak(at: PricePoint | None) -> int | None:
     return None if at is None else at.quantity
 
 
@@ -149,7 +149,7 @@ def break_even(of: BreakEven) -> dict[str, Any]:
     }
 
 
-def _stretch(of: Stretch, within: BreakEven) -> dict[str, Any]:
+def _stretch(of: PlanRange, within: BreakEven) -> dict[str, Any]:
     document: dict[str, Any] = {
         "first": of.first,
         "last": None if of.last == QUANTITY_MAX else of.last,
@@ -161,7 +161,7 @@ def _stretch(of: Stretch, within: BreakEven) -> dict[str, Any]:
     return document | {"turns": [_stretch(turn, within) for turn in of.turns]} if of.turns else document
 
 
-def stretch_row(of: Stretch, within: BreakEven) -> dict[str, Any]:
+def stretch_row(of: PlanRange, within: BreakEven) -> dict[str, Any]:
     """A stretch as a row of a table."""
     return _stretch(of, within) | {"cheapest": " ".join(of.cheapest), "currency": within.currency}
 

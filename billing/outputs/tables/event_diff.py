@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ...core.cycle import Cycle, micros, text_of
 from ...core.event import DETAILS
-from ...reconciliation.effects import Alignment, CycleTotal, Effect, Figure, Origin
+from ...reconciliation.effects import Alignment, CycleTotal, Effect, Origin, PeakAndAmount
 from ...reconciliation.event_diff import Difference, Event
 
 COLUMNS: Final = (
@@ -127,7 +127,7 @@ def _row(
     numbers: dict[int, int],
     cycle: Cycle | None = None,
     by: str = "",
-    moves: tuple[Figure, Figure] | None = None,
+    moves: tuple[PeakAndAmount, PeakAndAmount] | None = None,
 ) -> dict[str, Any]:
     before, after = moves or (None, None)
     return {
@@ -183,7 +183,7 @@ def _cycle(of: Cycle) -> dict[str, Any]:
     }
 
 
-def _figures(**figures: Figure) -> dict[str, Any]:
+def _figures(**figures: PeakAndAmount) -> dict[str, Any]:
     currency = next((f.amount.currency for f in figures.values() if f.amount is not None), None)
     return {
         "peaks": {name: figure.peak for name, figure in figures.items()},
@@ -192,5 +192,5 @@ def _figures(**figures: Figure) -> dict[str, Any]:
     }
 
 
-def _amount(of: Figure | None) -> str | None:
+def _amount(of: PeakAndAmount | None) -> str | None:
     return None if of is None or of.amount is None else f"{of.amount.amount:f}"

@@ -9,8 +9,8 @@ from ...core.money import Money
 from ...forecasting.backtest import Backtest, Score
 from ...forecasting.distribution import LEVELS
 from ...forecasting.forecast import Forecast
-from ...forecasting.model import Guess
-from ...forecasting.status import Owed, Status
+from ...forecasting.model import PeakForecast
+from ...forecasting.status import AmountDue, Status
 
 _OWED_COLUMNS: Final = ("so_far", "least", "least_at", "one_more", "to_next_tier", "cheaper_at", "currency")
 STATUS_COLUMNS: Final = (
@@ -79,7 +79,7 @@ def status(of: Status, *, identities: bool = False) -> dict[str, Any]:
     return document
 
 
-def _owed(of: Owed | None) -> dict[str, Any]:
+def _owed(of: AmountDue | None) -> dict[str, Any]:
     if of is None:
         return dict.fromkeys(_OWED_COLUMNS)
     return {
@@ -98,7 +98,7 @@ def forecast(of: Forecast, *, identities: bool = False) -> dict[str, Any]:
     return status(of.status, identities=identities) | {"guess": None if of.guess is None else _guess(of, of.guess)}
 
 
-def _guess(of: Forecast, guess: Guess) -> dict[str, Any]:
+def _guess(of: Forecast, guess: PeakForecast) -> dict[str, Any]:
     amounts = of.amounts
     return {
         "median": guess.peak.median,

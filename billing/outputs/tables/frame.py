@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from ...comparison.run import Comparing
+from ...comparison.run import ComparisonResult
 from ...core.evidence import Evidence
 from ...core.invoice import Invoice
 from ...forecasting.forecast import Forecast
 from ...forecasting.status import Status
-from ...invoicing.close import Closing
-from ...invoicing.restate import Restating
+from ...invoicing.close import CloseResult
+from ...invoicing.restate import RestateResult
 from ...ledger.entry import Document
 from ...reconciliation.diagnosis import Reconciliation
 from ...reconciliation.effects import Alignment
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 #: What has a table of its own.
 Shown: TypeAlias = (
     Evidence
-    | Closing
-    | Restating
+    | CloseResult
+    | RestateResult
     | Reconciliation
-    | Comparing
+    | ComparisonResult
     | Alignment
     | Sequence[Invoice]
     | Sequence[Status]
@@ -76,16 +76,16 @@ def _rows(of: Any) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
     match of:
         case Evidence():
             return bills.evidence(of)["identities"], bills.WITNESS_COLUMNS
-        case Closing():
+        case CloseResult():
             numbered = zip(of.drafts, _numbers(of.documents, len(of.drafts)), strict=True)
             return [bills.closed(*each) for each in numbered], bills.CLOSED_COLUMNS
-        case Restating():
+        case RestateResult():
             notes = zip(of.restatements, _numbers(of.documents, len(of.restatements)), strict=True)
             return [bills.restated(*each) for each in notes], bills.RESTATED_COLUMNS
         case Reconciliation():
             columns = [name for name in reconciliation.COLUMNS if name != "accepted"]  # that is in a file
             return reconciliation.rows(of, {}), columns
-        case Comparing():
+        case ComparisonResult():
             accounts = [(one.name, row) for one in of.comparisons for row in one.accounts]
             found = [row for name, account in accounts for row in comparison.account_rows(name, account)]
             return found, comparison.ACCOUNT_COLUMNS

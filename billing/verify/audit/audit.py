@@ -24,8 +24,8 @@ from ...core.invoice import Invoice
 from ...core.sweep import Peak
 from ...core.terms import AllTerms, Terms, TermsHistory
 from ...engine.pipeline import Activity
-from ...engine.query import Question
-from ...inputs.rows import HowToRead
+from ...engine.query import Query
+from ...inputs.rows import ReadOptions
 from ...invoicing.document import policy_content
 from ...ledger.entry import ISSUED
 from ...ledger.ledger import Ledger
@@ -73,8 +73,8 @@ class Audit:
 
 def audit(
     source: Any,
-    question: Question,
-    reading: HowToRead | None = None,
+    query: Query,
+    options: ReadOptions | None = None,
     *,
     everything: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -84,19 +84,19 @@ def audit(
     With `everything`, large accounts are looked at in full too, which takes time with the square of
     their events. `progress` is told how many events were looked at. Raises what reading raises.
     """
-    reading = reading or HowToRead()
-    auditing = _Auditing(source, question, reading, everything)
-    answered = engine.answer(source, question, reading)
-    auditing.result.found = answered.found
-    rows: Sequence[Peak | Invoice] = answered.peaks()
-    if all(answered.terms_of(row).plan for row in rows):
-        rows = answered.drafts()
+    options = options or ReadOptions()
+    auditing = _Auditing(source, query, options, everything)
+    result = engine.answer(source, query, options)
+    auditing.result.found = result.found
+    rows: Sequence[Peak | Invoice] = result.peaks()
+    if all(result.terms_of(row).plan for row in rows):
+        rows = result.drafts()
     by_account: dict[str, list[Claim]] = {account: [] for account in auditing.told.accounts}
     for row in rows:
-        claim = _claim(row, _policed(answered.terms_of(row), question))
+        claim = _claim(row, _policed(result.terms_of(row), query))
         by_account.setdefault(claim.account_id, []).append(claim)
     for account, claims in by_account.items():
-        if question.accounts and account not in question.accounts:
+        if query.accounts and account not in query.accounts:
             continue
         auditing.bills_of(account, claims)
         if progress:
@@ -107,14 +107,14 @@ def audit(
     return auditing.result
 
 
-def audit_invoices(source: Any, invoices: Sequence[dict[str, Any]], question: Question, reading: HowToRead) -> Audit:
+def audit_invoices(source: Any, invoices: Sequence[dict[str, Any]], query: Query, options: ReadOptions) -> Audit:
     """Compute invoices again, given as they are written in JSON, from a source and under given terms.
 
     Where the source is a ledger, each is held against what the ledger held at the position it names.
     Without a plan in the terms, an invoice is taken at its word for policy and cycle, and its prices are
     not looked up. Raises one of `UNREADABLE` for what is no invoice.
     """
-    auditing = _Auditing(source, question, reading, everything=True)
+    auditing = _Auditing(source, query, options, everything=True)
     for said in invoices:
         auditing.document(said)
     return auditing.result
@@ -132,12 +132,12 @@ def unreadable(error: Exception) -> str:
 class _Auditing:
     """One audit under way."""
 
-    def __init__(self, source: Any, question: Question, reading: HowToRead, everything: bool) -> None:
-        self.told = Told(source, reading)
+    def __init__(self, source: Any, query: Query, options: ReadOptions, everything: bool) -> None:
+        self.told = Told(source, options)
         self.result = Audit()
         self._source = source
-        self._question = question
-        self._reading = reading
+        self._query = query
+        self._options = options
         self._in_full = set(self.told.accounts) if everything else _small(self.told.accounts)
         self._covers: dict[tuple[Any, ...], list[tuple[str, int, int]]] = {}
 
@@ -148,7 +148,7 @@ class _Auditing:
             self._compare_cycle(claim)
         if account in self._in_full:
             self.result.full.append(account)
-            events = self.told.events(account, as_of=self._question.as_of)
+            events = self.told.events(account, as_of=self._query.as_of)
             for claim in claims:
                 self._compare(claim, events, seen=lambda: self._seen(account))
             self._complete(account, events, claims)
@@ -160,7 +160,7 @@ class _Auditing:
     def documents_of(self, ledger: Ledger) -> None:
         """Hold every document that a ledger has issued against its entries up to the position it names."""
         for document in ledger.documents(*ISSUED):
-            if self._question.accounts and document.account_id not in self._question.accounts:
+            if self._query.accounts and document.account_id not in self._query.accounts:
                 continue
             try:
                 self.document(json.loads(document.content))
@@ -200,7 +200,7 @@ class _Auditing:
 
     def _terms_of(self, said: dict[str, Any], start: int) -> Terms:
         """The terms of a document: the version it names, or those in force at its cycle's start."""
-        terms, number = self._question.terms, said["basis"].get("terms_version")
+        terms, number = self._query.terms, said["basis"].get("terms_version")
         if isinstance(terms, TermsHistory) and number:
             terms = terms.with_cycles_of_the_newest(terms.numbered(number))
             return terms.of(said["account_id"])
@@ -208,15 +208,15 @@ class _Auditing:
 
     def _terms_at(self, account: str, instant: int) -> Terms:
         """The terms of an account that are in force at an instant."""
-        terms = self._question.terms
+        terms = self._query.terms
         if isinstance(terms, TermsHistory):
             version = terms.in_force(instant)
             terms = AllTerms() if version is None else terms.with_cycles_of_the_newest(version)
-        return _policed(terms.of(account), self._question)
+        return _policed(terms.of(account), self._query)
 
     def _entries(self, account: str, position: int | None) -> list[Event]:
         if not isinstance(self._source, Ledger) or position is None:
-            return self.told.events(account, as_of=self._question.as_of) if account in self.told.accounts else []
+            return self.told.events(account, as_of=self._query.as_of) if account in self.told.accounts else []
         pages = self._source.entries(until=position, account_id=account)
         return [event_of(entry.content) for page in pages for entry in page]
 
@@ -248,7 +248,7 @@ class _Auditing:
 
     def _complete(self, account: str, events: list[Event], claims: Sequence[Claim]) -> None:
         """Where all cycles were asked for, nobody is active outside of those that were billed."""
-        q = self._question
+        q = self._query
         if (q.first, q.last, q.as_of) != (None, None, None) or isinstance(q.terms, TermsHistory):
             return
         terms = self._terms_at(account, 0)
@@ -295,7 +295,7 @@ class _Auditing:
                     found = Discrepancy(
                         claim, f"peak, held against the count at {text_of(instant)},", claim.peak, count
                     )
-                    told = self.told.events(claim.account_id, as_of=self._question.as_of)
+                    told = self.told.events(claim.account_id, as_of=self._query.as_of)
                     self._add(shrunk(found, self._seen(claim.account_id), told))
                 if at_peak and claim.total is not None and claim.total != (right := self._total(claim)):
                     self._add(Discrepancy(claim, "total", claim.total, right))
@@ -305,7 +305,7 @@ class _Auditing:
         used = None
         if claim.terms.prices_credits:
             told = self.told.between(claim.account_id, claim.start, claim.end - 1)
-            as_of = self._question.as_of
+            as_of = self._query.as_of
             told = [e for e in told if as_of is None or e.occurred_at < as_of or e.type not in ACTIVITY]
             used = expected.credits(told, claim.start, claim.end, claim.terms)
         return expected.total(claim.peak, claim.terms, used)
@@ -314,7 +314,7 @@ class _Auditing:
         """The instant of a peak, or one of those at which something happened in its cycle."""
         if place == 0:
             return claim.start if claim.peak_at is None else claim.peak_at
-        as_of = self._question.as_of
+        as_of = self._query.as_of
         end = claim.end if as_of is None else min(claim.end, as_of)
         moments = self.told.instants(claim.account_id, claim.start, end)
         return int(moments[(place - 1) * len(moments) // INSTANTS]) if len(moments) else None
@@ -322,10 +322,10 @@ class _Auditing:
     def _seen(self, account: str) -> list[Event]:
         """The events that the engine answers from: those told, or those that a ledger's index names."""
         if not isinstance(self._source, Ledger):
-            return self.told.events(account, as_of=self._question.as_of)
-        position = engine.position_of(self._source, self._reading)
+            return self.told.events(account, as_of=self._query.as_of)
+        position = engine.position_of(self._source, self._options)
         found = self._source.read(lambda name: _ALWAYS if name == account else None, position=position, ids=True)
-        return _as_events(found, self._question.as_of)
+        return _as_events(found, self._query.as_of)
 
     def _add(self, found: Discrepancy) -> None:
         self.result.discrepancies.append(found)
@@ -374,9 +374,9 @@ def _claim(row: Peak | Invoice, terms: Terms) -> Claim:
     return Claim(ENGINE, row.account_id, start, end, row.peak, peak_at, row.total.amount, terms)
 
 
-def _policed(terms: Terms, question: Question) -> Terms:
+def _policed(terms: Terms, query: Query) -> Terms:
     """Terms with the policy that a question overrides them with."""
-    return terms if question.policy is None else replace(terms, policy=question.policy)
+    return terms if query.policy is None else replace(terms, policy=query.policy)
 
 
 def _policy_text(policy: ActivityPolicy) -> str:

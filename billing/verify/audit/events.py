@@ -15,7 +15,7 @@ from ...core.cycle import text_of
 from ...core.event import CONTENT, CREATED, Batch, Int64
 from ...engine import event_files
 from ...inputs import source as sources
-from ...inputs.rows import HowToRead
+from ...inputs.rows import ReadOptions
 from ...ledger.ledger import Ledger
 from ..definition import Event
 
@@ -32,13 +32,16 @@ _SELDOM = ("action", "results", "mode")
 class Told:
     """All events of a source by account. Raises `BadSource` for one that cannot be used."""
 
-    def __init__(self, source: Any, reading: HowToRead) -> None:
+    def __init__(self, source: Any, options: ReadOptions) -> None:
         if isinstance(source, Ledger):
-            entries = source.entries(until=engine.position_of(source, reading))
-            source, reading = pa.Table.from_batches(map(event_files.batch_of, entries), event_files.SCHEMA), HowToRead()
-        coder, batches = sources.read_batches(source, reading)
+            entries = source.entries(until=engine.position_of(source, options))
+            source, options = (
+                pa.Table.from_batches(map(event_files.batch_of, entries), event_files.SCHEMA),
+                ReadOptions(),
+            )
+        encoder, batches = sources.read_batches(source, options)
         self._batch = Batch.joined(batches)
-        self._names = coder.names(np.zeros(coder.identity_count, np.bool_))
+        self._names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
         order = np.argsort(self._batch.accounts, kind="stable")
         places = np.flatnonzero(np.diff(self._batch.accounts[order])) + 1
         names = self._names.accounts.to_pylist()

@@ -10,7 +10,7 @@ from ...core.cycle import Cycle, moment
 from ...core.minimize import smallest
 from ...core.terms import AllTerms
 from ...engine import pipeline
-from ...engine.query import Question
+from ...engine.query import Query
 from .. import definition
 from ..definition import Event
 from . import expected
@@ -65,13 +65,13 @@ def _by_the_engine(events: list[Event], claim: Claim) -> tuple[int, int | None]:
     """The peak of a cycle, by the engine, on some events."""
     if not events:
         return 0, None
-    question = Question(terms=AllTerms(claim.terms))
-    active = engine.activity(table(events), question)
+    query = Query(terms=AllTerms(claim.terms))
+    active = engine.activity(table(events), query)
     names = active.names.accounts.to_pylist()
     cycle = Cycle(moment(claim.start), moment(claim.end))
     codes = [k for k, name in enumerate(names) if name == claim.account_id]
     spans = [([claim.start - 1, claim.start, claim.end], [cycle])] * len(codes)
-    rows = list(pipeline.swept(active, names, codes, spans))
+    rows = list(pipeline.sweep_cycles(active, names, codes, spans))
     return (rows[0].peak, rows[0].peak_at) if rows else (0, None)
 
 

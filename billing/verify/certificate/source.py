@@ -14,7 +14,7 @@ import numpy as np
 from ...core.digests import BEGINNING, sealed, written_rows
 from ...core.event import Batch, Names
 from ...inputs import source as sources
-from ...inputs.rows import HowToRead
+from ...inputs.rows import ReadOptions
 from ...ledger.ledger import Ledger
 from ..audit.events import event_of
 from .check import Held
@@ -24,16 +24,16 @@ from .document import Certificate
 _PART: Final = 100_000
 
 
-def held(source: Any, certificate: Certificate, reading: HowToRead | None = None) -> Held:
+def held(source: Any, certificate: Certificate, options: ReadOptions | None = None) -> Held:
     """What a path, a table or an open ledger holds of the account of a certificate.
 
     Raises `BadSource` for a source that cannot be used, and `Refused` where reading is strict.
     """
     if isinstance(source, Ledger):
         return _in_ledger(source, certificate)
-    coder, batches = sources.read_batches(source, reading or HowToRead())
+    encoder, batches = sources.read_batches(source, options or ReadOptions())
     rows = Batch.joined(batches)
-    names = coder.names(np.zeros(coder.identity_count, np.bool_))
+    names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
     count, seal, told = _found(rows, names, certificate)
     code = names.accounts.index(certificate.account_id).as_py()
     own = rows.take(np.flatnonzero(rows.accounts[:count] == code))

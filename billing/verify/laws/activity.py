@@ -232,6 +232,6 @@ def _needless(event: Event, others: list[Event], story: Story) -> bool:
     """Whether other events of its identity cover all that this one covers."""
     own = [e for e in others if e.identity_id == event.identity_id]
     deletions = [e for e in own if e.type == "identity.deleted"]
-    rest = united((a, b) for _, a, b in definition.covers_of(own, **story.reading))
-    covers = definition.covers_of([event, *deletions], **story.reading)
+    rest = united((a, b) for _, a, b in definition.covers_of(own, **story.settings))
+    covers = definition.covers_of([event, *deletions], **story.settings)
     return all(any(a <= since and until <= b for a, b in rest) for _, since, until in covers)

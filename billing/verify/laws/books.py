@@ -21,8 +21,8 @@ from ...core.cycle import CycleRule, micros
 from ...core.errors import BillingError
 from ...core.plan import Plan, Tier
 from ...core.terms import AllTerms, Terms
-from ...engine.query import Question
-from ...inputs.rows import HowToRead
+from ...engine.query import Query
+from ...inputs.rows import ReadOptions
 from ...invoicing import close, restate
 from ...invoicing import issue as issuing
 from ...invoicing.document import invoice_content
@@ -136,10 +136,10 @@ def closed(story: Story, early: Sequence[Event], *, plan: Plan = TEN, later: int
     """
     with kept(early) as ledger:
         terms = terms_of(story, plan=plan)
-        close.agree(ledger, terms, now=NOW)
+        close.add_terms(ledger, terms, now=NOW)
         if later is not None:
             longer = _longer(terms, timedelta(later))
-            close.agree(ledger, longer, applies_from=micros(datetime(2026, 3, 1, tzinfo=UTC)), now=NOW)
+            close.add_terms(ledger, longer, applies_from=micros(datetime(2026, 3, 1, tzinfo=UTC)), now=NOW)
         close_all(ledger, now=NOW + DAY)
         yield ledger
 
@@ -156,7 +156,7 @@ def close_all(ledger: Ledger, *, now: int) -> None:
         close.close(ledger, month, now=now, issue=True)
 
 
-def restate_all(ledger: Ledger, *, now: int, issue: bool = True) -> restate.Restating:
+def restate_all(ledger: Ledger, *, now: int, issue: bool = True) -> restate.RestateResult:
     """Restate whatever was issued."""
     return restate.restate(ledger, now=now, issue=issue)
 
@@ -179,13 +179,13 @@ def reading_for(story: Story, account_id: str) -> dict[str, Any]:
     return {"windows": story.windows, "reconnect": other if account_id == ACCOUNTS[1] else story.reconnect}
 
 
-def question_of(story: Story, data: st.DataObject) -> Question:
+def query_of(story: Story, data: st.DataObject) -> Query:
     """Any question about any cycles near the story's."""
     rule = rule_of(story.span)
     here = rule.index_at(story.span[0])
     first = data.draw(st.none() | st.integers(-2, 2))
     last = data.draw(st.none() | st.integers(-2 if first is None else first, 2))
-    return Question(
+    return Query(
         terms=terms_of(story, rule),
         first=None if first is None else rule.name(here + first),
         last=None if last is None else rule.name(here + last),
@@ -197,37 +197,37 @@ def question_of(story: Story, data: st.DataObject) -> Question:
 # What can be read
 
 
-def answers(asked_of: Any, question: Question, reading: HowToRead | None = None) -> tuple[str, ...]:
+def answers(asked_of: Any, query: Query, options: ReadOptions | None = None) -> tuple[str, ...]:
     """Peaks, drafts and suspicious zeros, as programs read them, without position and digest; or what is wrong."""
     try:
-        answered = engine.answer(asked_of, question, reading)
-        drafted = [invoice_content(each) for each in answered.drafts()]
-        idle = [bills.peak(row) | {"before": n} for row, n in engine.idle(answered, asked_of, question, reading)]
+        result = engine.answer(asked_of, query, options)
+        drafted = [invoice_content(each) for each in result.drafts()]
+        idle = [bills.peak(row) | {"before": n} for row, n in engine.idle(result, asked_of, query, options)]
     except BillingError as error:
         return (error.code,)
     for each in drafted:
         each["basis"] |= {"position": None, "digest": None}
-    peaks = [bills.peak(row) for row in answered.peaks()]
+    peaks = [bills.peak(row) for row in result.peaks()]
     return to_json(peaks), to_json(drafted), to_json(idle)
 
 
-def explained(asked_of: Any, question: Question) -> str:
+def explained(asked_of: Any, query: Query) -> str:
     """The evidence, as programs read it; or what is wrong."""
     try:
-        return to_json([bills.evidence(engine.explain(asked_of, question)[0])])
+        return to_json([bills.evidence(engine.explain(asked_of, query)[0])])
     except BillingError as error:
         return error.code
 
 
-def said(ledger: Ledger, reading: HowToRead | None = None) -> tuple[str, ...]:
+def said(ledger: Ledger, options: ReadOptions | None = None) -> tuple[str, ...]:
     """Peaks and drafts under the ledger's own terms, with position and digest; and the statement."""
-    reading = reading or HowToRead()
-    question = Question(terms=engine.terms_in(ledger, reading), first=MONTHS[0], last=MONTHS[-1])
-    answered = engine.answer(ledger, question, reading)
-    rows = issuing.statement(ledger, position=engine.position_of(ledger, reading))
+    options = options or ReadOptions()
+    query = Query(terms=engine.terms_in(ledger, options), first=MONTHS[0], last=MONTHS[-1])
+    result = engine.answer(ledger, query, options)
+    rows = issuing.statement(ledger, position=engine.position_of(ledger, options))
     return (
-        to_json(bills.peak(row) for row in answered.peaks()),
-        to_json(invoice_content(each) for each in answered.drafts()),
+        to_json(bills.peak(row) for row in result.peaks()),
+        to_json(invoice_content(each) for each in result.drafts()),
         to_json(map(bills.statement_row, rows)),
     )
 
@@ -256,8 +256,8 @@ def owed(ledger: Ledger) -> dict[tuple[str, str], Decimal]:
 
 def fresh(ledger: Ledger) -> dict[tuple[str, str], Decimal]:
     """What each cycle would come to now."""
-    question = Question(terms=engine.terms_in(ledger), first=MONTHS[0], last=MONTHS[-1])
-    drafts = engine.answer(ledger, question).drafts()
+    query = Query(terms=engine.terms_in(ledger), first=MONTHS[0], last=MONTHS[-1])
+    drafts = engine.answer(ledger, query).drafts()
     return {(drafted.account_id, drafted.cycle.name): drafted.total.amount for drafted in drafts}
 
 

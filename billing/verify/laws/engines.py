@@ -16,12 +16,12 @@ from ... import engine
 from ...core.activity import ActivityPolicy
 from ...core.sweep import Spans, sweep
 from ...engine import pipeline
-from ...engine.query import Question
+from ...engine.query import Query
 from .. import definition
 from ..audit.events import table
 from ..definition import Event
 from ..strategies import Span
-from .story import Activity, by_account, reading_of, united
+from .story import Activity, by_account, policy_settings, united
 
 
 class Engine(Protocol):
@@ -65,14 +65,14 @@ class Definition:
         spans: Activity = {}
         for account, own in by_account(events).items():
             for identity, history in definition.billed(own).items():
-                covers = definition.covers_of(history, **reading_of(policy))
+                covers = definition.covers_of(history, **policy_settings(policy))
                 if covers:
                     spans[account, identity] = united((since, until) for _, since, until in covers)
         return spans
 
     def peak(self, events: Sequence[Event], span: Span, policy: ActivityPolicy) -> tuple[int, int | None]:
         """The highest count at any instant at which it changes."""
-        return definition.peak(events, *span, **reading_of(policy))
+        return definition.peak(events, *span, **policy_settings(policy))
 
 
 OURS: Final = Ours()
@@ -82,4 +82,4 @@ DEFINITION: Final = Definition()
 def _found(events: Sequence[Event], policy: ActivityPolicy) -> pipeline.Activity:
     # Where no event has an id there is no such column, and events are reckoned as they are read.
     ids = any(event.event_id is not None for event in events)
-    return engine.activity(table(events, ids=ids), Question(policy=policy))
+    return engine.activity(table(events, ids=ids), Query(policy=policy))

@@ -18,7 +18,7 @@ from ...core.plan import Plan, Tier
 from ...core.sweep import Peak
 from ...core.terms import AllTerms, Terms
 from ...engine import pipeline
-from ...engine.query import Question
+from ...engine.query import Query
 from ...invoicing.document import invoice_content
 from ...outputs.tables import bills
 from ...outputs.tables.text import to_json
@@ -47,16 +47,16 @@ def the_engine_gives_the_peaks_of_the_definition(story: Story, ids: bool) -> Non
     told = story.events if ids else anonymous(story.events)
     rule = rule_of(story.span)
     here = 0 if rule.anchor is not None else rule.index_at(story.span[0])
-    question = Question(
+    query = Query(
         terms=AllTerms(Terms(cycles=rule, policy=story.policy)), first=rule.name(here - 1), last=rule.name(here + 1)
     )
-    rows = pipeline.peaks(engine.activity(table(told, ids=ids), question), question)
+    rows = pipeline.peaks(engine.activity(table(told, ids=ids), query), query)
     own = by_account(told)
     billed = {row.account_id for row in rows}
     assert [a for a in sorted(billed) for _ in range(3)] == [row.account_id for row in rows]
-    assert all(definition.peak(own[a], *story.span, **story.reading) == (0, None) for a in own.keys() - billed)
+    assert all(definition.peak(own[a], *story.span, **story.settings) == (0, None) for a in own.keys() - billed)
     for row in rows:
-        expected = definition.peak(own[row.account_id], row.start, row.end, **story.reading)
+        expected = definition.peak(own[row.account_id], row.start, row.end, **story.settings)
         assert expected == (row.peak, row.peak_at)
 
 
@@ -81,9 +81,9 @@ def another_offset_from_utc_changes_nothing(story: Story, minutes: list[int]) ->
     texts = [_written(e.occurred_at, minutes[k % len(minutes)]) for k, e in enumerate(story.events)]
     written = table(story.events)
     written = written.set_column(written.schema.get_field_index("occurred_at"), "occurred_at", pa.array(texts))
-    question = Question(policy=story.policy)
-    assert pipeline.peaks(engine.activity(table(story.events), question), question) == pipeline.peaks(
-        engine.activity(written, question), question
+    query = Query(policy=story.policy)
+    assert pipeline.peaks(engine.activity(table(story.events), query), query) == pipeline.peaks(
+        engine.activity(written, query), query
     )
 
 
@@ -91,7 +91,7 @@ def another_offset_from_utc_changes_nothing(story: Story, minutes: list[int]) ->
 def a_peak_so_far_is_at_most_the_final_one(story: Story, data: st.DataObject) -> None:
     """The peak so far may rise until the cycle ends, and never falls if nothing comes late."""
     as_of = data.draw(moments(story)) + 1
-    so_far = Question(policy=story.policy, first="2026-01", last="2026-01", as_of=as_of)
+    so_far = Query(policy=story.policy, first="2026-01", last="2026-01", as_of=as_of)
     final = {row.account_id: row.peak for row in _peaks(story.events, replace(so_far, as_of=None))}
     assert all(row.peak <= final[row.account_id] for row in _peaks(story.events, so_far))
 
@@ -104,21 +104,21 @@ def a_peak_so_far_is_at_most_the_final_one(story: Story, data: st.DataObject) ->
 def without_activity_the_peak_is_none_and_the_charge_is_that_of_none(story: Story, plan: Plan) -> None:
     """An account in which nobody was active is billed what a quantity of 0 costs."""
     terms = AllTerms(Terms(plan=plan, policy=story.policy))
-    question = Question(terms=terms, first="2026-01", last="2026-01")
-    for invoice in pipeline.draft(engine.activity(table(story.events), question), question):
+    query = Query(terms=terms, first="2026-01", last="2026-01")
+    for invoice in pipeline.draft(engine.activity(table(story.events), query), query):
         assert (0, None, plan.price(0).total) == (invoice.peak, invoice.peak_at, invoice.total)
 
 
-def _peaks(told: list[Event], question: Question) -> list[Peak]:
-    return pipeline.peaks(engine.activity(table(told), question), question)
+def _peaks(told: list[Event], query: Query) -> list[Peak]:
+    return pipeline.peaks(engine.activity(table(told), query), query)
 
 
 def _bytes(told: list[Event], story: Story) -> tuple[str, str, Activity]:
     """All that can be seen of a file: peaks, invoices, intervals."""
-    question = Question(terms=AllTerms(Terms(plan=_PLAN, policy=story.policy)))
-    found = engine.activity(table(told), question)
-    peaks = to_json(bills.peak(row) for row in pipeline.peaks(found, question))
-    invoices = to_json(invoice_content(drafted) for drafted in pipeline.draft(found, question))
+    query = Query(terms=AllTerms(Terms(plan=_PLAN, policy=story.policy)))
+    found = engine.activity(table(told), query)
+    peaks = to_json(bills.peak(row) for row in pipeline.peaks(found, query))
+    invoices = to_json(invoice_content(drafted) for drafted in pipeline.draft(found, query))
     return peaks, invoices, OURS.activity(told, story.policy)
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ... import engine
 from ...core.plan import Plan
 from ...core.terms import AllTerms, TermsHistory
-from ...engine.query import Question
-from ...inputs.rows import HowToRead
+from ...engine.query import Query
+from ...inputs.rows import ReadOptions
 from ...invoicing import close, issue, restate
 from ...invoicing.document import invoice_content
 from ...ledger.entry import ISSUED, SERIES, number_of
@@ -56,7 +56,7 @@ def what_was_issued_never_changes(told: Deliveries, sizes: list[int], plan: Plan
             append(ledger, told.late[first:end], now=NOW + day * DAY)
             other = replace(terms_of(told.story).default, plan=FALLING if day % 2 else TEN)
             rules = terms_of(told.story).accounts
-            close.agree(ledger, AllTerms(other, rules), applies_from=NOW, now=NOW + day * DAY)
+            close.add_terms(ledger, AllTerms(other, rules), applies_from=NOW, now=NOW + day * DAY)
             restate_all(ledger, now=NOW + day * DAY)
             close_all(ledger, now=NOW + day * DAY)
             assert before == ledger.documents()[: len(before)]
@@ -70,9 +70,9 @@ def every_invoice_can_be_drafted_again_from_what_it_says(told: Deliveries, sizes
         history = engine.terms_in(ledger)
         for said in (json.loads(document.content) for document in ledger.documents("invoice")):
             then = TermsHistory((history.numbered(said["basis"]["terms_version"]),))
-            question = Question(then, first=said["cycle"], last=said["cycle"], accounts=(said["account_id"],))
-            reading = HowToRead(position=said["basis"]["position"])
-            (again,) = engine.answer(ledger, question, reading).drafts()
+            query = Query(then, first=said["cycle"], last=said["cycle"], accounts=(said["account_id"],))
+            options = ReadOptions(position=said["basis"]["position"])
+            (again,) = engine.answer(ledger, query, options).drafts()
             drafted = invoice_content(again)
             assert drafted | {"status": "issued", "number": said["number"]} == {key: said[key] for key in drafted}
 

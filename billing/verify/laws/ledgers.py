@@ -23,9 +23,9 @@ from ...core.errors import Rejection
 from ...core.event import Batch
 from ...core.terms import AllTerms
 from ...engine import event_files
-from ...engine.query import Question
+from ...engine.query import Query
 from ...inputs import source
-from ...inputs.rows import HowToRead
+from ...inputs.rows import ReadOptions
 from ...invoicing import close, restate
 from ...ledger.entry import Entry, Head
 from ...ledger.ledger import Ledger
@@ -48,7 +48,7 @@ from .books import (
     kept,
     named,
     parts,
-    question_of,
+    query_of,
     reading_for,
     recorded,
     said,
@@ -71,17 +71,17 @@ _NAMES = ("ada", '"a, b"', "=1+1", "é", "0001", "null", "a\\nb", "'", "true", "
 def a_ledger_answers_as_a_file_of_its_events(story: Story, sizes: list[int], data: st.DataObject) -> None:
     """In whatever order and batches events come, a ledger gives the peaks and invoices of a file of them."""
     told = without_voids_of_voids(named(story.events))
-    question = question_of(story, data)
+    query = query_of(story, data)
     with kept(data.draw(st.permutations(told)), sizes) as ledger:
-        assert answers(table(told), question) == answers(ledger, question)
+        assert answers(table(told), query) == answers(ledger, query)
 
 
 @law("I01", _ANYWHERE, CUTS, st.data())
 def a_ledger_explains_as_a_file_of_its_events(story: Story, sizes: list[int], data: st.DataObject) -> None:
     """In whatever order and batches events come, a certificate names the same events in the same order."""
     told = without_voids_of_voids(named(story.events))
-    question = question_of(story, data)
-    asked = [replace(question, accounts=(account,), last=None) for account in ACCOUNTS]
+    query = query_of(story, data)
+    asked = [replace(query, accounts=(account,), last=None) for account in ACCOUNTS]
     with kept(data.draw(st.permutations(told)), sizes) as ledger:
         for each in asked:
             assert explained(table(told), each) == explained(ledger, each)
@@ -111,9 +111,9 @@ def nor_does_it_where_events_say_when_they_were_recorded(story: Story, sizes: li
     told = named(story.events)
     when = st.sampled_from((0, 0, 1, 2, 3, 299, 300, 301)).map(lambda second: NOW + second * 1_000_000)
     times = data.draw(st.lists(when, min_size=len(told), max_size=len(told)))
-    coder, batches = source.read_batches(recorded(told, times), HowToRead())
+    encoder, batches = source.read_batches(recorded(told, times), ReadOptions())
     batch = Batch.joined(batches)
-    names = coder.names(np.zeros(coder.identity_count, np.bool_))
+    names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
     with empty() as whole, empty() as ledger:
         at_once = whole.append(batch, names, now=NOW)
         rejected: list[Rejection] = []
@@ -143,13 +143,13 @@ def an_id_with_another_content_changes_nothing_and_is_recorded_once(story: Story
     first = data.draw(st.sampled_from(told))
     others = [replace(first, occurred_at=first.occurred_at + 1), replace(first, identity_id="eve")]
     other = data.draw(st.sampled_from(others))
-    question = Question(terms=terms_of(story), first=MONTHS[0], last=MONTHS[-1])
+    query = Query(terms=terms_of(story), first=MONTHS[0], last=MONTHS[-1])
     with kept(told) as ledger:
-        before = entries(ledger), answers(ledger, question)
+        before = entries(ledger), answers(ledger, query)
         for _ in range(2):
             receipt = append(ledger, [other], now=NOW + DAY)
             assert [rejection.code for rejection in receipt.rejections] == ["id_conflict"]
-            assert before == (entries(ledger), answers(ledger, question))
+            assert before == (entries(ledger), answers(ledger, query))
             assert len(ledger.documents("conflict")) == 1
 
 
@@ -181,16 +181,16 @@ def a_ledger_has_the_peaks_of_the_definition_on_its_own_entries(story: Story, si
     """
     rule = rule_of(story.span)
     months = [rule.name(rule.index_at(story.span[0]) + k) for k in (-1, 1)]
-    question = Question(terms=terms_of(story, rule), first=months[0], last=months[1])
+    query = Query(terms=terms_of(story, rule), first=months[0], last=months[1])
     with kept(named(story.events), sizes) as ledger:
         own = entries(ledger)
-        rows = engine.answer(ledger, question).peaks()
+        rows = engine.answer(ledger, query).peaks()
     accounts = sorted({event.account_id for event in own})
     assert [account for account in accounts for _ in range(3)] == [row.account_id for row in rows]
     for row in rows:
         told = [event for event in own if event.account_id == row.account_id]
-        reading = reading_for(story, row.account_id)
-        assert definition.peak(told, row.start, row.end, **reading) == (row.peak, row.peak_at)
+        options = reading_for(story, row.account_id)
+        assert definition.peak(told, row.start, row.end, **options) == (row.peak, row.peak_at)
 
 
 @law("I07", _AGREEING, CUTS, st.integers(0, 14))
@@ -214,23 +214,23 @@ def at_a_noted_position_and_moment_the_answer_stays_what_it_was(
     told = named(story.events)
     noted: list[tuple[Head, tuple[str, ...]]] = []
     with empty() as ledger:
-        close.agree(ledger, terms_of(story), now=NOW)
+        close.add_terms(ledger, terms_of(story), now=NOW)
         for day, (first, end) in enumerate(parts(len(told), sizes), start=1):
             now = NOW + day * DAY
             append(ledger, told[first:end], now=now)
             what = data.draw(st.sampled_from(("nothing", "agree", "close", "restate")))
             if what == "agree":
                 terms = replace(terms_of(story).default, plan=data.draw(st.sampled_from((TEN, FALLING))))
-                close.agree(ledger, AllTerms(terms), applies_from=data.draw(st.sampled_from(_STARTS)), now=now)
+                close.add_terms(ledger, AllTerms(terms), applies_from=data.draw(st.sampled_from(_STARTS)), now=now)
             elif what == "close":
                 close.close(ledger, data.draw(st.sampled_from(MONTHS[:3])), now=now, issue=True)
             elif what == "restate":
                 restate.restate(ledger, now=now, issue=True)
             noted.append((ledger.head(), said(ledger)))
         for head, then in noted:
-            for reading in (HowToRead(position=head.position), HowToRead(known_at=head.recorded_at)):
-                assert then == said(ledger, reading)
-                assert head == ledger.head(position=reading.position, known_at=reading.known_at)
+            for options in (ReadOptions(position=head.position), ReadOptions(known_at=head.recorded_at)):
+                assert then == said(ledger, options)
+                assert head == ledger.head(position=options.position, known_at=options.known_at)
 
 
 @law("I08", stories(cycle=JANUARY, accounts=2, conflicts=False), CUTS, st.data())
@@ -242,13 +242,13 @@ def what_was_known_at_a_moment_is_the_same_of_a_file_and_of_a_ledger(
     days = sorted(data.draw(st.lists(st.integers(0, 5), min_size=len(told), max_size=len(told))))
     whole = recorded(told, [NOW + day * DAY for day in days])
     known_at = NOW + data.draw(st.integers(0, 5)) * DAY - data.draw(st.sampled_from((0, 1)))
-    question = Question(terms=terms_of(story), first="2025-12", last="2026-02")
+    query = Query(terms=terms_of(story), first="2025-12", last="2026-02")
     with empty() as ledger:
         for first, end in parts(len(told), sizes):
             append(ledger, whole.slice(first, end - first), now=NOW + 9 * DAY)
         assert len(set(told)) == len(entries(ledger))
-        reading = HowToRead(known_at=known_at)
-        assert answers(whole, question, reading) == answers(ledger, question, reading)
+        options = ReadOptions(known_at=known_at)
+        assert answers(whole, query, options) == answers(ledger, query, options)
 
 
 @law("I10", _AGREEING, st.data())
@@ -301,14 +301,14 @@ def what_others_send_changes_no_answer_of_an_account(story: Story, sizes: list[i
     """Whatever other accounts send, an account's peaks, drafts and certificates are the same, to the byte."""
     told = named(story.events)
     own = [event for event in told if event.account_id == ACCOUNTS[0]]
-    question = replace(question_of(story, data), accounts=ACCOUNTS[:1])
+    query = replace(query_of(story, data), accounts=ACCOUNTS[:1])
     with kept(told, sizes) as ledger, kept(own) as alone:
         if not entries(alone):
             return  # an account that is not there has no answers
-        assert answers(ledger, question) == answers(alone, question)
-        asked = replace(question, last=None)
+        assert answers(ledger, query) == answers(alone, query)
+        asked = replace(query, last=None)
         assert explained(ledger, asked) == explained(alone, asked)
-        assert answers(table(told), question) == answers(table(own), question)
+        assert answers(table(told), query) == answers(table(own), query)
 
 
 def _rows(ledger: Ledger) -> list[tuple[Any, ...]]:

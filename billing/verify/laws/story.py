@@ -40,7 +40,7 @@ class Story:
     reconnect: str = "extends"
 
     @property
-    def reading(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """How events are read, as the definition takes it."""
         return {"windows": self.windows, "reconnect": self.reconnect}
 
@@ -122,7 +122,7 @@ def policy_of(windows: Mapping[str, int] = WINDOWS, reconnect: str = "extends") 
     )
 
 
-def reading_of(policy: ActivityPolicy) -> dict[str, Any]:
+def policy_settings(policy: ActivityPolicy) -> dict[str, Any]:
     """The definition's name for what the engine takes."""
     windows = {
         "action.called": microseconds(policy.action_window),

@@ -31,8 +31,8 @@ from ...core.event import Tally
 from ...core.plan import Plan, Tier
 from ...core.terms import AllTerms, Terms
 from ...engine.event_files import SCHEMA
-from ...engine.query import Question
-from ...inputs.rows import HowToRead
+from ...engine.query import Query
+from ...inputs.rows import ReadOptions
 from ...inputs.timestamps import instant
 from ...invoicing import close as closing
 from ...invoicing import issue
@@ -193,16 +193,16 @@ class LedgerMachine(RuleBasedStateMachine):
         return self.told[-1 - back % len(self.told)]
 
     @rule(name=_TERMS, since=_SINCE)
-    def agree(self, name: str, since: int) -> None:
+    def add_terms(self, name: str, since: int) -> None:
         """Agree on other terms for the cycles that start at an instant or later."""
         self._agree(name, since)
 
     def _agree(self, name: str, since: int | None) -> None:
-        refused = self.model.agree(TERMS[name], since, self.now)
+        refused = self.model.add_terms(TERMS[name], since, self.now)
         note(f"{text_of(self.now)} {refused or 'agreed'}: {name}{'' if since is None else ' from ' + text_of(since)}")
         found = None
         try:
-            closing.agree(self.ledger, TERMS[name], now=self.now, applies_from=since)
+            closing.add_terms(self.ledger, TERMS[name], now=self.now, applies_from=since)
         except BadTerms as error:
             found = error.code
         _same("refusal", found, refused)
@@ -236,7 +236,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def note_position(self) -> None:
         """Note the head of the ledger, and all drafts to the byte."""
         head = self.ledger.head()
-        self.noted.append((head, self._drafts(HowToRead())))
+        self.noted.append((head, self._drafts(ReadOptions())))
         note(f"{text_of(self.now)} noted position {head.position}")
 
     @precondition(lambda self: type(self).reopened is not LedgerMachine.reopened)
@@ -278,19 +278,19 @@ class LedgerMachine(RuleBasedStateMachine):
         balances = {(row.account_id, row.total.currency): row.balance.amount for row in rows}
         _same("balances", balances, self.model.balances())
         _same("findings", verify(self.ledger), [])
-        self._drafts(HowToRead())
+        self._drafts(ReadOptions())
         for head, drafts in self.noted:
             _same("findings", verify(self.ledger, noted=head), [])
-            _same("drafts at a position", self._drafts(HowToRead(position=head.position)), drafts)
+            _same("drafts at a position", self._drafts(ReadOptions(position=head.position)), drafts)
             if recorded.get(head.position + 1) != head.recorded_at:
-                _same("drafts as known then", self._drafts(HowToRead(known_at=head.recorded_at)), drafts)
+                _same("drafts as known then", self._drafts(ReadOptions(known_at=head.recorded_at)), drafts)
 
-    def _drafts(self, reading: HowToRead) -> str:
+    def _drafts(self, options: ReadOptions) -> str:
         """All drafts as they go out; those of now are what the definition makes of the entries."""
-        history = engine.terms_in(self.ledger, reading)
-        question = Question(history, first=DRAFTED[0], last=DRAFTED[-1])
-        drafts = engine.answer(self.ledger, question, reading).drafts()
-        if reading == HowToRead():
+        history = engine.terms_in(self.ledger, options)
+        query = Query(history, first=DRAFTED[0], last=DRAFTED[-1])
+        drafts = engine.answer(self.ledger, query, options).drafts()
+        if options == ReadOptions():
             found = [_bill(invoice_content(drafted) | {"cycle": drafted.cycle.name}) for drafted in drafts]
             _same("drafts", found, self.model.drafts(*DRAFTED))
         return to_json(map(invoice_content, drafts))

@@ -81,7 +81,7 @@ class Model:
         self.recorded_at = when
         return "accepted"
 
-    def agree(self, terms: AllTerms, since: int | None, now: int) -> str | None:
+    def add_terms(self, terms: AllTerms, since: int | None, now: int) -> str | None:
         """Why terms are refused; none if they are now, or were before, the newest."""
         if self.versions and terms == self.newest:
             return None
