@@ -60,7 +60,7 @@ class BreakEven:
 def break_even(plans: Mapping[str, Plan]) -> BreakEven:
     """Which of some plans is the cheapest, for every quantity. Raises `BadPlan` for several currencies.
 
-    >>> from .plan import Tier
+    >>> from billing.core.plan import Tier
     >>> a = Plan(id="a", currency="USD", mode="volume", tiers=[Tier(unit_price="7", flat_price="20")])
     >>> b = Plan(id="b", currency="USD", mode="volume", tiers=[Tier(unit_price="8")])
     >>> for stretch in break_even({"a": a, "b": b}).stretches: print(stretch.first, stretch.cheapest)
