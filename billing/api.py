@@ -37,7 +37,7 @@ from .inputs.rows import ReadOptions
 from .invoicing import close as closing
 from .invoicing import issue as issuing
 from .invoicing import restate as restating
-from .invoicing.close import SETTLE, CloseResult
+from .invoicing.close import GRACE_PERIOD, CloseResult
 from .invoicing.restate import RestateResult
 from .ledger import address as addresses
 from .ledger.entry import Receipt
@@ -386,7 +386,7 @@ def close(
     *,
     terms: GivenTerms = None,
     accounts: Sequence[str] = (),
-    settle: timedelta = SETTLE,
+    grace_period: timedelta = GRACE_PERIOD,
     position: int | None = None,
     issue: bool = False,
     now: datetime | None = None,
@@ -395,12 +395,19 @@ def close(
 
     One original for each account with an event before its cycle's end, 0.00 included; those that
     have one are left alone. `.drafts` are what there is to issue, `.documents` what was issued. Cycles
-    close `settle` after their end. `terms` are kept as the ledger's own if it has none; later ones are
+    close `grace_period` after their end. `terms` are kept as the ledger's own if it has none; later ones are
     made known with `add_terms`. With `position`, raises `StaleLedger` if the ledger has gone on since.
     """
     given = None if terms is None else _all_terms(terms)
     return closing.close(
-        ledger, cycle, now=_now(now), settle=settle, accounts=accounts, terms=given, position=position, issue=issue
+        ledger,
+        cycle,
+        now=_now(now),
+        grace_period=grace_period,
+        accounts=accounts,
+        terms=given,
+        position=position,
+        issue=issue,
     )
 
 

@@ -37,7 +37,7 @@ from .options import (
     read_options,
     terms_of,
 )
-from .output import finish, print_tables, say_idle, write
+from .output import finish, print_tables, say_unexpected_zero, write
 
 
 def peaks(
@@ -124,7 +124,7 @@ def invoice(
         given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
         query = query_of(given, cycle, first, last, account, as_of, ids=paper is not None)
         result = engine.answer(opened, query, options)
-        idle = list(engine.idle(result, opened, query, options))
+        zeros = list(engine.unexpected_zero(result, opened, query, options))
     drafted = result.drafts()
     if paper is not None:
         from ..outputs.documents import build
@@ -140,8 +140,8 @@ def invoice(
     else:
         rows = [row for one in drafted for row in bills.invoice_lines(one)]
         write(output, to_csv(rows, bills.LINE_COLUMNS))
-    for row, before in idle:
-        say_idle(row.account_id, row.cycle.name, before)
+    for row, before in zeros:
+        say_unexpected_zero(row.account_id, row.cycle.name, before)
     finish(result.found, rejections)
 
 

@@ -33,7 +33,7 @@ from .output import finish, say, write
 
 if TYPE_CHECKING:
     from ..engine.pipeline import Activity
-    from ..invoicing.billed_lines import Claim
+    from ..invoicing.issued import BilledDocument
 
 exports = typer.Typer(help="Write what was issued for finance systems; from a file, drafts.", no_args_is_help=True)
 
@@ -81,11 +81,11 @@ def focus(
     from ..outputs.finance.focus import focus as in_focus
     from ..outputs.tables.text import to_csv
 
-    claims, found = _claims(
+    documents, found = _documents(
         source, cycle, first, last, account, plan, terms, anchor, timezone, months, reconnect, known_at, position,
         strict, ignore_extra,
     )  # fmt: skip
-    told = in_focus(claims, Names(provider, issuer or provider, service, payment_terms))
+    told = in_focus(documents, Names(provider, issuer or provider, service, payment_terms))
     output.mkdir(exist_ok=True)
     for name, rows, columns in (
         ("cost_and_usage", told.cost_and_usage, COST_AND_USAGE),
@@ -121,15 +121,15 @@ def journal(
     """A journal of double entry in the syntax of beancount: a transaction for each document."""
     from ..outputs.finance.journal import journal as as_journal
 
-    claims, found = _claims(
+    documents, found = _documents(
         source, cycle, first, last, account, plan, terms, anchor, timezone, months, reconnect, known_at, position,
         strict, ignore_extra,
     )  # fmt: skip
-    write(output, as_journal(claims))
+    write(output, as_journal(documents))
     _finish(found, rejections)
 
 
-def _claims(
+def _documents(
     source: str,
     cycle: str | None,
     first: str | None,
@@ -145,7 +145,7 @@ def _claims(
     position: int | None,
     strict: bool,
     ignore_extra: bool,
-) -> tuple[list[Claim], Activity | None]:
+) -> tuple[list[BilledDocument], Activity | None]:
     """What a ledger has issued, as it was; of any other source drafts, and what the source held."""
     from .. import engine
     from ..core.errors import BillingError
@@ -163,10 +163,10 @@ def _claims(
         read_options(opened, strict, ignore_extra, known_at, position=position) as options,
     ):
         if is_address(source):
-            return issued.issued(opened, query_of(AllTerms(), cycle, first, last, account, None), options), None
+            return issued.read_issued(opened, query_of(AllTerms(), cycle, first, last, account, None), options), None
         given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
         result = engine.answer(opened, query_of(given, cycle, first, last, account, None), options)
-        return issued.drafted(result), result.found
+        return issued.as_drafts(result), result.found
 
 
 def _finish(found: Activity | None, rejections: Path | None) -> None:

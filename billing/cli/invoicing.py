@@ -40,13 +40,13 @@ from .options import (
     read_options,
     terms_given,
 )
-from .output import FOUND, counting, finish_rows, print_tables, say, say_idle, say_some, write
+from .output import FOUND, counting, finish_rows, print_tables, say, say_some, say_unexpected_zero, write
 
 if TYPE_CHECKING:
     from ..core.invoice import Invoice
     from ..ledger.entry import Document, Head
 
-Settle = Annotated[str, typer.Option(help="How long to wait after a cycle's end, such as P1D or PT6H.")]
+GracePeriod = Annotated[str, typer.Option(help="How long to wait after a cycle's end, such as P1D or PT6H.")]
 
 
 def import_(
@@ -87,7 +87,7 @@ def close(
     timezone: Timezone = None,
     months: Months = None,
     reconnect: Reconnect = None,
-    settle: Settle = "P1D",
+    grace_period: GracePeriod = "P1D",
     issued_at: IssuedAt = None,
     position: Expected = None,
     yes: Yes = False,
@@ -103,10 +103,10 @@ def close(
     from ..outputs.tables.text import to_csv, to_json
 
     given = terms_given(terms, plan, anchor, timezone, months, reconnect)
-    wait = span(settle, field="--settle")
+    wait = span(grace_period, field="--grace-period")
     with engine.open_source(ledger) as opened:
         closed = closing.close(
-            opened, cycle, now=now_or(issued_at), settle=wait, accounts=account or (), terms=given,
+            opened, cycle, now=now_or(issued_at), grace_period=wait, accounts=account or (), terms=given,
             position=position, issue=yes,
         )  # fmt: skip
     issued = [document for document in closed.documents if document.number]
@@ -121,9 +121,9 @@ def close(
         from .tables import invoicing as tables
 
         print_tables(output, lambda to: [tables.closing_table(closed.drafts, numbers)] if closed.drafts else [])
-    for drafted, before in closed.idle:
-        say_idle(drafted.account_id, drafted.cycle.name, before)
-    said = {"cycle": cycle, "settle": settle}
+    for drafted, before in closed.unexpected_zero:
+        say_unexpected_zero(drafted.account_id, drafted.cycle.name, before)
+    said = {"cycle": cycle, "grace_period": grace_period}
     say_some([_sentence("not_settled", account=d.account_id, end=_end(d), **said) for d in closed.waiting])
     say_some([_sentence("already_closed", account=b.account_id, number=b.numbers[0], **said) for b in closed.closed])
     say(_done(len(closed.drafts), "invoice", yes, closed.head))
@@ -165,7 +165,7 @@ def restate(
         from .tables import invoicing as tables
 
         print_tables(output, lambda to: tables.restatement_tables(restated.restatements, numbers))
-    cycles = "1 issued cycle" if restated.looked_at == 1 else f"{restated.looked_at:,} issued cycles"
+    cycles = "1 issued cycle" if restated.touched == 1 else f"{restated.touched:,} issued cycles"
     say(f"{cycles} could have been touched by late events.")
     say(_done(len(restated.restatements), "note", yes, restated.head))
     if restated.restatements and not yes:

@@ -57,7 +57,7 @@ def keep(rejections: Sequence[Rejection], kept: Path | None) -> None:
         kept.write_text("".join(lines), encoding="utf-8")
 
 
-def say_idle(account_id: str, cycle: str, before: int) -> None:
+def say_unexpected_zero(account_id: str, cycle: str, before: int) -> None:
     """Tell of an invoice over 0 that may be a mistake."""
     from ..core.errors import sentence
 

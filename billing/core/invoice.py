@@ -67,7 +67,7 @@ class Invoice:
     total: Money
     policy: ActivityPolicy
     basis: Basis
-    status: Literal["draft"] = "draft"
+    status: Literal["draft", "issued"] = "draft"
     number: str | None = None
 
     @property

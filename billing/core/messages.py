@@ -192,8 +192,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "See which time zone rules and which anchor that invoice was drafted with.",
     ),
     "not_settled": (
-        "account {account}: cycle {cycle} ends at {end}, and is closed {settle} later at the earliest",
-        "Close it then, or give a shorter --settle.",
+        "account {account}: cycle {cycle} ends at {end}, and is closed {grace_period} later at the earliest",
+        "Close it then, or give a shorter --grace-period.",
     ),
     "already_closed": (
         "account {account}: cycle {cycle} is closed, by {number}",

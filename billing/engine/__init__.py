@@ -13,13 +13,13 @@ from .result import (
     draft_cycle,
     explain,
     explain_cycle,
-    idle,
     open_source,
     position_of,
     read,
     read_for,
     terms_in,
 )
+from .unexpected_zero import drops_to_zero, unexpected_zero
 
 __all__ = [
     "APPEND_ROWS",
@@ -33,13 +33,14 @@ __all__ = [
     "arrivals",
     "backup",
     "draft_cycle",
+    "drops_to_zero",
     "explain",
     "explain_cycle",
     "export",
-    "idle",
     "open_source",
     "position_of",
     "read",
     "read_for",
     "terms_in",
+    "unexpected_zero",
 ]

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from ..config.terms import version_of
 from ..core.activity import ActivityPolicy, OutOfOrder
-from ..core.cycle import Cycle, micros, moment, zone_rules_version
+from ..core.cycle import Cycle, micros, zone_rules_version
 from ..core.errors import BadCycle, BadLedger, BadSource, UnknownAccount, quoted
 from ..core.event import Columns, Events
 from ..core.evidence import Evidence, evidence
@@ -262,27 +262,6 @@ def draft_cycle(ledger: Ledger, accounts: Sequence[str], cycle: Cycle, terms: Al
     codes = accounts_in_scope(found, names, query)
     rows = sweep_cycles(found, names, codes, [([start - 1, start, end], [cycle])] * len(codes))
     return list(price_cycles(rows, found, query, None))
-
-
-def idle(result: Result, source: Any, query: Query, options: ReadOptions | None = None) -> Iterator[tuple[Peak, int]]:
-    """The peaks of 0 that came after one that was not, with that one: perhaps events no longer arrive."""
-    rows = result.peaks()
-    zeros = [row for row in rows if not row.peak]
-    if not isinstance(source, Ledger):
-        yield from ((row, row.before) for row in zeros if row.before)
-        return
-    # Of a ledger, what came before the cycles asked for was not read.
-    before = {(row.account_id, row.end): row.peak for row in rows}
-    unknown: dict[str, list[Peak]] = {}
-    for row in zeros:
-        if (row.account_id, row.start) not in before:
-            rule = result.part_of(row).query.all_terms.of(row.account_id).cycles
-            unknown.setdefault(rule.at(moment(row.start - 1)).name, []).append(row)
-    for month, some in unknown.items():
-        accounts = tuple(row.account_id for row in some)
-        earlier = answer(source, replace(query, first=month, last=month, accounts=accounts), options)
-        before |= {(row.account_id, row.end): row.peak for row in earlier.peaks()}
-    yield from ((row, before[key]) for row in zeros if before.get(key := (row.account_id, row.start)))
 
 
 def account_of(found: Activity, query: Query) -> str:

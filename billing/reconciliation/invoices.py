@@ -20,7 +20,7 @@ from ..engine import Part, Result
 from ..engine.query import Query
 from ..inputs import source as sources
 from ..inputs.rows import ReadOptions
-from ..invoicing.issue import billed_by
+from ..invoicing.issue import billed_cycles
 from ..invoicing.restatement import Billed
 from ..ledger.ledger import Ledger
 from .causes import READINGS, Reading, Way, way_of
@@ -121,7 +121,7 @@ def _terms_now(query: Query) -> AllTerms:
 def _issued(source: Any) -> dict[tuple[str, int], Billed]:
     if not isinstance(source, Ledger):
         return {}
-    return {(billed.account_id, billed.span[0]): billed for billed in billed_by(source)}
+    return {(billed.account_id, billed.span[0]): billed for billed in billed_cycles(source)}
 
 
 def _disputed(events: Events, census: Census, subject: Subject, diagnosis: Diagnosis) -> Iterator[Disputed]:

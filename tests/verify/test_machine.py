@@ -134,7 +134,7 @@ def test_terms_of_any_time_for_a_position_are_caught(monkeypatch: pytest.MonkeyP
 
 
 def test_a_reach_of_only_its_own_cycle_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    caught(monkeypatch, (restate, "reach", "occurred_at + policy.longest_window", "occurred_at + 1"))
+    caught(monkeypatch, (restate, "affected_span", "occurred_at + policy.longest_window", "occurred_at + 1"))
 
 
 def test_notes_of_the_wrong_sign_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,13 +202,13 @@ def answers(asked_of: Any, query: Query, options: ReadOptions | None = None) -> 
     try:
         result = engine.answer(asked_of, query, options)
         drafted = [invoice_content(each) for each in result.drafts()]
-        idle = [bills.peak(row) | {"before": n} for row, n in engine.idle(result, asked_of, query, options)]
+        zeros = [bills.peak(row) | {"before": n} for row, n in engine.unexpected_zero(result, asked_of, query, options)]
     except BillingError as error:
         return (error.code,)
     for each in drafted:
         each["basis"] |= {"position": None, "digest": None}
     peaks = [bills.peak(row) for row in result.peaks()]
-    return to_json(peaks), to_json(drafted), to_json(idle)
+    return to_json(peaks), to_json(drafted), to_json(zeros)
 
 
 def explained(asked_of: Any, query: Query) -> str:
@@ -251,7 +251,7 @@ def everything(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
 
 def owed(ledger: Ledger) -> dict[tuple[str, str], Decimal]:
     """What all documents on a cycle come to, by account and cycle."""
-    return {(b.account_id, b.cycle.name): b.total.amount for b in issuing.billed_by(ledger)}
+    return {(b.account_id, b.cycle.name): b.total.amount for b in issuing.billed_cycles(ledger)}
 
 
 def fresh(ledger: Ledger) -> dict[tuple[str, str], Decimal]:

@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from ... import engine
 from ...core.activity import ActivityPolicy
-from ...core.cycle import CycleRule, moment, text_of
+from ...core.cycle import CycleRule, micros, moment, text_of
 from ...core.errors import BadTerms
 from ...core.event import Tally
 from ...core.plan import Plan, Tier
@@ -37,7 +37,7 @@ from ...inputs.timestamps import instant
 from ...invoicing import close as closing
 from ...invoicing import issue
 from ...invoicing import restate as restating
-from ...invoicing.document import invoice_content
+from ...invoicing.document import InvoiceDocument, invoice_content, parse
 from ...ledger.entry import Document, Head
 from ...ledger.ledger import Ledger
 from ...ledger.verify import verify
@@ -291,7 +291,7 @@ class LedgerMachine(RuleBasedStateMachine):
         query = Query(history, first=DRAFTED[0], last=DRAFTED[-1])
         drafts = engine.answer(self.ledger, query, options).drafts()
         if options == ReadOptions():
-            found = [_bill(invoice_content(drafted) | {"cycle": drafted.cycle.name}) for drafted in drafts]
+            found = [_bill(InvoiceDocument(draft)) for draft in drafts]
             _same("drafts", found, self.model.drafts(*DRAFTED))
         return to_json(map(invoice_content, drafts))
 
@@ -345,28 +345,27 @@ def _table(batch: Sequence[Event], recorded_at: int | None) -> pa.Table:
 
 
 def _issued(document: Document) -> Issued:
-    said = loads(document.content)
-    _same("number", said["number"], document.number)
-    return Issued(said["number"], document.kind, said["refers_to"], _bill(said), Decimal(said["total"]))
+    found = parse(loads(document.content))
+    invoice = found.invoice
+    assert invoice.number is not None
+    _same("number", invoice.number, document.number)
+    return Issued(invoice.number, document.kind, found.refers_to, _bill(found), invoice.total.amount)
 
 
-def _bill(said: dict[str, Any]) -> Bill:
+def _bill(document: InvoiceDocument) -> Bill:
     """What a document says that a cycle comes to, what was billed before included."""
-    start, end, peak_at = (
-        None if said[key] is None else instant(said[key], field=key) for key in ("cycle_start", "cycle_end", "peak_at")
-    )
-    assert start is not None and end is not None
-    total = Decimal(said["total"])
-    _same("total", total, sum(Decimal(line["amount"]) for line in said["lines"]))
+    invoice, cycle = document.invoice, document.invoice.cycle
+    assert invoice.basis.terms_version is not None, "a ledger is billed by its terms"
+    _same("total", invoice.total.amount, sum(line.amount for line in invoice.lines))
     return Bill(
-        said["account_id"],
-        said["cycle"],
-        (start, end),
-        said["basis"]["terms_version"],
-        said["peak"],
-        peak_at,
-        total + Decimal(said.get("billed", 0)),
-        said["currency"],
+        invoice.account_id,
+        cycle.name,
+        (micros(cycle.start), micros(cycle.end)),
+        invoice.basis.terms_version,
+        invoice.peak,
+        None if invoice.peak_at is None else micros(invoice.peak_at),
+        document.cycle_total.amount,
+        invoice.currency,
     )
 
 
