@@ -123,5 +123,5 @@ def compare_plans(
     elif format is Format.json:
         write(output, json.dumps(comparison.break_even(of), ensure_ascii=False) + "\n")
     else:
-        rows = [comparison.stretch_row(stretch, of) for stretch in of.stretches]
+        rows = [comparison.stretch_row(stretch, of) for stretch in of.ranges]
         write(output, to_csv(rows, comparison.STRETCH_COLUMNS))

@@ -115,7 +115,7 @@ class Overall:
 class Comparison:
     """Some terms held against those of now.
 
-    `overall` leaves out the accounts in `changed`, whose currency is another. `realigned` are the
+    `overall` leaves out the accounts in `currency_changed`, whose currency is another. `realigned` are the
     accounts with other cycles, of which only the totals are compared.
     """
 
@@ -126,7 +126,7 @@ class Comparison:
     realigned: tuple[str, ...]
 
     @property
-    def changed(self) -> list[AccountRow]:
+    def currency_changed(self) -> list[AccountRow]:
         """The accounts that would pay in another currency."""
         return [row for row in self.accounts if not row.differences]
 

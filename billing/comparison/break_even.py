@@ -18,7 +18,6 @@ from math import ceil, floor, gcd, lcm
 from typing import Final
 
 from ..core.errors import BadPlan, NotPriced
-from ..core.meeting import Meeting, meetings
 from ..core.money import EXACT, Money, minor_digits
 from ..core.plan import PRICE_DECIMALS_MAX, QUANTITY_MAX, Plan
 
@@ -46,15 +45,11 @@ class PlanRange:
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """Which plan is the cheapest for how many identities, from 0 to the largest quantity, without gaps.
-
-    `meetings` are those of plans that do not price in packages.
-    """
+    """Which plan is the cheapest for how many identities: `ranges` from 0 to the largest quantity, without gaps."""
 
     plans: tuple[str, ...]
     currency: str
-    stretches: tuple[PlanRange, ...]
-    meetings: tuple[Meeting, ...]
+    ranges: tuple[PlanRange, ...]
 
 
 def break_even(plans: Mapping[str, Plan]) -> BreakEven:
@@ -63,7 +58,7 @@ def break_even(plans: Mapping[str, Plan]) -> BreakEven:
     >>> from billing.core.plan import Tier
     >>> a = Plan(id="a", currency="USD", mode="volume", tiers=[Tier(unit_price="7", flat_price="20")])
     >>> b = Plan(id="b", currency="USD", mode="volume", tiers=[Tier(unit_price="8")])
-    >>> for stretch in break_even({"a": a, "b": b}).stretches: print(stretch.first, stretch.cheapest)
+    >>> for plans in break_even({"a": a, "b": b}).ranges: print(plans.first, plans.cheapest)
     0 ('a', 'b')
     1 ('b',)
     20 ('a', 'b')
@@ -79,7 +74,7 @@ def break_even(plans: Mapping[str, Plan]) -> BreakEven:
         for start, end in _pieces(list(plans.values()))
         for stretch in _stretches(plans, _lines(plans, start, end), start, end)
     ]
-    return BreakEven(tuple(plans), one.currency, tuple(_joined(found)), tuple(meetings(plans)))
+    return BreakEven(tuple(plans), one.currency, tuple(_joined(found)))
 
 
 @dataclass(frozen=True, slots=True)

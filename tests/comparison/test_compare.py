@@ -158,7 +158,7 @@ def test_a_change_of_currency_is_shown_and_not_subtracted() -> None:
     euro = billing.Plan(**{**dict(TEN), "id": "euro", "currency": "EUR"})
     (of,) = compared(AllTerms(Terms(TEN), {"bolt": Terms(euro)})).comparisons
     assert [("acme", "30.00", "30.00", "0.0")] == shown(of)
-    (bolt,) = of.changed
+    (bolt,) = of.currency_changed
     assert (["30.00 USD"], ["30.00 EUR"]) == ([*map(str, bolt.now)], [*map(str, bolt.other)])
     assert ["30.00 USD"] == [str(overall.difference.now) for overall in of.overall]
     assert [False, True, True] == [row.difference is None for row in of.cycles]
@@ -202,7 +202,7 @@ def test_terms_held_against_themselves_differ_in_nothing(events: list[Event], no
     """What does not change costs the same."""
     (of,) = billing.compare(table(events), terms=now, others=[now]).comparisons
     assert all(d.now == d.other and not d.amount.amount for row in of.accounts for d in row.differences)
-    assert not of.changed
+    assert not of.currency_changed
     assert not of.realigned
     assert all(row.now == row.other for row in of.cycles)
     assert all(overall.gain == overall.pay == 0 for overall in of.overall)
@@ -402,9 +402,7 @@ def test_plans_are_compared_as_table_json_and_csv(cli: Cli, tmp_path: Path) -> N
     assert "1 to 19 each 27.00 USD 8.00 USD" in rows
     assert "20 fee = each 160.00 USD 160.00 USD" in rows
     assert "21 or more fee 167.00 USD 168.00 USD" in rows
-    assert "Before the rounding, fee and each cost the same at 20: 160 USD." in rows
     document = json.loads(cli("plan", "compare", *files, "--format", "json").out)
-    assert {"plans": ["fee", "each"], "quantity": "20", "price": "160"} == document["meetings"][0]
     assert {"first": 21, "last": None, "cheapest": ["fee"], "totals": ["167.00", "168.00"]}.items() <= document[
         "stretches"
     ][-1].items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any, Final
 
 from ...comparison.bills import AccountRow, Bill, BilledUnder, Comparison, CycleRow, Difference, Overall
@@ -142,10 +141,7 @@ def break_even(of: BreakEven) -> dict[str, Any]:
     return {
         "plans": list(of.plans),
         "currency": of.currency,
-        "stretches": [_stretch(each, of) for each in of.stretches],
-        "meetings": [
-            {"plans": list(each.plans), "quantity": ratio(each.at), "price": ratio(each.price)} for each in of.meetings
-        ],
+        "stretches": [_stretch(each, of) for each in of.ranges],
     }
 
 
@@ -164,24 +160,6 @@ def _stretch(of: PlanRange, within: BreakEven) -> dict[str, Any]:
 def stretch_row(of: PlanRange, within: BreakEven) -> dict[str, Any]:
     """A stretch as a row of a table."""
     return _stretch(of, within) | {"cheapest": " ".join(of.cheapest), "currency": within.currency}
-
-
-def ratio(number: Fraction) -> str:
-    """An exact number: a decimal where it ends, else a ratio.
-
-    >>> ratio(Fraction(25, 2)), ratio(Fraction(112, 3)), ratio(Fraction(20))
-    ('12.5', '112/3', '20')
-    """
-    rest = number.denominator
-    places = 0
-    while rest % 2 == 0 or rest % 5 == 0:
-        rest //= next(factor for factor in (10, 2, 5) if rest % factor == 0)
-        places += 1
-    if rest > 1:
-        return str(number)
-    digits = str(abs(number.numerator) * 10**places // number.denominator).zfill(places + 1)
-    whole, part = (digits[:-places], f".{digits[-places:]}") if places else (digits, "")
-    return f"{'-' if number < 0 else ''}{whole}{part}"
 
 
 def _text(of: Money) -> str:
