@@ -83,12 +83,12 @@ def compare(
     if format is Format.table:
         from .tables import comparison as tables
 
-        print_tables(output, lambda to: tables.comparison_tables(compared.under, compared.comparisons, bills))
+        print_tables(output, lambda to: tables.comparison_tables(compared.billed_under, compared.comparisons, bills))
     elif format is Format.json:
-        document = comparison.comparing(compared.under, compared.comparisons)
+        document = comparison.comparing(compared.billed_under, compared.comparisons)
         write(output, json.dumps(document, ensure_ascii=False) + "\n")
     elif bills:
-        rows = [comparison.bill_row(of.name, bill) for of in compared.under for bill in of.bills]
+        rows = [comparison.bill_row(of.name, bill) for of in compared.billed_under for bill in of.bills]
         write(output, to_csv(rows, comparison.BILL_COLUMNS))
     else:
         rows = [

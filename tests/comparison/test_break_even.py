@@ -132,13 +132,13 @@ def test_plans_of_two_currencies_are_not_compared() -> None:
 # Break-even by trying every quantity.
 
 
-@pytest.mark.parametrize("looked_at", [3, 40, breakeven.LOOKED_AT])
+@pytest.mark.parametrize("looked_at", [3, 40, breakeven.TRIED_MAX])
 @given(plans=st.lists(PLANS, min_size=2, max_size=3), far=st.lists(st.integers(0, 10**6) | st.integers(0, END)))
 def test_no_quantity_has_a_cheaper_plan(plans: list[Plan], far: list[int], looked_at: int) -> None:
     """Also where few are looked at one by one, so that most follows from lines."""
     named = dict(zip("abc", plans, strict=False))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(breakeven, "LOOKED_AT", looked_at)
+        patch.setattr(breakeven, "TRIED_MAX", looked_at)
         found = break_even(named)
     bounds = [(s.first, s.last) for s in found.ranges]
     assert [0, *(last + 1 for _, last in bounds)] == [*(first for first, _ in bounds), END + 1]

@@ -538,9 +538,9 @@ def test_a_comparison_counts_credits_and_shifts_what_is_near() -> None:
     for now, other, change in ((FREE, TEN, "5.00"), (TEN, FREE, "-5.00")):
         compared = compare_terms(events, replace(query, terms=AllTerms(Terms(now))), [change_of(other)])
         assert [change] == [str(each.difference.amount.amount) for each in compared.comparisons[0].overall]
-        for under, plan in zip(compared.under, (now, other), strict=True):
+        for under, plan in zip(compared.billed_under, (now, other), strict=True):
             (bill,) = under.bills
-            assert bill.near.at.total == bill.drafted.total
+            assert bill.near.at.total == bill.draft.total
             assert bill.near.higher is not None and bill.near.lower is not None and bill.near.cheaper is None
             extra = Decimal(0 if plan is FREE else 5)
             assert (20 + extra, extra) == (bill.near.higher.total.amount, bill.near.lower.total.amount)

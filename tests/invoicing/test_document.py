@@ -164,7 +164,7 @@ def test_a_document_that_somebody_made_unreadable_stops_whatever_builds_on_it(le
 
 def test_a_record_of_restating_that_somebody_made_unreadable_stops_the_next(ledger: Ledger) -> None:
     spoil(ledger, "{}", "kind = 'restatement'")
-    with pytest.raises(billing.BadLedger, match="the restatement at position [0-9]+ cannot be read"):
+    with pytest.raises(billing.BadLedger, match=r"the restatement at position [0-9]+ cannot be read"):
         billing.restate(ledger)
 
 

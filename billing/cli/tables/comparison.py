@@ -94,14 +94,14 @@ def _bills_table(under: Sequence[BilledUnder]) -> Table:
     """Every bill, and the nearest peaks that change it."""
     table = columns("Account", "Cycle", "Under", "Peak>", "Total>", "With fewer", "With more")
     rows = sorted(
-        ((bill.drafted.account_id, bill.drafted.cycle, k, bill) for k, of in enumerate(under) for bill in of.bills),
+        ((bill.draft.account_id, bill.draft.cycle, k, bill) for k, of in enumerate(under) for bill in of.bills),
         key=lambda each: each[:3],
     )
     previous: object = None
     for account_id, cycle, k, bill in rows:
         named = ["", ""] if previous == (account_id, cycle) else [account_id, span_of(cycle)]
         near = bill.near
-        cells = [f"{bill.drafted.peak:,}", money(bill.drafted.total), _at(near.lower, near), _at(near.higher, near)]
+        cells = [f"{bill.draft.peak:,}", money(bill.draft.total), _at(near.lower, near), _at(near.higher, near)]
         table.add_row(*named, under[k].name, *cells)
         previous = (account_id, cycle)
     return table
@@ -119,7 +119,7 @@ def _cheaper(under: Sequence[BilledUnder]) -> Iterator[Table | Text]:
         return
     table = columns("A higher peak costs less", "Cycle", "Under", "Peak>", "Total>", "With more>", "Saves>")
     for name, bill in rows[:_SHOWN]:
-        drafted, near = bill.drafted, bill.near
+        drafted, near = bill.draft, bill.near
         assert near.cheaper is not None, "only such bills are listed"
         table.add_row(
             drafted.account_id, span_of(drafted.cycle), name, f"{drafted.peak:,}", money(drafted.total),

@@ -116,7 +116,7 @@ def _under(of: BilledUnder) -> dict[str, Any]:
 
 def bill_row(name: str, bill: Bill) -> dict[str, Any]:
     """A bill under some terms, and the nearest peaks that would change it, as a row of a table."""
-    drafted, near = bill.drafted, bill.near
+    drafted, near = bill.draft, bill.near
     beside: dict[str, Any] = {}
     for which, at in (("lower", near.lower), ("higher", near.higher), ("cheaper", near.cheaper)):
         beside |= {f"{which}_peak": _peak(at), f"{which}_total": None if at is None else _text(at.total)}
