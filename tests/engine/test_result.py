@@ -73,7 +73,7 @@ def told(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
 def peaks_json(source: Any, **asked: Any) -> str:
     """The peaks of a source, as programs read them."""
     query = Query(**asked)
-    return to_json(bills.peak(row) for row in pipeline.peaks(engine.activity(source, query), query))
+    return to_json(bills.peaks(pipeline.peaks(engine.activity(source, query), query)))
 
 
 STORY = [

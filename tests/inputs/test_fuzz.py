@@ -37,7 +37,7 @@ from billing.inputs import source
 from billing.inputs.rows import ReadOptions
 from billing.invoicing.document import invoice_content
 from billing.outputs.tables import bills
-from billing.outputs.tables.text import to_json
+from billing.outputs.tables.text import json_rows, to_json
 from tests.support.spoiling import JANUARY, Given
 from tests.support.spoilt_events import csvs, fine_events, jsonls, parquets
 from tests.support.spoilt_settings import PLAN, plans, terms
@@ -55,7 +55,7 @@ def read_events(path: Path, given: Given) -> None:
     _add_up(read.tally, read.rejections)
     query = Query()
     found = engine.activity(read, query)
-    _can_be_written(bills.peak(row) for row in pipeline.peaks(found, query))
+    _can_be_written(json_rows(bills.peaks(pipeline.peaks(found, query))))
     if source.streams(str(path)):  # such a file is read in another way where its events are not kept
         streamed = engine.activity(str(path), query, given.options)
         _add_up(streamed.tally, streamed.rejections)
@@ -68,7 +68,7 @@ def read_plan(path: Path, given: Given) -> None:
     assert all(map(str, plan.warnings()))
     for quantity in (0, 1, 11, QUANTITY_MAX):
         try:
-            _can_be_written([bills.price(plan.price(quantity), plan)])
+            _can_be_written(json_rows(bills.prices([plan.price(quantity)], plan)))
         except billing.NotPriced as error:
             _is_in_the_catalogue(error)
 

@@ -72,7 +72,7 @@ def written(source: Any, account_id: str, cycle: str | None, terms: AllTerms | N
     """The certificate for a cycle of an account, as it is written and read again."""
     query = Query(terms=terms or AllTerms(), first=cycle, accounts=(account_id,))
     evidence, result = engine.explain(source, query)
-    return read_again(bills.certificate(evidence, result.basis_of(evidence)))
+    return read_again(certificates.certificate(evidence, result.basis_of(evidence)))
 
 
 def read_again(document: dict[str, Any]) -> dict[str, Any]:

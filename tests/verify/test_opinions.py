@@ -97,7 +97,7 @@ def by_engine(asked: Ledgers) -> str:
         rule, here = asked.rules[names[code]]
         bounds = [rule.bound(k) for k in range(here - 2, here + 3)]
         spans.append((bounds, [rule.cycle(k) for k in (here - 1, here, here + 1)]))
-    return to_json(map(bills.peak, pipeline.sweep_cycles(found, names, codes, spans)))
+    return to_json(bills.peaks(pipeline.sweep_cycles(found, names, codes, spans)))
 
 
 def by_definition(asked: Ledgers) -> str:
