@@ -177,9 +177,8 @@ class Result:
         """What a cycle was computed from, as its invoice names it."""
         part = self.part_of(row)
         found, version = part.found, part.version
-        count = int(found.accepted[found.names.accounts.to_pylist().index(row.account_id)])
         number = None if version is None else version.number
-        return Basis(count, found.position, found.digest, zone_rules_version(), number)
+        return Basis(found.accepted_of(row.account_id), found.position, found.digest, zone_rules_version(), number)
 
     def _rows(self, rows_of: Callable[[Part], Iterable[Bill]]) -> list[tuple[Bill, Part]]:
         found = [(row, part) for part in self.parts for row in rows_of(part) if self._in_force(part, row)]
@@ -258,9 +257,8 @@ def draft_cycle(ledger: Ledger, accounts: Sequence[str], cycle: Cycle, terms: Al
 
     events = ledger.read(wanted, position=position, details=query.details)
     found = run(events, [events.columns.in_order_of_time()], query)
-    names = found.names.accounts.to_pylist()
-    codes = accounts_in_scope(found, names, query)
-    rows = sweep_cycles(found, names, codes, [([start - 1, start, end], [cycle])] * len(codes))
+    codes = accounts_in_scope(found, query)
+    rows = sweep_cycles(found, codes, [([start - 1, start, end], [cycle])] * len(codes))
     return list(price_cycles(rows, found, query, None))
 
 
@@ -287,8 +285,7 @@ def idle(result: Result, source: Any, query: Query, options: ReadOptions | None 
 
 def account_of(found: Activity, query: Query) -> str:
     """The account that is asked for, or the only one there is. Raises `BadSource`, `UnknownAccount`."""
-    names = found.names.accounts.to_pylist()
-    present = [name for code, name in enumerate(names) if found.accepted[code]]
+    present = [name for code, name in enumerate(found.names.account_names) if found.accepted[code]]
     if not present:
         raise BadSource("nothing_accepted")
     if not query.accounts and len(present) > 1:
@@ -316,16 +313,15 @@ def explain_cycle(ledger: Ledger, account_id: str, cycle: Cycle, policy: Activit
     query = Query(accounts=(account_id,), policy=policy, ids=True)
     events = ledger.read(RequiredSpans(query), position=position, ids=True)
     found = run(events, [events.columns.in_order_of_time()], query)
-    names = found.names.accounts.to_pylist()
     start, end = micros(cycle.start), micros(cycle.end)
-    rows = sweep_cycles(found, names, accounts_in_scope(found, names, query), [([start - 1, start, end], [cycle])])
+    rows = sweep_cycles(found, accounts_in_scope(found, query), [([start - 1, start, end], [cycle])])
     return _evidence(Part(found, query, events), next(iter(rows)))
 
 
 def _evidence(part: Part, row: Peak) -> Evidence:
     events, found = part.events, part.found
     assert events is not None, "evidence names events, so they were kept"
-    own = events.names.account_of == events.names.accounts.to_pylist().index(row.account_id)
+    own = events.names.account_of == events.names.code_of(row.account_id)
     mask = (own & ~events.names.standard)[events.columns.identities]
     if part.query.as_of is not None:
         mask &= events.columns.instants < part.query.as_of
