@@ -122,6 +122,10 @@ class Columns:
         """The rows for which `mask` is true."""
         return Columns(self.identities[mask], self.types[mask], self.instants[mask])
 
+    def take(self, rows: NDArray[np.intp]) -> Columns:
+        """These rows, in this order."""
+        return Columns(self.identities[rows], self.types[rows], self.instants[rows])
+
     def part(self, first: int, end: int) -> Columns:
         """Rows `first` to `end`, the latter not included."""
         return Columns(self.identities[first:end], self.types[first:end], self.instants[first:end])

@@ -152,7 +152,10 @@ class Result:
 
     def evidence(self) -> list[Evidence]:
         """The evidence for every peak, as `drafts` has them; only where the question asked for `ids`."""
-        return [_evidence(part, row) for row, part in self._rows(lambda p: peaks(p.found, p.query))]
+        rows = self._rows(lambda p: peaks(p.found, p.query))
+        # A part passes its events once for all its rows.
+        of_part = {id(part): iter(_evidence(part, [row for row, own in rows if own is part])) for part in self.parts}
+        return [next(of_part[id(part)]) for _, part in rows]
 
     def part_of(self, row: OfCycle) -> Part:
         """What was computed under the terms that a cycle is billed by."""
@@ -305,7 +308,7 @@ def explain(source: Any, query: Query, options: ReadOptions | None = None) -> tu
     if not rows:
         raise BadCycle("cycle_none", got=query.first, account=quoted(account))
     row = max(rows, key=lambda r: r.peak)  # the first of the highest
-    return _evidence(result.part_of(row), row), result
+    return _evidence(result.part_of(row), [row])[0], result
 
 
 def explain_cycle(ledger: Ledger, account_id: str, cycle: Cycle, policy: ActivityPolicy, position: int) -> Evidence:
@@ -315,25 +318,11 @@ def explain_cycle(ledger: Ledger, account_id: str, cycle: Cycle, policy: Activit
     found = run(events, [events.columns.in_order_of_time()], query)
     start, end = micros(cycle.start), micros(cycle.end)
     rows = sweep_cycles(found, accounts_in_scope(found, query), [([start - 1, start, end], [cycle])])
-    return _evidence(Part(found, query, events), next(iter(rows)))
+    return _evidence(Part(found, query, events), list(rows))[0]
 
 
-def _evidence(part: Part, row: Peak) -> Evidence:
+def _evidence(part: Part, rows: list[Peak]) -> list[Evidence]:
     events, found = part.events, part.found
     assert events is not None, "evidence names events, so they were kept"
-    own = events.names.account_of == events.names.code_of(row.account_id)
-    mask = (own & ~events.names.standard)[events.columns.identities]
-    if part.query.as_of is not None:
-        mask &= events.columns.instants < part.query.as_of
-    return evidence(
-        events.columns.where(mask),
-        found.intervals.at(own[found.intervals.identities]),
-        account_id=row.account_id,
-        identities=events.names.identities,
-        event_ids=None if events.event_ids is None else events.event_ids.filter(mask),
-        cycle=row.cycle,
-        span=(row.start, row.end),
-        peak=row.peak,
-        peak_at=row.peak_at,
-        policy=part.query.policy_of(row.account_id),
-    )
+    policies = [part.query.policy_of(row.account_id) for row in rows]
+    return evidence(events, found.intervals, found.accounts, rows, policies, as_of=part.query.as_of)
