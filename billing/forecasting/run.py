@@ -119,7 +119,7 @@ def _everyone(source: Any, query: Query, options: ReadOptions | None, **asked: A
     if not isinstance(source, Ledger):
         source = engine.read(source, replace(options or ReadOptions(), details=query.details))
     result = engine.answer(source, replace(query, accounts=(), **asked), options)
-    accounts_in_scope(result.found, result.found.names.accounts.to_pylist(), query)
+    accounts_in_scope(result.found, query)
     return result
 
 
@@ -213,7 +213,7 @@ _RequestedCycles = tuple[_History, tuple[int, ...], tuple[int, int]]
 def _histories(part: Part, now: int) -> list[_History]:
     """The histories of all accounts that were active before now and have a cycle to learn from, or the open one."""
     found, q = part.found, part.query
-    names: list[str] = found.names.accounts.to_pylist()
+    names = found.names.account_names
     calendars: dict[CycleRule, Calendar] = {}
     rules = [q.all_terms.of(account).cycles for account in names]
     opens = [calendars.setdefault(rule, Calendar(rule)).index_at(now) for rule in rules]

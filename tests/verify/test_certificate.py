@@ -703,7 +703,7 @@ def test_every_certificate_of_a_ledger_holds_against_it_and_its_export(story: St
 def _certified(story: Story, source: Ledger | None = None) -> dict[str, Any] | None:
     """The certificate of the first account that has any event, for the cycle of the story."""
     events: Events = engine.read(table(story.events) if source is None else source)
-    names = [name for name, n in zip(events.names.accounts.to_pylist(), events.accepted, strict=False) if n]
+    names = [name for name, n in zip(events.names.account_names, events.accepted, strict=False) if n]
     if not names:
         return None
     rule = CycleRule(anchor=moment(story.span[0]))

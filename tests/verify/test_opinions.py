@@ -90,14 +90,14 @@ Opinion = Callable[[Ledgers], str]
 def by_engine(asked: Ledgers) -> str:
     """What we would bill."""
     found = engine.activity(table(asked.events), Query(policy=policy_of(asked.windows, asked.reconnect)))
-    names = found.names.accounts.to_pylist()
+    names = found.names.account_names
     codes = sorted(range(len(names)), key=names.__getitem__)
     spans = []
     for code in codes:
         rule, here = asked.rules[names[code]]
         bounds = [rule.bound(k) for k in range(here - 2, here + 3)]
         spans.append((bounds, [rule.cycle(k) for k in (here - 1, here, here + 1)]))
-    return to_json(map(bills.peak, pipeline.sweep_cycles(found, names, codes, spans)))
+    return to_json(map(bills.peak, pipeline.sweep_cycles(found, codes, spans)))
 
 
 def by_definition(asked: Ledgers) -> str:

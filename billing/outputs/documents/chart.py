@@ -232,7 +232,7 @@ def _moved(of: Evidence, result: engine.Result) -> Movements:
     part = result.part_of(of)
     found, events = part.found, part.events
     assert events is not None, "they were read before"
-    own = found.names.account_of == found.names.accounts.to_pylist().index(of.account_id)
+    own = found.names.account_of == found.names.code_of(of.account_id)
     mask = own[events.columns.identities]
     if part.query.as_of is not None:
         mask &= events.columns.instants < part.query.as_of
