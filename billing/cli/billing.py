@@ -80,9 +80,9 @@ def peaks(
 
         print_tables(output, lambda to: [tables.peaks_table(rows, plans_of, drafted, to)])
     elif format is Format.json:
-        write(output, to_json(map(bills.peak, rows)) + "\n")
+        write(output, to_json(bills.peaks(rows)) + "\n")
     else:
-        write(output, to_csv(list(map(bills.peak, rows)), bills.PEAK_COLUMNS))
+        write(output, to_csv(bills.peaks(rows)))
     finish(result.found, rejections)
 
 
@@ -112,7 +112,6 @@ def invoice(
 ) -> None:
     """The invoice of each account and billing cycle, as a draft; as html or pdf, a document for people."""
     from .. import engine
-    from ..invoicing.document import invoice_content
     from ..outputs.tables import bills
     from ..outputs.tables.text import to_csv, to_json
 
@@ -136,10 +135,9 @@ def invoice(
 
         print_tables(output, lambda to: tables.invoice_tables(drafted))
     elif format is PaperFormat.json:
-        write(output, to_json(map(invoice_content, drafted)) + "\n")
+        write(output, to_json(map(bills.invoice, drafted)) + "\n")
     else:
-        rows = [row for one in drafted for row in bills.invoice_lines(one)]
-        write(output, to_csv(rows, bills.LINE_COLUMNS))
+        write(output, to_csv(bills.invoice_lines(drafted)))
     for row, before in idle:
         say_idle(row.account_id, row.cycle.name, before)
     finish(result.found, rejections)
@@ -171,7 +169,7 @@ def explain(
     import json
 
     from .. import engine
-    from ..outputs.tables import bills
+    from ..outputs.tables import evidence
     from ..outputs.tables.text import to_csv
 
     if certificate:
@@ -184,12 +182,11 @@ def explain(
         query = query_of(given, cycle, None, None, [account] if account else None, as_of)
         of, result = engine.explain(opened, query, options)
     if certificate:
-        write(output, json.dumps(bills.certificate(of, result.basis_of(of)), ensure_ascii=False) + "\n")
+        write(output, json.dumps(evidence.certificate(of, result.basis_of(of)), ensure_ascii=False) + "\n")
     elif format is Format.json:
-        write(output, json.dumps(bills.evidence(of), ensure_ascii=False) + "\n")
+        write(output, json.dumps(evidence.evidence(of), ensure_ascii=False) + "\n")
     elif format is Format.csv:
-        rows = bills.evidence(of)["identities"]
-        write(output, to_csv(rows, bills.WITNESS_COLUMNS))
+        write(output, to_csv(evidence.witnesses(of)))
     else:
         from .tables import bills as tables
 
@@ -239,9 +236,9 @@ def price(
 
         print_tables(output, lambda to: [tables.prices_table(prices, by)])
     elif format is Format.json:
-        write(output, to_json(bills.price(p, by) for p in prices) + "\n")
+        write(output, to_json(bills.prices(prices, by)) + "\n")
     else:
-        write(output, to_csv([bills.price(p, by) for p in prices], bills.PRICE_COLUMNS))
+        write(output, to_csv(bills.prices(prices, by)))
 
 
 def check(plan: Annotated[str, typer.Argument(help="Plan file.")], format: As = Format.table) -> None:

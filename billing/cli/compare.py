@@ -85,16 +85,12 @@ def compare(
 
         print_tables(output, lambda to: tables.comparison_tables(compared.under, compared.comparisons, bills))
     elif format is Format.json:
-        document = comparison.comparing(compared.under, compared.comparisons)
+        document = comparison.document(compared.under, compared.comparisons)
         write(output, json.dumps(document, ensure_ascii=False) + "\n")
     elif bills:
-        rows = [comparison.bill_row(of.name, bill) for of in compared.under for bill in of.bills]
-        write(output, to_csv(rows, comparison.BILL_COLUMNS))
+        write(output, to_csv(comparison.bills(compared.under)))
     else:
-        rows = [
-            row for of in compared.comparisons for each in of.accounts for row in comparison.account_rows(of.name, each)
-        ]
-        write(output, to_csv(rows, comparison.ACCOUNT_COLUMNS))
+        write(output, to_csv(comparison.accounts(compared.comparisons)))
     finish(compared.found, rejections)
 
 
@@ -123,5 +119,4 @@ def compare_plans(
     elif format is Format.json:
         write(output, json.dumps(comparison.break_even(of), ensure_ascii=False) + "\n")
     else:
-        rows = [comparison.stretch_row(stretch, of) for stretch in of.stretches]
-        write(output, to_csv(rows, comparison.STRETCH_COLUMNS))
+        write(output, to_csv(comparison.plan_ranges(of)))

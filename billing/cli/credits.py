@@ -80,10 +80,10 @@ def credits(
 
         print_tables(output, lambda to: [tables.credits_table(told.rows, told.accounts, told.total)])
     elif format is Format.json:
-        document = written.crediting(told.rows, told.accounts, told.total)
+        document = written.document(told.rows, told.accounts, told.total)
         write(output, json.dumps(document, ensure_ascii=False) + "\n")
     else:
-        write(output, to_csv([*map(written.row, told.rows)], written.CREDITS_COLUMNS))
+        write(output, to_csv(written.credits(told.rows)))
     if told.total.unnamed:
         counts = {"count": f"{told.total.unnamed:,}", "total": f"{told.total.calls:,}"}
         say(f"calls_unnamed: {sentence('calls_unnamed', **counts)}")

@@ -77,7 +77,7 @@ def focus(
     payment_terms: Annotated[str, typer.Option(help="When invoices are to be paid, in words.")] = "As agreed",
 ) -> None:
     """Cost and Usage, Invoice Detail and Billing Period of FOCUS 1.4, as CSV."""
-    from ..outputs.finance.focus import BILLING_PERIOD, COST_AND_USAGE, INVOICE_DETAIL, Names
+    from ..outputs.finance.focus import Names
     from ..outputs.finance.focus import focus as in_focus
     from ..outputs.tables.text import to_csv
 
@@ -87,14 +87,10 @@ def focus(
     )  # fmt: skip
     told = in_focus(claims, Names(provider, issuer or provider, service, payment_terms))
     output.mkdir(exist_ok=True)
-    for name, rows, columns in (
-        ("cost_and_usage", told.cost_and_usage, COST_AND_USAGE),
-        ("invoice_detail", told.invoice_detail, INVOICE_DETAIL),
-        ("billing_period", told.billing_period, BILLING_PERIOD),
-    ):
-        file = output / f"{name}.csv"
-        write(file, to_csv(rows, columns))
-        say(f"{file}: {len(rows):,} {'row' if len(rows) == 1 else 'rows'}")
+    for name in ("cost_and_usage", "invoice_detail", "billing_period"):
+        file, view = output / f"{name}.csv", getattr(told, name)
+        write(file, to_csv(view))
+        say(f"{file}: {len(view.rows):,} {'row' if len(view.rows) == 1 else 'rows'}")
     _finish(found, rejections)
 
 

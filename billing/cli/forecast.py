@@ -76,7 +76,7 @@ def status(
     elif format is Format.json:
         write(output, to_json(forecasts.status(each, identities=identities) for each in statuses) + "\n")
     else:
-        write(output, to_csv([forecasts.status(each) for each in statuses], forecasts.STATUS_COLUMNS))
+        write(output, to_csv(forecasts.statuses(statuses)))
     _say_stale(result, as_of, now)
     _say_credits(result)
     finish(result.found, rejections)
@@ -141,17 +141,16 @@ def forecast(
             ),
         )
     elif backtest:
-        rows = [row for each in tests for row in forecasts.backtest_rows(each)]
         write(
             output,
             to_json(map(forecasts.backtest, tests)) + "\n"
             if format is Format.json
-            else to_csv(rows, forecasts.BACKTEST_COLUMNS),
+            else to_csv(forecasts.backtests(tests)),
         )
     elif format is Format.json:
         write(output, to_json(forecasts.forecast(each, identities=identities) for each in found) + "\n")
     else:
-        write(output, to_csv([*map(forecasts.forecast_row, found)], forecasts.FORECAST_COLUMNS))
+        write(output, to_csv(forecasts.forecasts(found)))
     if not backtest:
         _say_stale(result, as_of, now)
         _say_credits(result)

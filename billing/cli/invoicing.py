@@ -60,7 +60,7 @@ def import_(
     """Add the events of a source to a ledger; doing it again is safe, and resumes what was interrupted."""
     from .. import engine
     from ..ledger.address import open_ledger
-    from ..outputs.tables import bills
+    from ..outputs.tables import invoicing
 
     with engine.open_source(source) as opened, read_options(source, strict, ignore_extra, None) as options:
         events = engine.arrivals(opened, options)
@@ -71,7 +71,7 @@ def import_(
     finally:
         kept.close()
     if format is Format.json:
-        write(None, json.dumps(bills.receipt(receipt.tally, _head(receipt.head))) + "\n")
+        write(None, json.dumps(invoicing.receipt(receipt.tally, receipt.head)) + "\n")
     else:
         say(f"position {receipt.head.position:,}, digest {receipt.head.digest}")
     finish_rows(receipt.rejections, receipt.tally, rejections)
@@ -98,8 +98,7 @@ def close(
     from .. import engine
     from ..config.terms import span
     from ..invoicing import close as closing
-    from ..invoicing.document import invoice_content
-    from ..outputs.tables import bills
+    from ..outputs.tables import bills, invoicing
     from ..outputs.tables.text import to_csv, to_json
 
     given = terms_given(terms, plan, anchor, timezone, months, reconnect)
@@ -112,11 +111,10 @@ def close(
     issued = [document for document in closed.documents if document.number]
     numbers = [document.number or "" for document in issued]
     if format is Format.json:
-        drafts = to_json(map(invoice_content, closed.drafts))
+        drafts = to_json(map(bills.invoice, closed.drafts))
         write(output, (_contents(issued) if yes else drafts) + "\n")
     elif format is Format.csv:
-        rows = [bills.closed(*pair) for pair in _numbered(closed.drafts, numbers)]
-        write(output, to_csv(rows, bills.CLOSED_COLUMNS))
+        write(output, to_csv(invoicing.closed(closed.drafts, numbers)))
     else:
         from .tables import invoicing as tables
 
@@ -145,8 +143,7 @@ def restate(
     """Settle what late events change about issued invoices; without --yes, show and explain it."""
     from .. import engine
     from ..invoicing import restate as restating
-    from ..invoicing.document import note_content
-    from ..outputs.tables import bills
+    from ..outputs.tables import invoicing
     from ..outputs.tables.text import to_csv, to_json
 
     with engine.open_source(ledger) as opened:
@@ -156,11 +153,10 @@ def restate(
     issued = [document for document in restated.documents if document.number]
     numbers = [document.number or "" for document in issued]
     if format is Format.json:
-        shown = to_json(map(note_content, restated.restatements))
+        shown = to_json(map(invoicing.note, restated.restatements))
         write(output, (_contents(issued) if yes else shown) + "\n")
     elif format is Format.csv:
-        rows = [bills.restated(*pair) for pair in _numbered(restated.restatements, numbers)]
-        write(output, to_csv(rows, bills.RESTATED_COLUMNS))
+        write(output, to_csv(invoicing.restated(restated.restatements, numbers)))
     else:
         from .tables import invoicing as tables
 
@@ -185,7 +181,7 @@ def statement(
     from .. import engine
     from ..inputs.rows import ReadOptions
     from ..invoicing import issue
-    from ..outputs.tables import bills
+    from ..outputs.tables import invoicing
     from ..outputs.tables.text import to_csv, to_json
 
     paper = paper_of(format, output, locale)
@@ -202,25 +198,23 @@ def statement(
 
         print_tables(output, lambda to: [tables.statement_table(rows)])
         return
-    told = [bills.statement_row(row) for row in rows]
-    if format is PaperFormat.json:
-        write(output, to_json(told) + "\n")
-    else:
-        write(output, to_csv(told, bills.STATEMENT_COLUMNS))
+    shown = invoicing.statement(rows)
+    write(output, to_json(shown) + "\n" if format is PaperFormat.json else to_csv(shown))
 
 
 def head(url: LedgerUrl, known_at: KnownAt = None, position: Position = None, format: As = Format.table) -> None:
     """The end of a ledger and the digests that seal it. Note it elsewhere: it shows if the end is cut off."""
     from .. import engine
+    from ..outputs.tables import invoicing
+    from ..outputs.tables.text import json_rows, to_csv
 
     with engine.open_source(_address(url)) as opened:
-        found = _head(opened.head(position=position, known_at=instant_of(known_at, "--known-at")))
+        shown = invoicing.head(opened.head(position=position, known_at=instant_of(known_at, "--known-at")))
+    (found,) = json_rows(shown)
     if format is Format.json:
         write(None, json.dumps(found) + "\n")
     elif format is Format.csv:
-        from ..outputs.tables.text import to_csv
-
-        write(None, to_csv([found], list(found)))
+        write(None, to_csv(shown))
     else:
         for name, value in found.items():
             print(f"{name:<16}  {value}")
@@ -321,11 +315,6 @@ def _end(drafted: Invoice) -> str:
     return text_of(micros(drafted.cycle.end))
 
 
-def _numbered(drafted: Any, numbers: list[str]) -> list[tuple[Any, str | None]]:
-    padded: list[str | None] = [*numbers] if numbers else [None] * len(drafted)
-    return list(zip(drafted, padded, strict=True))
-
-
 def _contents(issued: list[Document]) -> str:
     """Documents as they are kept, to the byte."""
     return "[" + ", ".join(document.content for document in issued) + "]"
@@ -336,17 +325,6 @@ def _done(count: int, what: str, yes: bool, drafted_at: Head) -> str:
     if yes or not count:
         return f"{things} issued." if count else f"No {what} to issue."
     return f"{things} to issue, drafted at position {drafted_at.position:,}. Nothing was issued; --yes issues."
-
-
-def _head(of: Head) -> dict[str, Any]:
-    from ..core.cycle import text_of
-
-    return {
-        "position": of.position,
-        "digest": of.digest,
-        "documents_digest": of.documents_digest,
-        "recorded_at": None if of.recorded_at is None else text_of(of.recorded_at),
-    }
 
 
 def _noted(file: Path) -> Head:

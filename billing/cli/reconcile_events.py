@@ -61,8 +61,7 @@ def reconcile_events(
         told = event_diff.document(found, *named, everything=everything)
         write(output, json.dumps(told, ensure_ascii=False) + "\n")
     elif format is Format.csv:
-        rows = list(event_diff.rows(found, everything=everything))
-        write(output, to_csv(rows, event_diff.COLUMNS))
+        write(output, to_csv(event_diff.differences(found, everything=everything)))
     else:
         from .tables import event_diff as tables
 

@@ -67,9 +67,9 @@ def reconcile_invoices(
         settled |= {key_of(m): accept for m in new}
         say(f"{len(new):,} discrepancies accepted: {accept}")
     if format is Format.json:
-        write(output, json.dumps(reconciliation.reconciliation(found, settled), ensure_ascii=False) + "\n")
+        write(output, json.dumps(reconciliation.document(found, settled), ensure_ascii=False) + "\n")
     elif format is Format.csv:
-        write(output, to_csv(reconciliation.rows(found, settled), reconciliation.COLUMNS))
+        write(output, to_csv(reconciliation.compared(found, settled)))
     else:
         from .tables import reconciliation as tables
 

@@ -111,7 +111,6 @@ def statement(ledger: Ledger, *, account_id: str | None = None, position: int | 
         total = Money(Decimal(said["total"]), said["currency"])
         key = account, total.currency
         balances[key] = balances[key] + total if key in balances else total
-        rows.append(
-            StatementRow(account, said["cycle"], number, document.kind, document.recorded_at, total, balances[key])
-        )
+        cycle = Cycle(moment(instant_of(said["cycle_start"])), moment(instant_of(said["cycle_end"])), said["cycle"])
+        rows.append(StatementRow(account, cycle, number, document.kind, document.recorded_at, total, balances[key]))
     return rows

@@ -105,7 +105,7 @@ class StatementRow:
     """
 
     account_id: str
-    cycle: str
+    cycle: Cycle
     number: str
     kind: str
     issued_at: int
