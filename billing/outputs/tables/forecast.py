@@ -26,7 +26,7 @@ STATUS_COLUMNS: Final = (
     "carried",
     *_OWED_COLUMNS,
 )
-#: The names of bands, such as `80`, and of the columns that hold their ends.
+#: The levels of the intervals as they are named in columns, such as `80`.
 _PERCENT: Final = tuple(f"{level * 100:.0f}" for level in LEVELS)
 FORECAST_COLUMNS: Final = (
     "account_id",
@@ -59,7 +59,7 @@ BACKTEST_COLUMNS: Final = (
 
 
 def status(of: Status, *, identities: bool = False) -> dict[str, Any]:
-    """A status as programs read it; with `identities`, who falls asleep when, and the falling staircase."""
+    """A status as JSON; with `identities`, who becomes inactive when, and how many remain active."""
     document = {
         "account_id": of.account_id,
         "cycle": of.cycle.name,
@@ -75,7 +75,7 @@ def status(of: Status, *, identities: bool = False) -> dict[str, Any]:
     }
     if identities:
         document["asleep"] = [{"identity_id": each.identity_id, "at": text_of(each.at)} for each in of.active]
-        document["staircase"] = [{"at": text_of(at), "active": count} for at, count in of.staircase]
+        document["staircase"] = [{"at": text_of(at), "active": count} for at, count in of.remaining]
     return document
 
 
@@ -94,17 +94,17 @@ def _owed(of: AmountDue | None) -> dict[str, Any]:
 
 
 def forecast(of: Forecast, *, identities: bool = False) -> dict[str, Any]:
-    """A forecast as programs read it: what is certain, and the guess, null where there is too little history."""
-    return status(of.status, identities=identities) | {"guess": None if of.guess is None else _guess(of, of.guess)}
+    """A forecast as JSON: what is certain, and what is likely, null where there is too little history."""
+    return status(of.status, identities=identities) | {"guess": None if of.peak is None else _peak(of, of.peak)}
 
 
-def _guess(of: Forecast, guess: PeakForecast) -> dict[str, Any]:
+def _peak(of: Forecast, peak: PeakForecast) -> dict[str, Any]:
     amounts = of.amounts
     return {
-        "median": guess.peak.median,
+        "median": peak.distribution.median,
         "bands": {
             percent: {"low": low, "high": high}
-            for percent, (low, high) in zip(_PERCENT, guess.peak.bands(), strict=True)
+            for percent, (low, high) in zip(_PERCENT, peak.distribution.intervals(), strict=True)
         },
         "amount": None
         if amounts is None
@@ -112,18 +112,18 @@ def _guess(of: Forecast, guess: PeakForecast) -> dict[str, Any]:
             "median": _amount(amounts.median),
             "bands": {
                 percent: {"low": _amount(low), "high": _amount(high)}
-                for percent, (low, high) in zip(_PERCENT, amounts.bands, strict=True)
+                for percent, (low, high) in zip(_PERCENT, amounts.intervals, strict=True)
             },
         },
         "tiers": [{"first": t.first, "last": t.last, "chance": round(t.chance, 4)} for t in of.tiers],
-        "cycles": guess.cycles,
-        "peers": guess.peers,
+        "cycles": peak.cycles,
+        "peers": peak.peers,
     }
 
 
 def forecast_row(of: Forecast) -> dict[str, Any]:
     """A forecast as a row of a table."""
-    certain, guess, amounts = of.status, of.guess, of.amounts
+    certain, peak, amounts = of.status, of.peak, of.amounts
     row = {
         "account_id": certain.account_id,
         "cycle": certain.cycle.name,
@@ -132,26 +132,26 @@ def forecast_row(of: Forecast) -> dict[str, Any]:
         **dict.fromkeys(FORECAST_COLUMNS[4:]),
         **{column: value for column, value in _owed(certain.owed).items() if column in FORECAST_COLUMNS},
     }
-    if guess is not None:
-        row |= {"median": guess.peak.median, "cycles": guess.cycles, "peers": guess.peers}
-        for percent, (low, high) in zip(_PERCENT, guess.peak.bands(), strict=True):
+    if peak is not None:
+        row |= {"median": peak.distribution.median, "cycles": peak.cycles, "peers": peak.peers}
+        for percent, (low, high) in zip(_PERCENT, peak.distribution.intervals(), strict=True):
             row |= {f"low_{percent}": low, f"high_{percent}": high}
     if amounts is not None:
         row["amount_median"] = _amount(amounts.median)
-        for percent, (least, most) in zip(_PERCENT, amounts.bands, strict=True):
+        for percent, (least, most) in zip(_PERCENT, amounts.intervals, strict=True):
             row |= {f"amount_low_{percent}": _amount(least), f"amount_high_{percent}": _amount(most)}
     return row
 
 
 def backtest(of: Backtest) -> dict[str, Any]:
-    """A backtest at one phase as programs read it."""
+    """A backtest at one phase as JSON."""
     document = _of_phase(of)
     document["scores"] = [_score(score) for score in of.scores]
     return document
 
 
 def backtest_rows(of: Backtest) -> list[dict[str, Any]]:
-    """A backtest at one phase as rows of a table, one for each way to guess."""
+    """A backtest at one phase as rows of a table, one for each model."""
     return [_of_phase(of) | _score(score) for score in of.scores]
 
 
@@ -161,18 +161,18 @@ def _of_phase(of: Backtest) -> dict[str, Any]:
         "phase": of.phase,
         "cycles": of.cycles,
         "accounts": of.accounts,
-        "settled": of.settled,
+        "settled": of.peak_reached,
     }
 
 
 def _score(of: Score) -> dict[str, Any]:
     return {
-        "name": of.name,
+        "name": of.model,
         "pinball": round(of.pinball, 4),
-        "error": round(of.error, 4),
-        "interval": round(of.interval, 4),
+        "error": round(of.absolute_error, 4),
+        "interval": round(of.interval_score, 4),
         **{f"coverage_{percent}": round(each, 4) for percent, each in zip(_PERCENT, of.coverage, strict=True)},
-        "evenly_80": None if of.evenly is None else round(of.evenly, 4),
+        "evenly_80": None if of.randomised_coverage is None else round(of.randomised_coverage, 4),
     }
 
 
