@@ -218,13 +218,13 @@ def _fan(
         return ()
     asked = replace(query, accounts=(of.account_id,), first=None, last=None, ids=False)
     found = run.forecast(source, asked, now, options, fans=True)[0][0]
-    if found.guess is None or found.status.cycle != of.cycle:
+    if found.peak is None or found.status.cycle != of.cycle:
         return ()
     so_far = found.status.peak
     bands = [Band(now, so_far, *[so_far] * 6)]
-    for at, chances in found.guess.fan:
-        ends = [bound for band in chances.bands() for bound in band]
-        bands.append(Band(at, chances.median, *ends))
+    for at, distribution in found.peak.fan:
+        ends = [bound for interval in distribution.intervals() for bound in interval]
+        bands.append(Band(at, distribution.median, *ends))
     return tuple(bands)
 
 
