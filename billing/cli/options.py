@@ -189,8 +189,8 @@ def read_options(
     position: int | None = None,
 ) -> Iterator[ReadOptions]:
     """How to read, with a progress bar on standard error for what takes more than a second."""
+    from ..inputs.readers import count_bytes
     from ..inputs.rows import ReadOptions
-    from ..inputs.source import size_of
     from ..inputs.timestamps import instant
 
     known = None if known_at is None else instant(known_at, field="--known-at")
@@ -216,7 +216,7 @@ def read_options(
             bar.update(task, completed=read)
         elif time.monotonic() - began > 1:
             bar.start()
-            task = bar.add_task("", total=size_of(source), completed=read)
+            task = bar.add_task("", total=count_bytes(source), completed=read)
 
     try:
         yield replace(options, progress=progress)

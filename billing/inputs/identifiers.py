@@ -1,13 +1,14 @@
-"""Names: text that becomes integer codes once, and is checked once.
+"""Identifiers: each name is checked once, and becomes an integer code once.
 
-A name is an id of 1 to 128 bytes of UTF-8 in normalization form C, without control or
-bidirectional characters; otherwise it is opaque and case-sensitive.
+An id is 1 to 128 bytes of UTF-8 in normalization form C, without control or bidirectional characters.
+Otherwise it is opaque and case-sensitive.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -17,53 +18,71 @@ from numpy.typing import NDArray
 
 from ..core.event import Bool, Int32
 from ..core.kernel import SMALL, compiled
+from .rows import Bad, mark, to_mask
 
 NAME_BYTES_MAX: Final = 128
 FIELD_BYTES_MAX: Final = 131_072
+#: The code of a row that has no name, or none that is known.
 NONE: Final = -1
+#: The message code of a name that is not a proper id; `explain_bad_id` replaces it with the reason.
+BAD_ID: Final = "name"
 #: Control characters, and those that turn the direction of text; the same for Arrow and for Python.
 _FORBIDDEN: Final = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 _BLANK: Final = r"^[\s\p{Z}]*$"
 
 
 class Registry:
-    """Codes for names, handed out in order of appearance.
+    """Codes of names, assigned in order of appearance.
 
-    `known` holds the names as an Arrow string array, each at its code; `faulty` is true for those
-    that are no proper ids.
+    `known` holds the names as an Arrow string array, each at its code.
     """
 
     def __init__(self) -> None:
         self.known: pa.Array = pa.array([], pa.string())
-        self.faulty: Bool = np.empty(0, np.bool_)
-        self.any_faulty = False
+        self._bad: Bool = np.empty(0, np.bool_)  # per code, whether the name is not a proper id
+        self._any_bad = False
 
     def __len__(self) -> int:
         return len(self.known)
 
-    def places_of(self, dictionaries: list[pa.Array]) -> list[Int32]:
-        """The codes of the entries of some dictionaries, cheaper together than one by one."""
+    def encode(self, columns: list[pa.Array]) -> Iterator[tuple[Int32, Bad | None]]:
+        """The codes of each column of names, and which rows have no proper id.
+
+        New names of all columns are added at once, which costs less than one column at a time.
+        """
+        encoded = [encode_dictionary(column) for column in columns]
+        entries = self._add([column.dictionary for column in encoded])
+        return (self._look_up(column.indices, codes) for column, codes in zip(encoded, entries, strict=True))
+
+    def _add(self, dictionaries: list[pa.Array]) -> list[Int32]:
+        """Add the names that are new, and return the codes of the entries of each dictionary."""
         before = len(self.known)
-        # Encoded together, the names known keep their places and new ones are added behind.
+        # Encoded together, known names keep their codes and new ones follow.
         chunks = [self.known, *(d.cast(pa.string()) for d in dictionaries)]
         together = pa.chunked_array([c for c in chunks if len(c)], pa.string()).dictionary_encode()
-        places = iter(together.chunks[1:] if before else together.chunks)
+        encoded = iter(together.chunks[1:] if before else together.chunks)
         if together.num_chunks:
             self.known = together.chunk(0).dictionary
         if len(self.known) > before:
-            fresh = self.known.slice(before)
-            suspect = suspects(fresh)
-            self.faulty = np.append(self.faulty, suspect)
-            self.any_faulty = self.any_faulty or bool(suspect.any())
-        return [_int32(next(places).indices) if len(d) else np.empty(0, np.int32) for d in dictionaries]
+            bad = find_bad_ids(self.known.slice(before))
+            self._bad = np.append(self._bad, bad)
+            self._any_bad = self._any_bad or bool(bad.any())
+        return [_to_codes(next(encoded).indices) if len(d) else np.empty(0, np.int32) for d in dictionaries]
+
+    def _look_up(self, indices: pa.Array, codes_of_entries: Int32) -> tuple[Int32, Bad | None]:
+        codes = look_up(indices, codes_of_entries, missing=NONE)
+        if not self._any_bad and not indices.null_count:
+            return codes, None
+        return codes, mark(np.append(self._bad, True)[codes], BAD_ID)
 
 
-def _int32(indices: pa.Array) -> Int32:
-    return np.asarray(indices.fill_null(NONE).to_numpy(), np.int32)
+def encode_dictionary(column: pa.Array) -> pa.DictionaryArray:
+    """A column of text as indices into a dictionary."""
+    return column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
 
 
-def looked_up(indices: pa.Array, table: NDArray[Any], *, missing: int) -> NDArray[Any]:
-    """`table` at each of the indices of a dictionary column, `missing` where there is none."""
+def look_up(indices: pa.Array, table: NDArray[Any], *, missing: int) -> NDArray[Any]:
+    """`table` at each index of a dictionary column, `missing` where the index is null."""
     if indices.null_count:
         table = np.append(table, table.dtype.type(missing))
         indices = indices.fill_null(len(table) - 1)
@@ -71,29 +90,33 @@ def looked_up(indices: pa.Array, table: NDArray[Any], *, missing: int) -> NDArra
     if len(where) < SMALL:
         return np.asarray(table[where])
     out = np.empty(len(where), table.dtype)
-    compiled(_look_up)(where, table, out)  # numpy would turn the indices into wider ones first
+    compiled(_gather)(where, table, out)  # numpy would first widen the indices
     return out
 
 
-def _look_up(indices: Any, table: Any, out: Any) -> None:
+def _gather(indices: Any, table: Any, out: Any) -> None:
     for k in range(len(indices)):
         out[k] = table[indices[k]]
 
 
-def suspects(names: pa.Array) -> Bool:
-    """Which names are not proper ids; `fault` tells why."""
+def _to_codes(indices: pa.Array) -> Int32:
+    return np.asarray(indices.fill_null(NONE).to_numpy(), np.int32)
+
+
+def find_bad_ids(names: pa.Array) -> Bool:
+    """Which names are not proper ids; nulls are not judged."""
     sizes = pc.binary_length(names)
     bad = pc.or_(pc.greater(sizes, NAME_BYTES_MAX), pc.equal(sizes, 0))
     bad = pc.or_(bad, pc.match_substring_regex(names, f"{_FORBIDDEN}|{_BLANK}"))
     if not pc.all(pc.string_is_ascii(names)).as_py():
         bad = pc.or_(bad, pc.not_equal(pc.utf8_normalize(names, "NFC"), names))
-    return np.asarray(bad.fill_null(True).to_numpy(zero_copy_only=False), np.bool_)
+    return to_mask(bad.fill_null(False))
 
 
-def fault(name: str | None) -> tuple[str, dict[str, Any]]:
-    """The message code for a name that is no proper id, and what it says besides.
+def explain_bad_id(name: str | None) -> tuple[str, dict[str, Any]]:
+    """The message code for a name that is not a proper id, and the details of the message.
 
-    >>> fault("x" * 200)[0], fault("  ")[0], fault("a\\x00b")
+    >>> explain_bad_id("x" * 200)[0], explain_bad_id("  ")[0], explain_bad_id("a\\x00b")
     ('id_too_long', 'id_empty', ('id_bad_char', {'char': 'U+0000'}))
     """
     if name is None:
@@ -108,12 +131,3 @@ def fault(name: str | None) -> tuple[str, dict[str, Any]]:
     composed = unicodedata.normalize("NFC", name)
     differing = next((a for a, b in zip(composed, name, strict=False) if a != b), composed[-1])
     return "id_not_nfc", {"nfc": f"U+{ord(differing):04X}"}
-
-
-def encoded(array: pa.Array) -> pa.DictionaryArray:
-    """A column of text as codes into a dictionary, whatever way it came."""
-    if pa.types.is_dictionary(array.type):
-        return array
-    if pa.types.is_null(array.type):
-        array = array.cast(pa.string())
-    return array.dictionary_encode()

@@ -260,9 +260,9 @@ def _code_of(reader: Reader, path: Path, file: Given) -> str:
 
 #: reader -> a function that it relies on, and what that function forgets about.
 MISTAKES: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
-    "CSV": ("billing.inputs.timestamps.code_of", lambda text: ":60" in text),
-    "JSON Lines": ("billing.inputs.jsonl._kind", lambda value: value is None),
-    "Parquet": ("billing.inputs.checks.fault", lambda name: not name),
+    "CSV": ("billing.inputs.timestamps.explain_bad_timestamp", lambda text: ":60" in text),
+    "JSON Lines": ("billing.inputs.jsonl._describe_kind", lambda value: value is None),
+    "Parquet": ("billing.inputs.checks.explain_bad_id", lambda name: not name),
     "plans": ("billing.core.plan.minor_digits", lambda currency: currency != "USD"),
     "terms": ("billing.config.terms.instant", lambda text: "T" not in text),
 }

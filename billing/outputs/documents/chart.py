@@ -218,13 +218,13 @@ def _fan(
         return ()
     asked = replace(query, accounts=(of.account_id,), first=None, last=None, ids=False)
     found = run.forecast(source, asked, now, options, fans=True)[0][0]
-    if found.guess is None or found.status.cycle != of.cycle:
+    if found.peak is None or found.status.cycle != of.cycle:
         return ()
     so_far = found.status.peak
     bands = [Band(now, so_far, *[so_far] * 6)]
-    for at, chances in found.guess.fan:
-        ends = [bound for band in chances.bands() for bound in band]
-        bands.append(Band(at, chances.median, *ends))
+    for at, distribution in found.peak.fan:
+        ends = [bound for interval in distribution.intervals() for bound in interval]
+        bands.append(Band(at, distribution.median, *ends))
     return tuple(bands)
 
 
@@ -233,7 +233,7 @@ def _moved(of: Evidence, result: engine.Result) -> Movements:
     part = result.part_of(of)
     found, events = part.found, part.events
     assert events is not None, "they were read before"
-    own = found.names.account_of == found.names.accounts.to_pylist().index(of.account_id)
+    own = found.names.account_of == found.names.code_of(of.account_id)
     mask = own[events.columns.identities]
     if part.query.as_of is not None:
         mask &= events.columns.instants < part.query.as_of

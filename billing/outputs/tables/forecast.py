@@ -82,7 +82,7 @@ def status(of: Status, *, identities: bool = False) -> dict[str, Any]:
     document = json_row(STATUSES, _status(of))
     if identities:
         document["asleep"] = [{"identity_id": each.identity_id, "at": text_of(each.at)} for each in of.active]
-        document["staircase"] = [{"at": text_of(at), "active": count} for at, count in of.staircase]
+        document["staircase"] = [{"at": text_of(at), "active": count} for at, count in of.remaining]
     return document
 
 
@@ -93,7 +93,7 @@ def forecasts(found: Iterable[Forecast]) -> View:
 
 def forecast(of: Forecast, *, identities: bool = False) -> dict[str, Any]:
     """A forecast as a document: what is certain, and what is likely, null where there is too little history."""
-    return status(of.status, identities=identities) | {"guess": None if of.guess is None else _likely(of, of.guess)}
+    return status(of.status, identities=identities) | {"guess": None if of.peak is None else _likely(of, of.peak)}
 
 
 def backtests(found: Iterable[Backtest]) -> View:
@@ -134,7 +134,7 @@ def _due(of: AmountDue | None) -> dict[str, Any]:
 
 
 def _forecast(of: Forecast) -> Row:
-    certain, guess, amounts = of.status, of.guess, of.amounts
+    certain, peak, amounts = of.status, of.peak, of.amounts
     row = {
         **dict.fromkeys(FORECASTS.names),
         "account_id": certain.account_id,
@@ -143,23 +143,24 @@ def _forecast(of: Forecast) -> Row:
         "peak_so_far": certain.peak,
         **_due(certain.owed),
     }
-    if guess is not None:
-        row |= {"median": guess.peak.median, "cycles": guess.cycles, "peers": guess.peers}
-        for level, (low, high) in zip(_PERCENT, guess.peak.bands(), strict=True):
+    if peak is not None:
+        row |= {"median": peak.distribution.median, "cycles": peak.cycles, "peers": peak.peers}
+        for level, (low, high) in zip(_PERCENT, peak.distribution.intervals(), strict=True):
             row |= {f"low_{level}": low, f"high_{level}": high}
     if amounts is not None:
         row["amount_median"] = amounts.median.amount
-        for level, (least, most) in zip(_PERCENT, amounts.bands, strict=True):
+        for level, (least, most) in zip(_PERCENT, amounts.intervals, strict=True):
             row |= {f"amount_low_{level}": least.amount, f"amount_high_{level}": most.amount}
     return row
 
 
-def _likely(of: Forecast, guess: PeakForecast) -> dict[str, Any]:
+def _likely(of: Forecast, peak: PeakForecast) -> dict[str, Any]:
     amounts = of.amounts
     return {
-        "median": guess.peak.median,
+        "median": peak.distribution.median,
         "bands": {
-            level: {"low": low, "high": high} for level, (low, high) in zip(_PERCENT, guess.peak.bands(), strict=True)
+            level: {"low": low, "high": high}
+            for level, (low, high) in zip(_PERCENT, peak.distribution.intervals(), strict=True)
         },
         "amount": None
         if amounts is None
@@ -167,27 +168,33 @@ def _likely(of: Forecast, guess: PeakForecast) -> dict[str, Any]:
             "median": _exact(amounts.median),
             "bands": {
                 level: {"low": _exact(low), "high": _exact(high)}
-                for level, (low, high) in zip(_PERCENT, amounts.bands, strict=True)
+                for level, (low, high) in zip(_PERCENT, amounts.intervals, strict=True)
             },
         },
         "tiers": [{"first": t.first, "last": t.last, "chance": round(t.chance, 4)} for t in of.tiers],
-        "cycles": guess.cycles,
-        "peers": guess.peers,
+        "cycles": peak.cycles,
+        "peers": peak.peers,
     }
 
 
 def _phase(of: Backtest) -> dict[str, Any]:
-    return {column.name: getattr(of, column.name) for column in _PHASE}
+    return {
+        "months": of.months,
+        "phase": of.phase,
+        "cycles": of.cycles,
+        "accounts": of.accounts,
+        "settled": of.peak_reached,
+    }
 
 
 def _score(of: Score) -> dict[str, Any]:
     return {
-        "name": of.name,
+        "name": of.model,
         "pinball": round(of.pinball, 4),
-        "error": round(of.error, 4),
-        "interval": round(of.interval, 4),
+        "error": round(of.absolute_error, 4),
+        "interval": round(of.interval_score, 4),
         **{f"coverage_{level}": round(each, 4) for level, each in zip(_PERCENT, of.coverage, strict=True)},
-        "evenly_80": None if of.evenly is None else round(of.evenly, 4),
+        "evenly_80": None if of.randomised_coverage is None else round(of.randomised_coverage, 4),
     }
 
 
