@@ -69,7 +69,7 @@ def _add(
 app = _group(
     "Bills by the peak: the most identities active at the same moment of a billing cycle.",
     name="billing",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
 )
 plans = _group("Check a plan, or compare several.")
