@@ -225,7 +225,7 @@ class OutputOptions:
     output: Output = None
 
     def write(self, *, table: Draw, rows: Callable[[], View], json: Callable[[], str] | None = None) -> None:
-        """Write the result in the format asked for: a table for people, or rows. `json` is for what JSON has more of."""
+        """Write the result in the format asked for: a table for people, or rows; `json` where JSON says more."""
         write_result(self.format, self.output, table=table, rows=rows, json=json)
 
 

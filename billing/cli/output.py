@@ -34,7 +34,7 @@ _SHOWN: Final = 10
 def write_result(
     format: str, output: Path | None, *, table: Draw, rows: Callable[[], View], json: Callable[[], str] | None = None
 ) -> None:
-    """Write a result in the format asked for: a table for people, or rows. `json` is for what JSON has more of."""
+    """Write a result in the format asked for: a table for people, or rows; `json` where JSON says more."""
     if format == "table":
         print_tables(output, table)
         return
