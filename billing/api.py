@@ -242,7 +242,7 @@ def chart(
     its peak may come to, unless `forecast` is false. A year shows the peaks and amounts from `first` to `last`, or of
     the last twelve cycles. The chart shows itself in a notebook; `.save` writes .svg, .png, .html and
     .json, `.spec` is its Vega-Lite specification and `.table` its data. Numbers, money and dates follow
-    `locale`. Raises what `explain` and `draft` do. Needs `pip install 'peak-billing[documents]'`.
+    `locale`. Raises what `explain` and `draft` do. Needs the extra `documents`.
     """
     from .outputs.documents import chart as charting  # and with it Babel, which nothing else here needs
     from .outputs.documents.locale import locale_of
