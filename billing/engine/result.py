@@ -29,6 +29,7 @@ from ..inputs import source as sources
 from ..inputs.rows import ReadOptions
 from ..ledger.address import is_address, open_ledger
 from ..ledger.ledger import Ledger
+from .garbage import without_collecting
 from .pipeline import Activity, Meter, accounts_in_scope, credits, draft, peaks, price_cycles, run, sweep_cycles
 from .query import Query, RequiredSpans
 
@@ -325,4 +326,5 @@ def _evidence(part: Part, rows: list[Peak]) -> list[Evidence]:
     events, found = part.events, part.found
     assert events is not None, "evidence names events, so they were kept"
     policies = [part.query.policy_of(row.account_id) for row in rows]
-    return evidence(events, found.intervals, found.accounts, rows, policies, as_of=part.query.as_of)
+    with without_collecting():
+        return evidence(events, found.intervals, found.accounts, rows, policies, as_of=part.query.as_of)
