@@ -59,7 +59,7 @@ from .invoicing.restatement import Billed, LateEvent, Restatement
 from .ledger.entry import Document, Entry, Head, Receipt
 from .ledger.ledger import Ledger
 from .outputs.documents.chart import Chart
-from .outputs.tables.frame import table
+from .outputs.tables.views import table
 from .reconciliation.diagnosis import Cause, Diagnosis, Disputed, Explanation, Reconciliation
 from .reconciliation.effects import Alignment, CycleTotal, Effect, JointEffect, Origin, PeakAndAmount
 from .reconciliation.event_diff import Difference, Event

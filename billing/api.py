@@ -9,9 +9,6 @@ from decimal import Decimal
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-
 from . import engine
 from .comparison import run as comparing
 from .comparison.run import ComparisonResult
@@ -19,13 +16,12 @@ from .config.catalogue import load_catalogue
 from .config.overrides import change_of
 from .config.terms import load_terms
 from .core.activity import ActivityPolicy
-from .core.catalogue import WIDE, Catalogue
+from .core.catalogue import Catalogue
 from .core.cycle import micros
 from .core.errors import BadCycle
 from .core.event import Events
 from .core.evidence import Evidence
 from .core.invoice import Invoice
-from .core.money import Money
 from .core.plan import Plan
 from .core.terms import AllTerms, Terms, TermsVersion
 from .engine import credits as crediting
@@ -42,7 +38,12 @@ from .invoicing.restate import RestateResult
 from .ledger import address as addresses
 from .ledger.entry import Receipt
 from .ledger.ledger import Ledger
-from .outputs.tables import forecast as forecasts
+from .outputs.tables import bills
+from .outputs.tables import credits as credit_tables
+from .outputs.tables import forecast as forecast_tables
+from .outputs.tables import intervals as interval_tables
+from .outputs.tables import invoicing as invoicing_tables
+from .outputs.tables.frame import to_pandas
 from .reconciliation import events as aligning
 from .reconciliation import invoices
 from .reconciliation.diagnosis import Reconciliation
@@ -83,16 +84,8 @@ def intervals(source: Any, *, terms: GivenTerms = None, policy: ActivityPolicy |
     """
     with engine.open_source(source) as opened:
         found = engine.answer(opened, _query(opened, ReadOptions(), terms=terms, policy=policy)).found
-    codes = found.intervals.identities
-    table = pa.table(
-        {
-            "account_id": found.names.accounts.take(pa.array(found.accounts)),
-            "identity_id": found.names.identities.take(pa.array(codes)),
-            "start": _instants(found.intervals.starts),
-            "end": _instants(found.intervals.ends),
-        }
-    )
-    return _frame(table.sort_by([("account_id", "ascending"), ("identity_id", "ascending"), ("start", "ascending")]))
+    frame: pd.DataFrame = interval_tables.intervals(found).to_pandas()
+    return frame
 
 
 def peaks(
@@ -109,7 +102,7 @@ def peaks(
 ) -> pd.DataFrame:
     """The most identities active at the same moment, for every account and billing cycle.
 
-    Columns `account_id` (str), `cycle_start`, `cycle_end` (datetime64[us, UTC]), `peak` (int64) and
+    Columns `account_id`, `cycle` (str), `cycle_start`, `cycle_end` (datetime64[us, UTC]), `peak` (int64) and
     `peak_at`, the first instant of the peak (NaT if it is 0), ordered by account and cycle. `first`
     and `last` are months such as `"2026-01"`; without them each account has the cycles from its
     first active one to its last. `as_of` (aware) leaves out what occurred then or later, `known_at`
@@ -120,17 +113,7 @@ def peaks(
     with engine.open_source(source) as opened:
         query = _query(opened, options, terms, policy, first, last, accounts, as_of)
         rows = engine.answer(opened, query, options).peaks()
-    return _frame(
-        pa.table(
-            {
-                "account_id": pa.array([r.account_id for r in rows], pa.string()),
-                "cycle_start": _instants([r.start for r in rows]),
-                "cycle_end": _instants([r.end for r in rows]),
-                "peak": pa.array([r.peak for r in rows], pa.int64()),
-                "peak_at": _instants([r.peak_at for r in rows]),
-            }
-        )
-    )
+    return to_pandas(bills.peaks(rows))
 
 
 def draft(
@@ -198,7 +181,7 @@ def credits(
 ) -> pd.DataFrame:
     """The credits that calls of actions cost, and what engagement identities saved.
 
-    A row for each account, billing cycle, action and type of identity. Columns `account_id` (str),
+    A row for each account, billing cycle, action and type of identity. Columns `account_id`, `cycle` (str),
     `cycle_start`, `cycle_end` (datetime64[us, UTC]), `action` (str, none for calls that name none),
     `identity_type` (str), `calls` and `results` (int64), `credits`, `on_standard` (what the same calls
     cost on standard identities) and `saved` (Decimal), ordered by account, cycle, action and type.
@@ -212,23 +195,7 @@ def credits(
     with engine.open_source(source) as opened:
         query = _query(opened, options, terms, None, first, last, accounts, as_of)
         rows = crediting.credits(opened, query, options, catalogue=given).rows
-    frame = _frame(
-        pa.table(
-            {
-                "account_id": pa.array([r.account_id for r in rows], pa.string()),
-                "cycle_start": _instants([micros(r.cycle.start) for r in rows]),
-                "cycle_end": _instants([micros(r.cycle.end) for r in rows]),
-                "action": pa.array([r.action for r in rows], pa.string()),
-                "identity_type": pa.array([r.identity_type for r in rows], pa.string()),
-                "calls": pa.array([r.calls for r in rows], pa.int64()),
-            }
-        )
-    )
-    frame["results"] = [r.results for r in rows]
-    # As they are: a column of decimals of Arrow gives all of them as many digits as one needs.
-    for name in ("credits", "on_standard", "saved"):
-        frame[name] = np.array([Decimal(f"{getattr(r, name).normalize(WIDE):f}") for r in rows], object)
-    return frame if rows else frame.astype({"results": "int64"})
+    return to_pandas(credit_tables.credits(rows))
 
 
 def explain(
@@ -275,7 +242,7 @@ def chart(
     its peak may come to, unless `forecast` is false. A year shows the peaks and amounts from `first` to `last`, or of
     the last twelve cycles. The chart shows itself in a notebook; `.save` writes .svg, .png, .html and
     .json, `.spec` is its Vega-Lite specification and `.table` its data. Numbers, money and dates follow
-    `locale`. Raises what `explain` and `draft` do. Needs `pip install 'peak-billing[documents]'`.
+    `locale`. Raises what `explain` and `draft` do. Needs the extra `documents`.
     """
     from .outputs.documents import chart as charting  # and with it Babel, which nothing else here needs
     from .outputs.documents.locale import locale_of
@@ -449,25 +416,13 @@ def statement(
 ) -> pd.DataFrame:
     """The documents of each account, or of one, with the balance after each.
 
-    Columns `account_id`, `cycle`, `number`, `kind` (str), `issued_at` (datetime64[us, UTC]), `total`,
-    `balance` (Decimal), `currency` (str), by account in the order of issue.
+    Columns `account_id`, `cycle` (str), `cycle_start`, `cycle_end` (datetime64[us, UTC]), `number`, `kind`
+    (str), `issued_at` (datetime64[us, UTC]), `total`, `balance` (Decimal) and `currency` (str), by account in
+    the order of issue.
     """
     at = engine.position_of(ledger, _options(known_at=known_at, position=position))
     rows = issuing.statement(ledger, account_id=account_id, position=at)
-    return _frame(
-        pa.table(
-            {
-                "account_id": pa.array([r.account_id for r in rows], pa.string()),
-                "cycle": pa.array([r.cycle for r in rows], pa.string()),
-                "number": pa.array([r.number for r in rows], pa.string()),
-                "kind": pa.array([r.kind for r in rows], pa.string()),
-                "issued_at": _instants([r.issued_at for r in rows]),
-                "total": _amounts([r.total for r in rows]),
-                "balance": _amounts([r.balance for r in rows]),
-                "currency": pa.array([r.total.currency for r in rows], pa.string()),
-            }
-        )
-    )
+    return to_pandas(invoicing_tables.statement(rows))
 
 
 def status(
@@ -536,12 +491,10 @@ def backtest(
     `error` and `interval` in identities, how often the bands of 50, 80 and 95 % held what came, and
     `evenly_80`, which counts a value at the edge of the band in part. Raises as `status`.
     """
-    import pandas as pd
-
     with engine.open_source(source) as opened:
         query = _query(opened, ReadOptions(), terms, policy, accounts=accounts)
         found, _ = forecasting.backtests(opened, query, _now(as_of, "as_of"), phases=phases, seed=seed)
-    return pd.DataFrame([row for each in found for row in forecasts.backtest_rows(each)])
+    return to_pandas(forecast_tables.backtests(found))
 
 
 def _query(
@@ -595,16 +548,3 @@ def _micros(instant: datetime | None, field: str) -> int | None:
     if instant.tzinfo is None:
         raise BadCycle("ts_naive", field=field, got=instant.isoformat())
     return micros(instant)
-
-
-def _instants(values: Any) -> pa.Array:
-    return pa.array(values, pa.int64()).cast(pa.timestamp("us", "UTC"))
-
-
-def _amounts(money: Sequence[Money]) -> pa.Array:
-    return pa.array([m.amount for m in money]) if money else pa.array([], pa.decimal128(38, 2))
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas()
-    return frame

@@ -83,6 +83,11 @@ class Intervals:
         """The intervals at these rows: a mask, or indices."""
         return Intervals(self.identities[rows], self.starts[rows], self.ends[rows], self.after_deletion[rows])
 
+    def part(self, first: int, end: int) -> Intervals:
+        """Intervals `first` to `end`, the latter not included."""
+        rows = slice(first, end)
+        return Intervals(self.identities[rows], self.starts[rows], self.ends[rows], self.after_deletion[rows])
+
     @staticmethod
     def joined(parts: list[Intervals]) -> Intervals:
         """Intervals of different identities, put together in order of their starts."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -70,9 +71,9 @@ INSTANT_MIN: Final = 946_684_800 * SECOND
 INSTANT_MAX: Final = 7_258_118_400 * SECOND
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that the two look-ups can be kept
 class Names:
-    """Who the codes stand for.
+    """The names behind the codes of accounts and identities.
 
     `accounts` and `identities` are Arrow string arrays; `account_of[i]` is the account code of
     identity `i` (int32), since an identity belongs to its account: the same text under two accounts
@@ -83,6 +84,20 @@ class Names:
     identities: pa.Array
     account_of: Int32
     standard: Bool
+
+    @cached_property
+    def account_names(self) -> list[str]:
+        """The name of each account, by its code."""
+        names: list[str] = self.accounts.to_pylist()
+        return names
+
+    def code_of(self, account_id: str) -> int:
+        """The code of an account. Raises `KeyError` for a name that is not among `account_names`."""
+        return self._codes[account_id]
+
+    @cached_property
+    def _codes(self) -> dict[str, int]:
+        return {name: code for code, name in enumerate(self.account_names)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +121,10 @@ class Columns:
     def where(self, mask: Bool) -> Columns:
         """The rows for which `mask` is true."""
         return Columns(self.identities[mask], self.types[mask], self.instants[mask])
+
+    def take(self, rows: NDArray[np.intp]) -> Columns:
+        """These rows, in this order."""
+        return Columns(self.identities[rows], self.types[rows], self.instants[rows])
 
     def part(self, first: int, end: int) -> Columns:
         """Rows `first` to `end`, the latter not included."""

@@ -1,22 +1,27 @@
-"""Evidence: who was active at the peak, and the event that kept each of them so.
+"""Evidence: who was active at the peak, and the event that kept each of them active.
 
-Nobody is counted without an event that covers the moment. The list can be checked without us: the
+No identity is counted without an event that covers the peak. The list can be checked without us: the
 instant of each event plus its window lies after the peak, and no deletion lies between.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from .activity import ActivityPolicy, Intervals, microseconds
+from .activity import ActivityPolicy, Intervals
+from .covers import CycleWindows, GroupedActivity, Rows, covers, keys_of, positions_in, ranges
 from .cycle import Cycle
-from .event import CALLED, CONNECTED, DELETED, TYPES, Columns, Int64
+from .event import Events, Int32, Int64
+from .sweep import Peak
 
-_FAR: Final = np.iinfo(np.int64).max
+#: How many events and intervals are looked at together, so that memory does not grow with the number of peaks.
+_STEP: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +29,8 @@ class Witness:
     """One identity that was active at the peak, and the event that shows it.
 
     Of the events that cover the peak it is the one whose cover ends last. All instants are
-    microseconds; `active_since` and `active_until` are the whole interval, `covers_until` what this
-    event alone accounts for.
+    microseconds; `active_since` and `active_until` bound the whole interval, `covers_until` is how
+    far this event alone reaches.
     """
 
     identity_id: str
@@ -65,7 +70,7 @@ class Evidence:
     counts: tuple[tuple[int, int], ...]
 
     def __post_init__(self) -> None:
-        assert len(self.witnesses) == self.peak, "each identity counted has its witness, and nobody else"
+        assert len(self.witnesses) == self.peak, "each identity counted has its witness, and no other has one"
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -74,124 +79,94 @@ class Evidence:
 
 
 def evidence(
-    events: Columns,
+    events: Events,
     intervals: Intervals,
+    accounts: Int32,
+    peaks: Sequence[Peak],
+    policies: Sequence[ActivityPolicy],
     *,
-    account_id: str,
-    identities: pa.Array,
-    event_ids: pa.Array | None,
-    cycle: Cycle,
-    span: tuple[int, int],
-    peak: int,
-    peak_at: int | None,
-    policy: ActivityPolicy,
-) -> Evidence:
-    """The evidence for a peak of one account.
+    as_of: int | None = None,
+) -> list[Evidence]:
+    """The evidence for some peaks, in their order, each by the policy it was computed with.
 
-    `events` and `intervals` are those of its counted identities; `event_ids` belongs to the rows of
-    `events`; `identities` are the names behind the codes; `span` is the cycle in microseconds.
+    `intervals` are those of counted identities, and `accounts` gives the account code of each. With
+    `as_of` (microseconds), only events before it. All events are passed once, however many peaks there are.
     """
-    start, end = span
-    within = intervals.at((intervals.starts < end) & (intervals.ends > start))
-    at_peak = within  # nobody, if the peak is 0
-    if peak_at is not None:
-        at_peak = within.at((within.starts <= peak_at) & (peak_at < within.ends))
-    return Evidence(
-        account_id=account_id,
-        cycle=cycle,
-        peak=peak,
-        peak_at=peak_at,
-        policy=policy,
-        witnesses=tuple(sorted(_witnesses(events, at_peak, identities, event_ids, peak_at, policy), key=_by_name)),
-        active_off_peak=tuple(sorted(_active_off_peak(within, at_peak, identities), key=_by_name)),
-        counts=tuple(_counts(within, start, end)),
-    )
+    account_codes = [events.names.code_of(peak.account_id) for peak in peaks]
+    activity = GroupedActivity.of(events, intervals, accounts, sorted(set(account_codes)), as_of)
+    cycles = CycleWindows.of(peaks, policies, activity, account_codes)
+    found: list[Evidence] = []
+    for part in _steps(cycles.sizes):
+        found += _evidence(peaks[part], policies[part], cycles.part(part), activity)
+    return found
 
 
-def _by_name(found: Witness | ActiveOffPeak) -> tuple[str, int]:
-    return found.identity_id, found.active_since
+def _steps(sizes: Int64) -> Iterator[slice]:
+    """Slices of rows whose sizes make about `_STEP` together."""
+    cuts = np.flatnonzero(np.diff(np.cumsum(sizes) // _STEP, prepend=0)).tolist()
+    return (slice(first, end) for first, end in pairwise([0, *cuts, len(sizes)]) if first < end)
 
 
-def _witnesses(
-    events: Columns,
-    at_peak: Intervals,
-    identities: pa.Array,
-    event_ids: pa.Array | None,
-    peak_at: int | None,
-    policy: ActivityPolicy,
-) -> list[Witness]:
-    if peak_at is None:
-        return []
-    cut = _cuts(events, len(identities), peak_at, policy)
-    windows = microseconds(policy.action_window), microseconds(policy.connect_window)
-    reach = events.instants + np.where(events.types == CALLED, *windows)
-    rows = np.flatnonzero((events.types != DELETED) & (events.instants <= peak_at) & (reach > peak_at))
-    rows = rows[np.isin(events.identities[rows], at_peak.identities)]
-    rows = rows[events.instants[rows] >= cut.since[events.identities[rows]]]
-    names = event_ids.take(pa.array(rows)).to_pylist() if event_ids is not None else [None] * len(rows)
-    # For each identity the event that reaches furthest; then the later, then the smaller id, then the type.
-    best: dict[int, tuple[int, int, str, int, int]] = {}
-    for k, row in enumerate(rows.tolist()):
-        identity = int(events.identities[row])
-        rank = (-int(reach[row]), -int(events.instants[row]), names[k] or "", int(events.types[row]), k)
-        best[identity] = min(best.get(identity, rank), rank)
-    witnesses = []
-    for at in range(len(at_peak)):
-        identity = int(at_peak.identities[at])
-        k = best[identity][-1]
-        row = int(rows[k])
-        witnesses.append(
-            Witness(
-                identity_id=identities[identity].as_py(),
-                event_id=names[k],
-                type=TYPES[events.types[row]],
-                occurred_at=int(events.instants[row]),
-                covers_until=int(min(reach[row], cut.until[identity])),
-                active_since=int(at_peak.starts[at]),
-                active_until=int(at_peak.ends[at]),
-                active_after_deletion=bool(at_peak.after_deletion[at]),
-            )
+def _evidence(
+    peaks: Sequence[Peak], policies: Sequence[ActivityPolicy], cycles: CycleWindows, activity: GroupedActivity
+) -> Iterator[Evidence]:
+    identities = activity.source.names.identities
+    intervals = activity.intervals
+    cycle, rows = ranges(cycles.lasting, cycles.begun)
+    inside = intervals.ends[rows] > cycles.start[cycle]
+    cycle, within = cycle[inside], intervals.at(rows[inside])
+    keys = keys_of(cycle, within.identities, len(identities))
+    peak_at = cycles.peak_at[cycle]
+    at_peak = np.flatnonzero((within.starts <= peak_at) & (peak_at < within.ends))
+    at_peak = at_peak[np.argsort(keys[at_peak])]  # a key is there once: intervals of an identity share no instant
+    counted = keys[at_peak]
+
+    own = within.at(at_peak)
+    names = identities.take(pa.array(own.identities)).to_pylist()
+    columns = own.starts.tolist(), own.ends.tolist(), own.after_deletion.tolist()
+    witnesses = map(Witness, names, *covers(activity, cycles, counted), *columns)
+    at_each = np.bincount(cycle[at_peak], minlength=len(peaks)).tolist()
+
+    off_peak = np.flatnonzero(~positions_in(counted, keys)[1])
+    own = within.at(off_peak)
+    names = identities.take(pa.array(own.identities)).to_pylist()
+    others = map(ActiveOffPeak, names, own.starts.tolist(), own.ends.tolist())
+    off_each = np.bincount(cycle[off_peak], minlength=len(peaks)).tolist()
+
+    counts = _counts(cycles, cycle, within)
+    for peak, policy, at, off, steps in zip(peaks, policies, at_each, off_each, counts, strict=True):
+        yield Evidence(
+            account_id=peak.account_id,
+            cycle=peak.cycle,
+            peak=peak.peak,
+            peak_at=peak.peak_at,
+            policy=policy,
+            witnesses=tuple(sorted(islice(witnesses, at), key=_by_name)),
+            active_off_peak=tuple(sorted(islice(others, off), key=_by_name)),
+            counts=steps,
         )
-    return witnesses
 
 
-@dataclass(frozen=True, slots=True)
-class _Cuts:
-    """For each identity, from when on events still cover an instant, and what ends all its covers."""
-
-    since: Int64
-    until: Int64
+def _by_name(row: Witness | ActiveOffPeak) -> tuple[str, int]:
+    return row.identity_id, row.active_since
 
 
-def _cuts(events: Columns, identities: int, instant: int, policy: ActivityPolicy) -> _Cuts:
-    since = np.zeros(identities, np.int64)
-    until = np.full(identities, _FAR, np.int64)
-
-    def cut(ending: np.ndarray, shift: int) -> None:
-        before, after = ending & (events.instants <= instant), ending & (events.instants > instant)
-        # A deletion ends even what begins with it; a connect only what began before it.
-        np.maximum.at(since, events.identities[before], events.instants[before] + shift)
-        np.minimum.at(until, events.identities[after], events.instants[after])
-
-    cut(events.types == DELETED, 1)
-    if policy.reconnect == "restarts":
-        cut(events.types == CONNECTED, 0)
-    return _Cuts(since, until)
-
-
-def _active_off_peak(within: Intervals, at_peak: Intervals, identities: pa.Array) -> list[ActiveOffPeak]:
-    others = within.at(~np.isin(within.identities, at_peak.identities))
-    return [
-        ActiveOffPeak(identities[int(i)].as_py(), int(start), int(end))
-        for i, start, end in zip(others.identities, others.starts, others.ends, strict=True)
-    ]
-
-
-def _counts(within: Intervals, start: int, end: int) -> list[tuple[int, int]]:
-    instants = np.concatenate([np.maximum(within.starts, start), within.ends])
-    changes = np.repeat([1, -1], len(within))
-    at, places = np.unique(np.append(instants, start), return_inverse=True)
-    counts = np.cumsum(np.bincount(places, np.append(changes, 0))).astype(np.int64)
-    inside = at < end
-    steps = list(zip(at[inside].tolist(), counts[inside].tolist(), strict=True))
-    return [step for k, step in enumerate(steps) if k == 0 or step[1] != steps[k - 1][1]]
+def _counts(cycles: CycleWindows, cycle: Rows, within: Intervals) -> Iterator[tuple[tuple[int, int], ...]]:
+    """The step curve of each cycle: a step at its start, and wherever the count changes."""
+    count = len(cycles.start)
+    ending = within.ends < cycles.end[cycle]
+    each = np.concatenate([np.arange(count), cycle, cycle[ending]])
+    instants = np.concatenate([cycles.start, np.maximum(within.starts, cycles.start[cycle]), within.ends[ending]])
+    changes = np.repeat([0, 1, -1], [count, len(cycle), int(np.count_nonzero(ending))])
+    order = np.lexsort((instants, each))
+    each, instants = each[order], instants[order]
+    last = np.append((each[1:] != each[:-1]) | (instants[1:] != instants[:-1]), True)  # of all at one instant
+    total = np.cumsum(changes[order])[last]  # through all cycles
+    each, instants = each[last], instants[last]
+    first = np.append(True, each[1:] != each[:-1])
+    before = np.append(0, total[:-1])
+    counts = total - before[first][each]
+    stepping = first | (total != before)
+    steps = zip(instants[stepping].tolist(), counts[stepping].tolist(), strict=True)
+    for size in np.bincount(each[stepping]).tolist():
+        yield tuple(islice(steps, size))

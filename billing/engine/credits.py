@@ -40,9 +40,9 @@ def credits(
     terms = query.terms if catalogue is None else _with(query.terms, catalogue)
     result = answer(source, replace(query, terms=terms, calls=True), options)
     rows = result.credits()
-    names = result.found.names.accounts.to_pylist()
+    names = result.found.names.account_names
     of = {account_id: [*own] for account_id, own in groupby(rows, key=lambda row: row.account_id)}
-    accounts = [names[code] for code in accounts_in_scope(result.found, names, query)]
+    accounts = [names[code] for code in accounts_in_scope(result.found, query)]
     sums = [CreditsTotal.of(of.get(account_id, ()), account_id) for account_id in accounts]
     return CreditsResult(tuple(rows), tuple(sums), CreditsTotal.of(rows), result.found)
 

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 
 from ..core.errors import BadSource
 from ..core.event import CONTENT
+from ..inputs.readers import recognize_file
 from ..inputs.rows import COLUMNS
-from ..inputs.source import file_of
 
 _INSTANT: Final = pa.timestamp("us", "UTC")
 
@@ -62,7 +62,7 @@ def write(batches: Iterable[pa.RecordBatch], path: str) -> None:
 
     Nothing stands under the name before all of it is written. Raises `BadSource` (`file_type`).
     """
-    file = file_of(path)
+    file = recognize_file(path)
     if file is None:
         raise BadSource("file_type", path)
     unfinished = f"{path}.unfinished"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +17,7 @@ from ..inputs.rows import ReadOptions
 from ..ledger.entry import Head, Receipt
 from ..ledger.ledger import Ledger
 from . import event_files
+from .garbage import without_collecting
 
 #: How many events are added to a ledger in one step.
 APPEND_ROWS: Final = 100_000
@@ -66,7 +65,7 @@ def append(ledger: Ledger, events: Arrivals, *, now: int, progress: Callable[[in
     total = len(events.batch)
     step = max(total, 1) if events.strict else APPEND_ROWS
     receipts = []
-    with _without_collecting():
+    with without_collecting():
         for first in range(0, total, step):
             part = events.batch.take(np.arange(first, min(first + step, total)))
             receipts.append(ledger.append(part, events.names, now=now, strict=events.strict))
@@ -80,18 +79,6 @@ def append(ledger: Ledger, events: Arrivals, *, now: int, progress: Callable[[in
         rejected=len(rejections),
     )
     return Receipt(tally, ledger.head(), tuple(rejections))
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Rows make no cycles, and to look for some among millions of them takes a tenth of the time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def export(

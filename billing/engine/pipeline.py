@@ -49,6 +49,10 @@ class Activity:
     position: int | None = None
     calls: Calls | None = None
 
+    def accepted_of(self, account_id: str) -> int:
+        """How many events of an account were accepted."""
+        return int(self.accepted[self.names.code_of(account_id)])
+
 
 def run(found: Events | Stream, parts: Iterable[Columns], query: Query) -> Activity:
     """The state machine run over the columns of a source, part by part, in order of time."""
@@ -135,16 +139,14 @@ def peaks(found: Activity, query: Query, *, curves: bool = False) -> list[Peak]:
 
 
 def _peaks(found: Activity, query: Query) -> Iterator[Peak]:
-    names = found.names.accounts.to_pylist()
-    codes = accounts_in_scope(found, names, query)
-    asked = _RequestedCycles(found, query)
-    return sweep_cycles(found, names, codes, [asked.of(names[code], code) for code in codes])
+    codes = accounts_in_scope(found, query)
+    requested = _RequestedCycles(found, query)
+    return sweep_cycles(found, codes, [requested.of(code) for code in codes])
 
 
-def sweep_cycles(
-    found: Activity, names: list[str], codes: list[int], spans: list[tuple[list[int], list[Cycle]]]
-) -> Iterator[Peak]:
+def sweep_cycles(found: Activity, codes: list[int], spans: list[tuple[list[int], list[Cycle]]]) -> Iterator[Peak]:
     """The peaks of the cycles of each account, given their bounds and one bound before the first."""
+    names = found.names.account_names
     place = _places(codes, len(names))
     peaks = sweep(found.intervals, place[found.accounts], Spans.of([*(bounds for bounds, _ in spans), []]))
     counts, instants = peaks.counts.tolist(), peaks.instants.tolist()
@@ -166,20 +168,20 @@ def _places(codes: list[int], accounts: int) -> Int32:
 
 def _with_curves(found: Activity, rows: list[Peak]) -> list[Peak]:
     """The rows with the highest count in each slice of their cycles: peaks of finer spans."""
-    code_of = {name: code for code, name in enumerate(found.names.accounts.to_pylist())}
+    names = found.names
     slices: dict[int, list[int]] = {}
     for row in rows:
         # Cycles of an account adjoin, so the end of one slice is the start of the next.
-        bounds = slices.setdefault(code_of[row.account_id], [row.start])
+        bounds = slices.setdefault(names.code_of(row.account_id), [row.start])
         length = row.end - row.start
         bounds += [row.start + k * length // CURVE_SLICES for k in range(1, CURVE_SLICES + 1)]
-    place = _places(list(slices), len(code_of))
+    place = _places(list(slices), len(names.accounts))
     spans = Spans.of([*slices.values(), []])
     counts = sweep(found.intervals, place[found.accounts], spans).counts.tolist()
     at = {code: int(spans.first[k]) for k, code in enumerate(slices)}
     curved = []
     for row in rows:
-        code = code_of[row.account_id]
+        code = names.code_of(row.account_id)
         curved.append(row._replace(curve=tuple(counts[at[code] : at[code] + CURVE_SLICES])))
         at[code] += CURVE_SLICES
     return curved
@@ -198,7 +200,6 @@ def price_cycles(
         rows = list(rows)
     credits = Meter(found, query, rows) if query.all_terms.prices_credits else None
     known: dict[tuple[int, int, Decimal | None], tuple[Any, Any]] = {}
-    accepted = dict(zip(found.names.accounts.to_pylist(), found.accepted.tolist(), strict=True))
     tzdata = zone_rules_version()
     account_id, basis, terms, policy = None, Basis(0, None, None, ""), Terms(), ActivityPolicy()
     for row in rows:
@@ -206,7 +207,7 @@ def price_cycles(
             account_id = row.account_id
             terms, policy = query.all_terms.of(account_id), query.policy_of(account_id)
             number = None if version is None else version.number
-            basis = Basis(accepted[account_id], found.position, found.digest, tzdata, number)
+            basis = Basis(found.accepted_of(account_id), found.position, found.digest, tzdata, number)
         if terms.plan is None:
             raise BadTerms("plan_missing", got=row.account_id)
         used = None if credits is None else credits.of(row)
@@ -231,18 +232,17 @@ class Meter:
     """The credits used in the cycles of accounts that pay for them, all counted at once."""
 
     def __init__(self, found: Activity, query: Query, rows: Iterable[Peak]) -> None:
-        code_of = {name: code for code, name in enumerate(found.names.accounts.to_pylist())}
-        cycles: dict[str, list[Peak]] = {}
+        names = found.names
+        cycles: dict[int, list[Peak]] = {}  # by the code of the account
         for row in rows:
             if query.all_terms.of(row.account_id).prices_credits:
-                cycles.setdefault(row.account_id, []).append(row)
-        bounds = {code_of[name]: [own[0].start, *(row.end for row in own)] for name, own in cycles.items()}
-        rules = {code_of[name]: in_force(query.all_terms.of(name)) for name in cycles}
-        self._used = {(name, row.start): Decimal(0) for name, own in cycles.items() for row in own}
-        name_of = {code_of[name]: name for name in cycles}
+                cycles.setdefault(names.code_of(row.account_id), []).append(row)
+        bounds = {code: [own[0].start, *(row.end for row in own)] for code, own in cycles.items()}
+        catalogues = {code: in_force(query.all_terms.of(names.account_names[code])) for code in cycles}
+        self._used = {(row.account_id, row.start): Decimal(0) for own in cycles.values() for row in own}
         assert found.calls is not None, "what calls did was read, since it matters"
-        for code, start, usage in meter(found.calls, bounds, rules):
-            key = name_of[code], start
+        for code, start, usage in meter(found.calls, bounds, catalogues):
+            key = names.account_names[code], start
             self._used[key] = WIDE.add(self._used[key], usage.credits)
 
     def of(self, row: Peak) -> Decimal | None:
@@ -255,9 +255,9 @@ def credits(found: Activity, query: Query) -> Iterator[Credits]:
 
     Without `first` and `last`, all cycles in which an action was called. Raises `UnknownAccount`.
     """
-    names = found.names.accounts.to_pylist()
-    asked = _RequestedCycles(found, query, calls=True)
-    spans = {code: asked.of(names[code], code) for code in accounts_in_scope(found, names, query)}
+    names = found.names.account_names
+    requested = _RequestedCycles(found, query, calls=True)
+    spans = {code: requested.of(code) for code in accounts_in_scope(found, query)}
     # The first bound is that of the cycle before those asked for.
     bounds = {code: bounds[1:] for code, (bounds, _) in spans.items() if bounds}
     cycle_of = {(code, micros(cycle.start)): cycle for code, (_, cycles) in spans.items() for cycle in cycles}
@@ -268,9 +268,9 @@ def credits(found: Activity, query: Query) -> Iterator[Credits]:
     yield from sorted(rows, key=lambda row: (row.account_id, row.cycle))
 
 
-def accounts_in_scope(found: Activity, names: list[str], query: Query) -> list[int]:
-    """The codes of the accounts asked for, in order of their names."""
-    present = {name: code for code, name in enumerate(names) if found.accepted[code]}
+def accounts_in_scope(found: Activity, query: Query) -> list[int]:
+    """The codes of the accounts asked for, in order of their names. Raises `UnknownAccount`."""
+    present = {name: code for code, name in enumerate(found.names.account_names) if found.accepted[code]}
     for name in query.accounts:
         if name not in present:
             raise UnknownAccount("account_unknown", got=name, hint=hint(name, list(present)))
@@ -282,6 +282,7 @@ class _RequestedCycles:
 
     def __init__(self, found: Activity, query: Query, *, calls: bool = False) -> None:
         self._query = query
+        self._names = found.names.account_names
         self._calendars: dict[CycleRule, Calendar] = {}
         count = len(found.accepted)
         self._since = np.full(count, np.iinfo(np.int64).max)
@@ -290,15 +291,14 @@ class _RequestedCycles:
             np.minimum.at(self._since, found.accounts, found.intervals.starts)
             np.maximum.at(self._until, found.accounts, found.intervals.ends)
         if found.calls is not None:
-            names = found.names.accounts.to_pylist()
-            paying = np.array([calls or query.all_terms.of(name).prices_credits for name in names], np.bool_)
+            paying = np.array([calls or query.all_terms.of(name).prices_credits for name in self._names], np.bool_)
             first, last = found.calls.spans(count)
             self._since[paying] = np.minimum(self._since, first)[paying]
             self._until[paying] = np.maximum(self._until, last + (last >= first))[paying]
 
-    def of(self, account_id: str, code: int) -> tuple[list[int], list[Cycle]]:
+    def of(self, code: int) -> tuple[list[int], list[Cycle]]:
         """The cycles of an account, and their bounds from the start of the cycle before the first."""
-        rule = self._query.all_terms.of(account_id).cycles
+        rule = self._query.all_terms.of(self._names[code]).cycles
         calendar = self._calendars.setdefault(rule, Calendar(rule))
         q = self._query
         first, last = requested_bounds(q, rule)

@@ -29,6 +29,7 @@ from ..inputs import source as sources
 from ..inputs.rows import ReadOptions
 from ..ledger.address import is_address, open_ledger
 from ..ledger.ledger import Ledger
+from .garbage import without_collecting
 from .pipeline import Activity, Meter, accounts_in_scope, credits, draft, peaks, price_cycles, run, sweep_cycles
 from .query import Query, RequiredSpans
 
@@ -152,7 +153,10 @@ class Result:
 
     def evidence(self) -> list[Evidence]:
         """The evidence for every peak, as `drafts` has them; only where the question asked for `ids`."""
-        return [_evidence(part, row) for row, part in self._rows(lambda p: peaks(p.found, p.query))]
+        rows = self._rows(lambda p: peaks(p.found, p.query))
+        # A part passes its events once for all its rows.
+        of_part = {id(part): iter(_evidence(part, [row for row, own in rows if own is part])) for part in self.parts}
+        return [next(of_part[id(part)]) for _, part in rows]
 
     def part_of(self, row: OfCycle) -> Part:
         """What was computed under the terms that a cycle is billed by."""
@@ -177,9 +181,8 @@ class Result:
         """What a cycle was computed from, as its invoice names it."""
         part = self.part_of(row)
         found, version = part.found, part.version
-        count = int(found.accepted[found.names.accounts.to_pylist().index(row.account_id)])
         number = None if version is None else version.number
-        return Basis(count, found.position, found.digest, zone_rules_version(), number)
+        return Basis(found.accepted_of(row.account_id), found.position, found.digest, zone_rules_version(), number)
 
     def _rows(self, rows_of: Callable[[Part], Iterable[Bill]]) -> list[tuple[Bill, Part]]:
         found = [(row, part) for part in self.parts for row in rows_of(part) if self._in_force(part, row)]
@@ -258,16 +261,14 @@ def draft_cycle(ledger: Ledger, accounts: Sequence[str], cycle: Cycle, terms: Al
 
     events = ledger.read(wanted, position=position, details=query.details)
     found = run(events, [events.columns.in_order_of_time()], query)
-    names = found.names.accounts.to_pylist()
-    codes = accounts_in_scope(found, names, query)
-    rows = sweep_cycles(found, names, codes, [([start - 1, start, end], [cycle])] * len(codes))
+    codes = accounts_in_scope(found, query)
+    rows = sweep_cycles(found, codes, [([start - 1, start, end], [cycle])] * len(codes))
     return list(price_cycles(rows, found, query, None))
 
 
 def account_of(found: Activity, query: Query) -> str:
     """The account that is asked for, or the only one there is. Raises `BadSource`, `UnknownAccount`."""
-    names = found.names.accounts.to_pylist()
-    present = [name for code, name in enumerate(names) if found.accepted[code]]
+    present = [name for code, name in enumerate(found.names.account_names) if found.accepted[code]]
     if not present:
         raise BadSource("nothing_accepted")
     if not query.accounts and len(present) > 1:
@@ -287,7 +288,7 @@ def explain(source: Any, query: Query, options: ReadOptions | None = None) -> tu
     if not rows:
         raise BadCycle("cycle_none", got=query.first, account=quoted(account))
     row = max(rows, key=lambda r: r.peak)  # the first of the highest
-    return _evidence(result.part_of(row), row), result
+    return _evidence(result.part_of(row), [row])[0], result
 
 
 def explain_cycle(ledger: Ledger, account_id: str, cycle: Cycle, policy: ActivityPolicy, position: int) -> Evidence:
@@ -295,28 +296,14 @@ def explain_cycle(ledger: Ledger, account_id: str, cycle: Cycle, policy: Activit
     query = Query(accounts=(account_id,), policy=policy, ids=True)
     events = ledger.read(RequiredSpans(query), position=position, ids=True)
     found = run(events, [events.columns.in_order_of_time()], query)
-    names = found.names.accounts.to_pylist()
     start, end = micros(cycle.start), micros(cycle.end)
-    rows = sweep_cycles(found, names, accounts_in_scope(found, names, query), [([start - 1, start, end], [cycle])])
-    return _evidence(Part(found, query, events), next(iter(rows)))
+    rows = sweep_cycles(found, accounts_in_scope(found, query), [([start - 1, start, end], [cycle])])
+    return _evidence(Part(found, query, events), list(rows))[0]
 
 
-def _evidence(part: Part, row: Peak) -> Evidence:
+def _evidence(part: Part, rows: list[Peak]) -> list[Evidence]:
     events, found = part.events, part.found
     assert events is not None, "evidence names events, so they were kept"
-    own = events.names.account_of == events.names.accounts.to_pylist().index(row.account_id)
-    mask = (own & ~events.names.standard)[events.columns.identities]
-    if part.query.as_of is not None:
-        mask &= events.columns.instants < part.query.as_of
-    return evidence(
-        events.columns.where(mask),
-        found.intervals.at(own[found.intervals.identities]),
-        account_id=row.account_id,
-        identities=events.names.identities,
-        event_ids=None if events.event_ids is None else events.event_ids.filter(mask),
-        cycle=row.cycle,
-        span=(row.start, row.end),
-        peak=row.peak,
-        peak_at=row.peak_at,
-        policy=part.query.policy_of(row.account_id),
-    )
+    policies = [part.query.policy_of(row.account_id) for row in rows]
+    with without_collecting():
+        return evidence(events, found.intervals, found.accounts, rows, policies, as_of=part.query.as_of)

@@ -1,123 +1,235 @@
-"""The backtest: forecasts of past cycles held against what came, and against simpler ways to guess.
+"""The backtest: forecasts of past cycles compared with their final peaks, beside simpler models.
 
-Whoever is to believe a forecast should see first how such forecasts came out on their own data. Each
-past cycle is forecast at a phase of it from what was over by then, and nothing else.
+Before you rely on a forecast, see how such forecasts would have done on your own data. Each past cycle
+is forecast from a cutoff within it, at the same phase for all, using only what was known at the cutoff.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.event import Int64
 from .distribution import LEVELS, Distribution
-from .model import Forecaster
+from .model import Float, Forecaster
 from .replay import Replays
 
-#: The levels at which forecasts are scored: the median, and the ends of bands of 50, 80 and 95 %.
+#: The levels of the quantiles that are scored: the median, and the ends of the central 50, 80 and 95 %.
 QUANTILES: Final = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
-#: Where the ends of each band of `LEVELS` stand among them.
+#: Where the ends of the central interval of each of `LEVELS` are in `QUANTILES`.
 _ENDS: Final = [[QUANTILES.index(round((1 + sign * level) / 2, 3)) for sign in (-1, 1)] for level in LEVELS]
-#: The band that is scored most closely.
-_MAIN: Final = 0.8
-#: So many past cycles make a mean, and the usual growth.
-_MEAN: Final = 12
+#: The level whose interval score and randomised coverage are reported.
+_MAIN_LEVEL: Final = 0.8
+#: How many past cycles the simpler models average over.
+_MEAN_CYCLES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PastCycles:
+    """The past cycles of a backtest, each forecast from its cutoff.
+
+    `rows` are the rows of `replays` to forecast, each with enough history; `history` is how many earlier
+    rows belong to the same account, and `season` how many cycles make a year. A model may look at the
+    whole of an earlier row of the account, but of its own row only at what precedes the cutoff.
+    """
+
+    replays: Replays
+    rows: NDArray[np.intp]
+    history: Int64
+    season: int
+
+    @property
+    def peaks_so_far(self) -> Int64:
+        """The peak of each cycle up to its cutoff."""
+        return self.replays.peaks_so_far[self.rows]
+
+    @property
+    def final_peaks(self) -> Int64:
+        """The peak that each cycle had in the end."""
+        return self.replays.final_peaks[self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a model predicts: a row for each cycle.
+
+    `quantiles` has a column for each of `QUANTILES`, `intervals` (rows, levels, 2) the ends of the
+    prediction interval for each of `LEVELS`. `distributions` are none where a model has only quantiles.
+    """
+
+    quantiles: Float
+    intervals: Float
+    distributions: Sequence[Distribution] | None = None
+
+
+class Model(Protocol):
+    """What a backtest can score: anything with a name that predicts the final peaks of past cycles."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called in the results."""
+
+    def predict(self, cycles: PastCycles) -> Predictions:
+        """Predict the final peak of each cycle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A model that needs only past peaks: one number for each cycle, or one for each of `QUANTILES`.
+
+    A prediction below the peak so far is raised to it.
+    """
+
+    name: str
+    estimate: Callable[[PastCycles], Any]
+
+    def predict(self, cycles: PastCycles) -> Predictions:
+        """The estimates as quantiles; of a single number, all quantiles are that number."""
+        shape = len(cycles.rows), len(QUANTILES)
+        quantiles = np.broadcast_to(np.maximum(self.estimate(cycles), cycles.peaks_so_far[:, None]), shape)
+        return Predictions(quantiles, quantiles[:, _ENDS])
+
+
+def _last_peak(cycles: PastCycles) -> Any:
+    return cycles.replays.final_peaks[cycles.rows - 1][:, None]
+
+
+def _mean_of_year(cycles: PastCycles) -> Any:
+    return np.array([[cycles.replays.final_peaks[earlier].mean()] for earlier in _recent(cycles)])
+
+
+def _seasonal_mean(cycles: PastCycles) -> Any:
+    """The mean of the same cycle of past years; the cycle before, in the first year."""
+    seasons = [
+        [row - lag for lag in range(cycles.season, int(cycles.history[row]) + 1, cycles.season)]
+        for row in cycles.rows.tolist()
+    ]
+    pairs = zip(cycles.rows, seasons, strict=True)
+    return np.array([[cycles.replays.final_peaks[same or [row - 1]].mean()] for row, same in pairs])
+
+
+def _past_growth(cycles: PastCycles) -> Any:
+    """The peak so far plus the quantiles of how much past peaks rose after the cutoff."""
+    growth = cycles.replays.final_peaks - cycles.replays.peaks_so_far
+    return cycles.peaks_so_far[:, None] + np.array([np.quantile(growth[rows], QUANTILES) for rows in _recent(cycles)])
+
+
+def _recent(cycles: PastCycles) -> list[NDArray[np.intp]]:
+    """For each cycle the rows of those before it, a year of them at most."""
+    return [np.arange(row - min(int(cycles.history[row]), _MEAN_CYCLES), row) for row in cycles.rows.tolist()]
+
+
+#: The simpler models that a forecast has to beat.
+BASELINES: Final[tuple[Model, ...]] = (
+    Baseline("peak so far", lambda cycles: cycles.peaks_so_far[:, None]),
+    Baseline("last cycle's peak", _last_peak),
+    Baseline("mean of a year", _mean_of_year),
+    Baseline("same cycle of past years", _seasonal_mean),
+    Baseline("peak so far and usual growth", _past_growth),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Forecast:
+    """Our own forecast, as a model to score."""
+
+    forecaster: Forecaster
+    name: str = "forecast"
+
+    def predict(self, cycles: PastCycles) -> Predictions:
+        """Distributions, with their quantiles and their shortest intervals."""
+        found = [each.distribution for each in self.forecaster.predict(cycles.rows.tolist())]
+        quantiles = np.array([[each.quantile(level) for level in QUANTILES] for each in found])
+        return Predictions(quantiles, np.array([[*each.intervals()] for each in found]), found)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How good one way to guess was at one phase.
+    """How good one model was at one phase.
 
-    `pinball` is the mean pinball loss over `QUANTILES`, `error` the mean absolute error of the median, and
-    `interval` the interval score of the band of 80 %: all in identities, and the less the better.
-    `coverage` says how often each of the bands of `LEVELS` held what came; the bands of a single figure
-    have no width. `evenly`, of ours alone, is how often the band of 80 % did where chance decides whether a
-    value at its edge belongs to it: a band of whole numbers that begins at the peak so far has to hold more.
+    `pinball` is the quantile (pinball) loss, the mean over `QUANTILES`; `absolute_error` that of the
+    median, and `interval_score` that of the interval at 80 %: means over the cycles, in identities, less
+    is better. `coverage` is the share of final peaks inside the interval, for each of `LEVELS`; the
+    intervals of a model that gives one number have no width.
+
+    `randomised_coverage`, of models with distributions, is that of the central 80 % by the randomised
+    probability integral transform, in expectation: a final peak counts with the part of its probability
+    that lies inside. An interval of whole numbers that starts at the peak so far covers more than its
+    level; this does not.
     """
 
-    name: str
+    model: str
     pinball: float
-    error: float
-    interval: float
+    absolute_error: float
+    interval_score: float
     coverage: tuple[float, ...]
-    evenly: float | None = None
+    randomised_coverage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """How forecasts at one phase came out: that of ours first, then simpler ways.
+    """How the models did at one phase: our forecast first, then the others.
 
     All cycles are of so many `months`. `cycles` is how many were forecast, of `accounts` accounts; in
-    `settled` of them the peak was reached before the moment, so that there was nothing left to guess.
+    `peak_reached` of them the final peak was reached before the cutoff, so that nothing was left to forecast.
     """
 
     months: int
     phase: float
     cycles: int
     accounts: int
-    settled: int
+    peak_reached: int
     scores: tuple[Score, ...]
 
 
-def backtest(replays: Replays, phase: float, *, months: int = 1, seed: int = 0) -> Backtest:
-    """Score the forecasts of all cycles with enough history, from replays at one phase of cycles of so many months."""
+def backtest(
+    replays: Replays, phase: float, *, months: int = 1, seed: int = 0, models: Sequence[Model] = BASELINES
+) -> Backtest:
+    """Score our forecast and some `models` on all cycles with enough history.
+
+    `replays` are cycles of so many months, cut off at one phase of each.
+    """
     forecaster = Forecaster(replays, seed=seed)
-    rows = np.flatnonzero(forecaster.able)
-    floors, finals = replays.floors[rows], replays.finals[rows]
-    if not len(rows):
+    cycles = PastCycles(replays, np.flatnonzero(forecaster.has_history), forecaster.history, 12 // months)
+    if not len(cycles.rows):
         return Backtest(months, phase, 0, 0, 0, ())
-    peaks = [guess.peak for guess in forecaster.guesses(rows.tolist())]
-    quantiles = np.array([[each.quantile(level) for level in QUANTILES] for each in peaks])
-    bands = np.array([[*each.bands()] for each in peaks])
-    scores = [replace(_score("forecast", quantiles, bands, finals), evenly=_evenly(peaks, finals))]
-    for name, points in _simpler(replays, rows, forecaster.cycles, 12 // months):
-        quantiles = np.broadcast_to(np.maximum(points, floors[:, None]), (len(rows), len(QUANTILES)))
-        scores.append(_score(name, quantiles, quantiles[:, _ENDS], finals))
-    accounts = len(np.unique(replays.at.accounts[rows]))
-    return Backtest(months, phase, len(rows), accounts, int((floors == finals).sum()), tuple(scores))
+    ours: Model = _Forecast(forecaster)
+    scores = tuple(_score(model.name, model.predict(cycles), cycles.final_peaks) for model in (ours, *models))
+    accounts = len(np.unique(replays.cutoffs.accounts[cycles.rows]))
+    peak_reached = int((cycles.peaks_so_far == cycles.final_peaks).sum())
+    return Backtest(months, phase, len(cycles.rows), accounts, peak_reached, scores)
 
 
-def _score(name: str, quantiles: Any, bands: Any, finals: Int64) -> Score:
-    """The score of what was guessed: a row for each cycle, with a column for each quantile, or band and end of it."""
-    levels, missed = np.array(QUANTILES), finals[:, None] - quantiles
-    low, high, came = bands[:, :, 0], bands[:, :, 1], finals[:, None]
-    outside = np.maximum(low - came, 0) + np.maximum(came - high, 0)
-    intervals = high - low + outside / ((1 - np.array(LEVELS)) / 2)
+def _score(model: str, predicted: Predictions, final_peaks: Int64) -> Score:
+    levels, errors = np.array(QUANTILES), final_peaks[:, None] - predicted.quantiles
+    low, high, actual = predicted.intervals[:, :, 0], predicted.intervals[:, :, 1], final_peaks[:, None]
+    outside = np.maximum(low - actual, 0) + np.maximum(actual - high, 0)
+    interval_scores = high - low + outside / ((1 - np.array(LEVELS)) / 2)
+    distributions = predicted.distributions
     return Score(
-        name,
-        pinball=float(np.maximum(levels * missed, (levels - 1) * missed).mean()),
-        error=float(np.abs(missed[:, QUANTILES.index(0.5)]).mean()),
-        interval=float(intervals[:, LEVELS.index(_MAIN)].mean()),
+        model,
+        pinball=float(np.maximum(levels * errors, (levels - 1) * errors).mean()),
+        absolute_error=float(np.abs(errors[:, QUANTILES.index(0.5)]).mean()),
+        interval_score=float(interval_scores[:, LEVELS.index(_MAIN_LEVEL)].mean()),
         coverage=tuple((outside == 0).mean(0).tolist()),
+        randomised_coverage=None if distributions is None else _randomised_coverage(distributions, final_peaks),
     )
 
 
-def _evenly(peaks: Sequence[Distribution], finals: Int64) -> float:
-    """How much of what came has a rank in the middle 80 % of the chance, counted in parts of its own chance."""
-    pairs = [*zip(peaks, finals.tolist(), strict=True)]
-    low = np.array([each.probabilities[each.values < came].sum() for each, came in pairs])
-    width = np.array([each.probabilities[each.values == came].sum() for each, came in pairs])
-    first, last = (1 - _MAIN) / 2, (1 + _MAIN) / 2
-    within = np.minimum(low + width, last) - np.maximum(low, first)
-    never = width == 0  # what was given no chance has a rank, and no part
-    parts = np.where(never, (first <= low) & (low <= last), within / np.where(never, 1.0, width))
-    return float(np.clip(parts, 0.0, 1.0).mean())
+def _randomised_coverage(distributions: Sequence[Distribution], final_peaks: Int64) -> float:
+    """The expected share of final peaks whose randomised PIT is in the central 80 %.
 
-
-def _simpler(replays: Replays, rows: Any, cycles: Int64, season: int) -> Iterator[tuple[str, Any]]:
-    """Ways that need no more than past peaks: for each a column, or one for each of `QUANTILES`."""
-    finals, floors = replays.finals, replays.floors
-    yield "peak so far", floors[rows][:, None]
-    yield "last cycle's peak", finals[rows - 1][:, None]
-    before = [np.arange(row - min(int(cycles[row]), _MEAN), row) for row in rows.tolist()]
-    yield "mean of a year", np.array([[finals[own].mean()] for own in before])
-    same = [[row - lag for lag in range(season, int(cycles[row]) + 1, season)] for row in rows.tolist()]
-    yield (
-        "same cycle of past years",
-        np.array([[finals[own or [row - 1]].mean()] for row, own in zip(rows, same, strict=True)]),
-    )
-    grown = [np.quantile((finals - floors)[own], QUANTILES) for own in before]
-    yield "peak so far and usual growth", floors[rows][:, None] + np.array(grown)
+    The PIT of a peak is uniform from the probability below it to that up to and including it.
+    """
+    pairs = [*zip(distributions, final_peaks.tolist(), strict=True)]
+    below = np.array([each.probabilities[each.values < peak].sum() for each, peak in pairs])
+    width = np.array([each.probabilities[each.values == peak].sum() for each, peak in pairs])
+    first, last = (1 - _MAIN_LEVEL) / 2, (1 + _MAIN_LEVEL) / 2
+    within = np.minimum(below + width, last) - np.maximum(below, first)
+    impossible = width == 0  # a peak of no probability has one PIT, and no range of them
+    shares = np.where(impossible, (first <= below) & (below <= last), within / np.where(impossible, 1.0, width))
+    return float(np.clip(shares, 0.0, 1.0).mean())

@@ -1,4 +1,4 @@
-"""Chances: how likely each of some values is."""
+"""A discrete distribution: the probability of each of some values, its quantiles and its prediction intervals."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-#: How likely the bands that are shown hold what they are about.
+#: The levels of the prediction intervals that are shown.
 LEVELS: Final = (0.5, 0.8, 0.95)
-#: Sums of chances are not exact.
+#: Sums of probabilities are not exact.
 _SLACK: Final = 1e-9
 
 
@@ -23,49 +23,49 @@ class Distribution:
     probabilities: NDArray[np.float64]
 
     def quantile(self, level: float) -> int:
-        """The smallest value that is exceeded with no more than the rest of the chance.
+        """The smallest value at which the cumulative probability reaches `level`.
 
-        >>> Chances(np.array([8, 9, 12]), np.array([0.5, 0.3, 0.2])).quantile(0.8)
+        >>> Distribution(np.array([8, 9, 12]), np.array([0.5, 0.3, 0.2])).quantile(0.8)
         9
         """
-        place = int(np.searchsorted(np.cumsum(self.probabilities), level - _SLACK))
-        return int(self.values[min(place, len(self.values) - 1)])
+        position = int(np.searchsorted(np.cumsum(self.probabilities), level - _SLACK))
+        return int(self.values[min(position, len(self.values) - 1)])
 
     @property
     def median(self) -> int:
-        """The value that is as likely exceeded as not."""
+        """The quantile at 0.5: the value is this or less at least half of the time."""
         return self.quantile(0.5)
 
     def between(self, first: int, last: int) -> float:
-        """The chance of a value from `first` to `last`, both included."""
+        """The probability of a value from `first` to `last`, both included."""
         return float(self.probabilities[(self.values >= first) & (self.values <= last)].sum())
 
-    def bands(self, levels: Sequence[float] = LEVELS) -> Iterator[tuple[int, int]]:
-        """For each level, in increasing order, the shortest band that is as likely and holds the one before.
+    def intervals(self, levels: Sequence[float] = LEVELS) -> Iterator[tuple[int, int]]:
+        """The prediction interval for each level, in increasing order: the shortest that contains the one before.
 
-        Both ends belong to it. Where most of the chance is on the smallest value, bands begin there.
+        Both ends belong to it. Where most of the probability is on the smallest value, intervals begin there.
 
-        >>> [*Chances(np.array([8, 9, 12]), np.array([0.6, 0.3, 0.1])).bands()]
+        >>> [*Distribution(np.array([8, 9, 12]), np.array([0.6, 0.3, 0.1])).intervals()]
         [(8, 8), (8, 9), (8, 12)]
         """
-        total = np.append(0.0, np.cumsum(self.probabilities))
+        cumulative = np.append(0.0, np.cumsum(self.probabilities))
         low, high = len(self.values) - 1, 0
         for level in levels:
             firsts = np.arange(low + 1)
-            lasts = np.searchsorted(total, total[firsts] + level - _SLACK) - 1
+            lasts = np.searchsorted(cumulative, cumulative[firsts] + level - _SLACK) - 1
             enough = lasts < len(self.values)
             lasts = np.maximum(np.where(enough, lasts, len(self.values) - 1), high)
             lengths = self.values[lasts] - self.values[firsts]
-            # The first of all always reaches far enough.
+            # From the smallest value on there is always enough probability.
             low = int(min(np.flatnonzero(enough | (firsts == 0)), key=lengths.__getitem__))
             high = int(lasts[low])
             yield int(self.values[low]), int(self.values[high])
 
-    def mapped(self, change: Callable[[int], int]) -> Distribution:
-        """The chances of what each value is changed into; any whole numbers, however large."""
+    def mapped(self, function: Callable[[int], int]) -> Distribution:
+        """The distribution of a function of the value; its results are whole numbers, however large."""
         sums: dict[int, float] = {}
-        for value, mass in zip(self.values.tolist(), self.probabilities.tolist(), strict=True):
-            changed = change(value)
-            sums[changed] = sums.get(changed, 0.0) + mass
+        for value, probability in zip(self.values.tolist(), self.probabilities.tolist(), strict=True):
+            result = function(value)
+            sums[result] = sums.get(result, 0.0) + probability
         values = sorted(sums)
         return Distribution(np.array(values, object), np.array([sums[value] for value in values]))

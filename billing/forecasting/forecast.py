@@ -1,4 +1,4 @@
-"""The forecast of an open cycle: what is certain of it, and what its peak and amount may be."""
+"""The forecast of an open cycle: what is certain, and how likely each final peak and amount is."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from .distribution import LEVELS, Distribution
 from .model import PeakForecast
 from .status import Status
 
-#: Below this a tier is not worth a word.
+#: A tier less likely than this is left out.
 _NEGLIGIBLE: Final = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """What an open cycle may come to: the median, and a band of amounts for each of `LEVELS`."""
+    """How much an open cycle may cost: the median, and a prediction interval for each of `LEVELS`."""
 
     median: Money
-    bands: tuple[tuple[Money, Money], ...]
+    intervals: tuple[tuple[Money, Money], ...]
 
     @classmethod
     def of(cls, peak: Distribution, totals: Totals, currency: str) -> Amounts:
-        """The chances of peaks, as those of what they cost. Raises `NotPriced`."""
+        """The distribution of the amount, from that of the peak. Raises `NotPriced`."""
         digits = minor_digits(currency)
 
         def money(minor: int) -> Money:
             return Money(Decimal(minor).scaleb(-digits), currency)
 
         amounts = peak.mapped(lambda quantity: int(totals.of(quantity).amount.scaleb(digits)))
-        return cls(money(amounts.median), tuple((money(low), money(high)) for low, high in amounts.bands(LEVELS)))
+        return cls(money(amounts.median), tuple((money(low), money(high)) for low, high in amounts.intervals(LEVELS)))
 
 
 @dataclass(frozen=True, slots=True)
 class TierChance:
-    """How likely the final peak falls into a tier of the plan, which holds the quantities `first` to `last`."""
+    """How likely the final peak is in a tier of the plan, of the quantities `first` to `last`."""
 
     first: int
     last: int
@@ -51,29 +51,29 @@ class TierChance:
 class Forecast:
     """Where an open cycle is heading.
 
-    `status` is certain. `guess` is none where the account's history is too short to learn from (fewer than
-    three whole cycles after the one in which it began), `amounts` where there is no plan, or where it has
-    no price for some of the peaks that are likely.
+    `status` is certain, the rest is likely. `peak` is none where the account's history is too short (fewer
+    than three whole cycles after the one in which it was first active), `amounts` where there is no plan,
+    or where the plan has no price for some of the possible peaks.
     """
 
     status: Status
-    guess: PeakForecast | None
+    peak: PeakForecast | None
     amounts: Amounts | None = None
     tiers: tuple[TierChance, ...] = ()
 
     @classmethod
-    def of(cls, status: Status, guess: PeakForecast | None, plan: Plan | None, totals: Totals | None) -> Forecast:
-        """A guess, with what it means under a plan."""
-        if guess is None or plan is None or totals is None:
-            return cls(status, guess)
+    def of(cls, status: Status, peak: PeakForecast | None, plan: Plan | None, totals: Totals | None) -> Forecast:
+        """A forecast of the peak, with the amounts and tiers it means under a plan."""
+        if peak is None or plan is None or totals is None:
+            return cls(status, peak)
         try:
-            amounts = Amounts.of(guess.peak, totals, plan.currency)
+            amounts = Amounts.of(peak.distribution, totals, plan.currency)
         except NotPriced:
             amounts = None
-        return cls(status, guess, amounts, tuple(_tiers(guess.peak, plan)))
+        return cls(status, peak, amounts, tuple(_tier_chances(peak.distribution, plan)))
 
 
-def _tiers(peak: Distribution, plan: Plan) -> Iterator[TierChance]:
+def _tier_chances(peak: Distribution, plan: Plan) -> Iterator[TierChance]:
     for first, last in plan.spans():
         chance = peak.between(first, last)
         if chance >= _NEGLIGIBLE:

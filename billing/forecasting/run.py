@@ -1,4 +1,4 @@
-"""Forecasting: where open cycles stand, where they are heading, and how far to believe it."""
+"""The verbs of forecasting: the status of open cycles, their forecasts, and backtests of past forecasts."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from ..ledger.ledger import Ledger
 from .backtest import Backtest, backtest
 from .forecast import Forecast
 from .model import HISTORY_MAX, Forecaster, PeakForecast
-from .replay import Moments, Past, Replays
+from .replay import Cutoffs, EventHistory, Replays
 from .status import AmountDue, Expiry, Status
 
-#: The phases of a cycle at which a backtest forecasts, unless others are asked for.
+#: The phases of a cycle at which a backtest forecasts, unless others are given.
 PHASES: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
-#: Accounts whose cycles are at about one phase are forecast together, in so many groups.
+#: Accounts whose open cycles are at a similar phase are forecast together, in so many groups of phases.
 _GROUPS: Final = 20
-#: So many other accounts, at most, tell those of a group how it goes.
+#: How many other accounts, at most, a group learns from.
 _PEERS: Final = 60
 
 Progress = Callable[[int], None] | None
 
 
 def status(source: Any, query: Query, now: int, options: ReadOptions | None = None) -> tuple[list[Status], Result]:
-    """Where the cycle of each account that is open at `now` (microseconds) stands, by account.
+    """The status of each account's cycle that is open at `now` (microseconds), by account.
 
     Events at `now` or later are left out. Raises `BadSource`, `BadLedger`, `UnknownAccount`, `NotPriced`.
     """
@@ -58,24 +58,24 @@ def forecast(
     seed: int = 0,
     progress: Progress = None,
 ) -> tuple[list[Forecast], Result]:
-    """Where the cycle of each account that is open at `now` is heading, by account.
+    """The forecast of each account's cycle that is open at `now`, by account.
 
-    All accounts of the source are learned from, whichever are asked for. With `fans`, the chances of the
-    peak up to moments before the end are told too. The same `seed` gives the same forecasts. `progress`
-    is told how many accounts are done. Raises as `status`.
+    Forecasts learn from all accounts of the source, whichever are requested. With `fans`, they include the
+    distribution of the peak up to instants before the end. The same `seed` gives the same forecasts.
+    `progress` receives how many more accounts are done. Raises as `status`.
     """
-    result = _everyone(source, query, options, as_of=now, open_at=now, before=HISTORY_MAX)
+    result = _answer_for_all(source, query, options, as_of=now, open_at=now, before=HISTORY_MAX)
     totals = _TotalsOf(result, now)
-    asked = {*query.accounts}
-    statuses = [each for each in _statuses(result, now, totals) if not asked or each.account_id in asked]
-    guesses: dict[str, PeakForecast] = {}
+    requested = {*query.accounts}
+    statuses = [each for each in _statuses(result, now, totals) if not requested or each.account_id in requested]
+    peaks: dict[str, PeakForecast] = {}
     for part in result.parts:
         own = [each for each in statuses if result.part_of(each) is part]
-        guesses |= _guesses(part, [each.account_id for each in own], now, fans, seed, progress)
+        peaks |= _forecast_peaks(part, [each.account_id for each in own], now, fans, seed, progress)
     found = []
     for each in statuses:
         terms = result.terms_of(each)
-        found.append(Forecast.of(each, guesses.get(each.account_id), terms.plan, totals.of(terms, each)))
+        found.append(Forecast.of(each, peaks.get(each.account_id), terms.plan, totals.of(terms, each)))
     return found, result
 
 
@@ -89,21 +89,21 @@ def backtests(
     seed: int = 0,
     progress: Progress = None,
 ) -> tuple[list[Backtest], Result]:
-    """How forecasts of the cycles that were over by `now` would have come out, at each of some phases of them.
+    """Backtest forecasts of the cycles that had ended by `now`, at each of some phases.
 
-    `progress` is told how many phases are done. Raises as `status`.
+    `progress` receives how many more phases are done. Raises as `status`.
     """
-    result = _everyone(source, query, options, as_of=now)
+    result = _answer_for_all(source, query, options, as_of=now)
     part = result.parts[-1]
-    asked = {*query.accounts}
-    histories = [each for each in _histories(part, now) if not asked or each.account_id in asked]
+    requested = {*query.accounts}
+    histories = [each for each in _histories(part, now) if not requested or each.account_id in requested]
     months = sorted({each.rule.months for each in histories}) or [1]
-    past = _past(part)
+    events = _event_history(part)
     found = []
     for phase in phases:
         for length in months:
             own = [each for each in histories if each.rule.months == length]
-            replays = _replays(past, [(each, each.over, _ratio(phase)) for each in own])
+            replays = _replay(events, [(each, each.ended, _ratio(phase)) for each in own])
             found.append(backtest(replays, phase, months=length, seed=seed))
         if progress:
             progress(1)
@@ -114,19 +114,19 @@ def _ratio(phase: float) -> tuple[int, int]:
     return round(phase * 1_000_000), 1_000_000
 
 
-def _everyone(source: Any, query: Query, options: ReadOptions | None, **asked: Any) -> Result:
-    """What a source answers about all accounts. Raises `UnknownAccount` where one that is asked for is not there."""
+def _answer_for_all(source: Any, query: Query, options: ReadOptions | None, **changes: Any) -> Result:
+    """The answer for all accounts of a source. Raises `UnknownAccount` if a requested one is not there."""
     if not isinstance(source, Ledger):
         source = engine.read(source, replace(options or ReadOptions(), details=query.details))
-    result = engine.answer(source, replace(query, accounts=(), **asked), options)
-    accounts_in_scope(result.found, result.found.names.accounts.to_pylist(), query)
+    result = engine.answer(source, replace(query, accounts=(), **changes), options)
+    accounts_in_scope(result.found, query)
     return result
 
 
 class _TotalsOf:
-    """What quantities come to under the terms of accounts, each worked out once.
+    """What quantities cost under the terms of accounts, each worked out once.
 
-    Credits that were used so far are in: they only get more. Those to come are not forecast.
+    Credits used so far are included, as that amount can only grow. Future credits are not forecast.
     """
 
     def __init__(self, result: Result, now: int) -> None:
@@ -140,9 +140,9 @@ class _TotalsOf:
         if terms.plan is None:
             return None
         used = self._used.get((row.account_id, micros(row.cycle.start)))
-        besides = Decimal(0) if used is None else credits_line(used, terms.plan).amount
+        credits = Decimal(0) if used is None else credits_line(used, terms.plan).amount
         return self._known.setdefault(
-            (id(terms.plan), terms.discount, besides), Totals(terms.plan, terms.discount, besides)
+            (id(terms.plan), terms.discount, credits), Totals(terms.plan, terms.discount, credits)
         )
 
 
@@ -153,8 +153,8 @@ def _statuses(result: Result, now: int, totals: _TotalsOf) -> Iterator[Status]:
             continue
         part, terms = result.part_of(row), result.terms_of(row)
         if id(part) not in active:
-            active[id(part)] = _active(part, now)
-        # At the very start nothing of the cycle has passed, and what was carried in may end at that instant.
+            active[id(part)] = _expiries(part, now)
+        # At the very start nothing of the cycle has passed, and what was carried over may end at that instant.
         peak, peak_at = (row.peak, row.peak_at) if now > row.start else (0, None)
         priced = totals.of(terms, row)
         yield Status(
@@ -168,8 +168,8 @@ def _statuses(result: Result, now: int, totals: _TotalsOf) -> Iterator[Status]:
         )
 
 
-def _active(part: Part, now: int) -> dict[str, tuple[Expiry, ...]]:
-    """Who is active now, by account, in the order in which they fall asleep."""
+def _expiries(part: Part, now: int) -> dict[str, tuple[Expiry, ...]]:
+    """The identities active now, by account, in the order in which they become inactive."""
     found = part.found
     lasting = found.intervals.ends > now
     names = found.names.identities.take(pa.array(found.intervals.identities[lasting])).to_pylist()
@@ -184,9 +184,9 @@ def _active(part: Part, now: int) -> dict[str, tuple[Expiry, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """The cycles of an account to learn from, and the open one, by their `bounds`.
+    """The `bounds` of the cycles of an account to learn from, and of its open one.
 
-    The cycle in which it was first active is none of them: that began from nothing, and no other will.
+    The cycle in which it was first active is left out: it started from zero, as no other will.
     """
 
     account_id: str
@@ -196,28 +196,28 @@ class _History:
     bounds: tuple[int, ...]
 
     @property
-    def over(self) -> tuple[int, ...]:
-        """The bounds of the cycles that are over."""
+    def ended(self) -> tuple[int, ...]:
+        """The bounds of the cycles that have ended."""
         return self.bounds[:-1]
 
     def phase(self, now: int) -> tuple[int, int]:
-        """How much of the open cycle has passed, of how much."""
+        """The part of the open cycle that has passed: `(passed, length)`."""
         start, end = self.bounds[-2:]
         return now - start, end - start
 
 
-#: Some cycles of an account, by their bounds, and the phase at which each of them is looked at.
+#: Some cycles of an account, by their bounds, and the phase of their cutoffs.
 _RequestedCycles = tuple[_History, tuple[int, ...], tuple[int, int]]
 
 
 def _histories(part: Part, now: int) -> list[_History]:
     """The histories of all accounts that were active before now and have a cycle to learn from, or the open one."""
     found, q = part.found, part.query
-    names: list[str] = found.names.accounts.to_pylist()
+    names = found.names.account_names
     calendars: dict[CycleRule, Calendar] = {}
     rules = [q.all_terms.of(account).cycles for account in names]
     opens = [calendars.setdefault(rule, Calendar(rule)).index_at(now) for rule in rules]
-    # A ledger was read only from here on; so what is before may tell nothing of a file either.
+    # A ledger is read only from here on; so that a file gives the same forecast, nothing before may count.
     since = np.full(len(names), INSTANT_MIN)
     if q.open_at is not None:
         since[:] = [
@@ -240,50 +240,50 @@ def _histories(part: Part, now: int) -> list[_History]:
     return histories
 
 
-def _past(part: Part) -> Past:
-    """What happened to the identities that are counted."""
+def _event_history(part: Part) -> EventHistory:
+    """The events of the identities that are counted."""
     names, events = part.found.names, part.events
     assert events is not None, "what is forecast was read whole"
     counted = events.columns.where(~names.standard[events.columns.identities])
-    return Past(counted, part.found.intervals, names.account_of)
+    return EventHistory(counted, part.found.intervals, names.account_of)
 
 
-def _replays(past: Past, asked: Sequence[_RequestedCycles]) -> Replays:
-    """Cycles of some accounts, each looked at from within."""
+def _replay(events: EventHistory, requested: Sequence[_RequestedCycles]) -> Replays:
+    """Replay cycles of some accounts, each under its own policy."""
     found = []
-    for policy in sorted({each.policy for each, _, _ in asked}, key=repr) or [ActivityPolicy()]:
-        own = [each for each in asked if each[0].policy == policy]
-        at = Moments.of([(each.code, bounds) for each, bounds, _ in own], [phase for _, _, phase in own])
-        found.append(past.replays(at, policy))
+    for policy in sorted({each.policy for each, _, _ in requested}, key=repr) or [ActivityPolicy()]:
+        own = [each for each in requested if each[0].policy == policy]
+        cutoffs = Cutoffs.of([(each.code, bounds) for each, bounds, _ in own], [phase for _, _, phase in own])
+        found.append(events.replay(cutoffs, policy))
     return Replays.joined(found)
 
 
-def _guesses(
+def _forecast_peaks(
     part: Part, accounts: Sequence[str], now: int, fans: bool, seed: int, progress: Progress
 ) -> dict[str, PeakForecast]:
-    """What the final peaks of some accounts may be, as far as there is history enough."""
-    wanted = {*accounts}
+    """The forecast of the final peak of each account that has enough history."""
+    requested = {*accounts}
     histories = _histories(part, now)
     groups: dict[tuple[int, int], list[_History]] = {}
     for each in histories:
-        if each.account_id in wanted:
+        if each.account_id in requested:
             passed, length = each.phase(now)
             groups.setdefault((each.rule.months, passed * _GROUPS // length), []).append(each)
     found: dict[str, PeakForecast] = {}
-    past = _past(part)
+    events = _event_history(part)
     for (months, group), own in sorted(groups.items()):
-        asked: list[_RequestedCycles] = [(each, each.bounds, each.phase(now)) for each in own]
-        mine = {each.account_id for each in own}
-        others = [each for each in histories if each.rule.months == months and each.account_id not in mine]
+        cycles: list[_RequestedCycles] = [(each, each.bounds, each.phase(now)) for each in own]
+        members = {each.account_id for each in own}
+        others = [each for each in histories if each.rule.months == months and each.account_id not in members]
         peers = others[:: -(-len(others) // _PEERS) or 1]
-        asked += [(each, each.over, (2 * group + 1, 2 * _GROUPS)) for each in peers]
-        replays = _replays(past, asked)
+        cycles += [(each, each.ended, (2 * group + 1, 2 * _GROUPS)) for each in peers]
+        replays = _replay(events, cycles)
         forecaster = Forecaster(replays, seed=seed)
         # The open cycle of an account is its last row.
-        row_of = {account: row for row, account in enumerate(replays.at.accounts.tolist())}
-        able = [each for each in own if forecaster.able[row_of[each.code]]]
-        guesses = forecaster.guesses([row_of[each.code] for each in able], fans=fans)
-        found |= {each.account_id: guess for each, guess in zip(able, guesses, strict=True)}
+        row_of = {account: row for row, account in enumerate(replays.cutoffs.accounts.tolist())}
+        forecastable = [each for each in own if forecaster.has_history[row_of[each.code]]]
+        peaks = forecaster.predict([row_of[each.code] for each in forecastable], fans=fans)
+        found |= {each.account_id: peak for each, peak in zip(forecastable, peaks, strict=True)}
         if progress:
             progress(len(own))
     return found

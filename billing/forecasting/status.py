@@ -1,8 +1,8 @@
-"""Status: where an open cycle stands, and what is certain of it whatever happens next.
+"""Status: where an open cycle stands, and what is certain about it whatever happens next.
 
-Nothing here is a guess. What has passed of the cycle cannot be taken back by what is yet to happen,
-so the peak so far is the least that the peak can be; and who is active now falls asleep at known
-instants, unless something happens.
+Nothing here is a forecast. Later events cannot lower what has already been counted, so the peak so far is
+the lowest that the final peak can be; and each identity active now becomes inactive at a known instant,
+unless something happens to it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..core.totals import PricePoint, Totals
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """An identity that is active now, and the instant (microseconds) at which it falls asleep if nothing happens."""
+    """An identity active now, and the instant (microseconds) at which it becomes inactive if nothing happens."""
 
     identity_id: str
     at: int
@@ -29,12 +29,12 @@ class Expiry:
 
 @dataclass(frozen=True, slots=True)
 class AmountDue:
-    """What an open cycle comes to as far as it has gone, and the least that it can come to.
+    """What an open cycle costs so far, and the least it can cost in the end.
 
-    `least` is the smallest total of any quantity from the peak so far up: under volume tiers it can be
-    that of a larger one. `one_more` is what one identity above the peak changes, none where the plan
-    ends; `to_next_tier` how many above it reach the next tier; `cheaper` the nearest larger peak that
-    costs less.
+    `least` is the smallest total of the peak so far and all above it: under volume tiers, a larger peak can
+    cost less. `one_more` is what one identity above the peak would add, none where the plan ends;
+    `to_next_tier` how many identities above the peak the next tier begins; `cheaper` the nearest larger peak
+    that costs less.
     """
 
     so_far: Money
@@ -45,18 +45,18 @@ class AmountDue:
 
     @classmethod
     def of(cls, peak: int, plan: Plan, totals: Totals) -> AmountDue:
-        """What a peak comes to. Raises `NotPriced`."""
+        """The amount due for a peak. Raises `NotPriced`."""
         so_far = totals.of(peak)
         return cls(
             so_far=so_far,
             least=totals.least(peak),
-            one_more=_more(peak, so_far, totals),
+            one_more=_price_of_one_more(peak, so_far, totals),
             to_next_tier=plan.to_next_tier(peak),
             cheaper=totals.near(peak).cheaper,
         )
 
 
-def _more(peak: int, so_far: Money, totals: Totals) -> Money | None:
+def _price_of_one_more(peak: int, so_far: Money, totals: Totals) -> Money | None:
     try:
         return totals.of(peak + 1) + -so_far
     except NotPriced:
@@ -65,11 +65,12 @@ def _more(peak: int, so_far: Money, totals: Totals) -> Money | None:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where an open cycle of one account stands at the instant `now` (microseconds), before which all is known.
+    """Where an account's open cycle stands at the instant `now` (microseconds).
 
-    `peak` is the highest count so far and `peak_at` its first instant: the final peak is at least that,
-    unless events before now come late, are voided, or tell that an identity is not counted. `active` are
-    those active now, in the order in which they fall asleep. `owed` is none without a plan.
+    `peak` is the highest count so far and `peak_at` the instant at which it was first reached. The final
+    peak is at least that, unless events from before now arrive late, are voided, or say that an identity is
+    not counted. `active` are the identities active now, in the order in which they become inactive. `owed`
+    is none without a plan.
     """
 
     account_id: str
@@ -81,30 +82,30 @@ class Status:
     owed: AmountDue | None = None
 
     @property
-    def staircase(self) -> list[tuple[int, int]]:
-        """How many stay active until the end of the cycle if nothing happens: `(instant, count)`, the first of now.
+    def remaining(self) -> list[tuple[int, int]]:
+        """How many stay active if nothing happens, up to the end of the cycle: `(instant, count)`, starting now.
 
         >>> from datetime import UTC, datetime
         >>> cycle = Cycle(datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 2, 1, tzinfo=UTC))
-        >>> Status("acme", cycle, 5, 2, 3, (Asleep("u1", 7), Asleep("u2", 7))).staircase
+        >>> Status("acme", cycle, 5, 2, 3, (Expiry("u1", 7), Expiry("u2", 7))).remaining
         [(5, 2), (7, 0)]
         """
-        return [*_falling(self.now, [asleep.at for asleep in self.active], micros(self.cycle.end))]
+        return [*_count_remaining(self.now, [expiry.at for expiry in self.active], micros(self.cycle.end))]
 
     @property
     def carried(self) -> int:
-        """How many are still active at the cycle's end if nothing happens, and so are carried into the next."""
+        """How many are still active when the cycle ends if nothing happens, and are carried over into the next."""
         end = micros(self.cycle.end)
-        return sum(asleep.at > end for asleep in self.active)
+        return sum(expiry.at > end for expiry in self.active)
 
     @property
     def free(self) -> int:
-        """How many more can be active at once before the peak rises."""
+        """How many more identities can be active at once before the peak rises."""
         return self.peak - len(self.active)
 
 
-def _falling(now: int, ends: Sequence[int], end: int) -> Iterator[tuple[int, int]]:
-    """The count at `now`, and after each instant before `end` at which some end."""
+def _count_remaining(now: int, ends: Sequence[int], end: int) -> Iterator[tuple[int, int]]:
+    """The count at `now`, and after each of the instants `ends` that is before `end`."""
     yield now, len(ends)
     instants, counts = np.unique(np.array(ends, np.int64), return_counts=True)
     left = len(ends) - np.cumsum(counts)

@@ -1,4 +1,4 @@
-"""Arrow in: pandas, polars, DuckDB, pyarrow and whatever else speaks the Arrow C stream."""
+"""Reads tables of pandas, polars, DuckDB, pyarrow and any other library with the Arrow C stream interface."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Final
 import pyarrow as pa
 
 from ..core.errors import BadSource
-from .rows import COLUMNS, OTHER, ReadOptions, Rows, check_columns, text
+from .rows import COLUMNS, OTHER, RawRows, ReadOptions, check_header, check_text
 
-#: What pandas calls the index of a table that was filtered or sorted: a column that nobody wrote.
+#: The column that pandas makes of the index of a table that was filtered or sorted.
 _INDEX: Final = re.compile(r"__index_level_\d+__")
 
 
-def read(table: Any, *, name: str, options: ReadOptions) -> Iterator[Rows]:
+def read(table: Any, *, name: str, options: ReadOptions) -> Iterator[RawRows]:
     """The rows of anything with `__arrow_c_stream__`, batch by batch. Raises `BadSource`."""
     try:
         stream = pa.RecordBatchReader.from_stream(table)
@@ -24,15 +24,15 @@ def read(table: Any, *, name: str, options: ReadOptions) -> Iterator[Rows]:
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise BadSource("file_rejected", name, detail=str(error).splitlines()[0].rstrip(".")) from error
     names = [name for name in stream.schema.names if not _INDEX.fullmatch(name)]
-    check_columns(names, where=name, options=options)
+    check_header(names, where=name, options=options)
     wanted = [c for c in names if c in COLUMNS]
     first = 1
     for batch in stream:
         if batch.num_rows:
-            columns = {c: _column(batch.column(c), field=c, where=name) for c in wanted}
-            yield Rows(name, columns, batch.num_rows, first.__add__)
+            columns = {c: _check_column(batch.column(c), field=c, where=name) for c in wanted}
+            yield RawRows(name, columns, batch.num_rows, first.__add__)
             first += batch.num_rows
 
 
-def _column(array: pa.Array, *, field: str, where: str) -> pa.Array:
-    return array if field in OTHER else text(array, field=field, where=where)
+def _check_column(array: pa.Array, *, field: str, where: str) -> pa.Array:
+    return array if field in OTHER else check_text(array, field=field, where=where)

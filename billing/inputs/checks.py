@@ -1,10 +1,13 @@
 """Checks: what is wrong with which rows, found on whole columns.
 
-A row is looked at by itself only once it is known to be wrong.
+Each check takes a column and returns its values with the message code of each row, or with None where
+no row is wrong. The values of a wrong row mean nothing. A row is looked at by itself only when it is
+rejected.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,128 +16,160 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..core.errors import BadSource, Rejection
-from ..core.event import TYPES, Bool, Int8, Int32, Int64
-from .identifiers import NONE, Registry, encoded, fault, looked_up, suspects
-from .rows import Rows, is_text, mask_of, text
-from .timestamps import parse
+from ..core.event import CREATED, IDENTITY_TYPES, MANAGED, TYPES, VOIDED, Bool, Int8
+from .identifiers import explain_bad_id, find_bad_ids
+from .rows import Bad, RawRows, check_text, is_text, to_mask
+from .timestamps import parse_timestamps
 
 #: No call has this many results.
 RESULTS_END: Final = 10**15
+#: What may run an action; see the action catalogue.
+MODES: Final = ("direct", "auto", MANAGED)
+#: The message code of a name that is not a proper id, until its rejection says why.
+BAD_ID: Final = "name"
 _NOT_ACTIVITY: Final = "integration.disconnected"
 
-
-class Faults:
-    """What is wrong with which rows of a batch; the first complaint about a row is the one told."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self._code: NDArray[np.object_] | None = None  # per row, the message code or ""
-        self._field: NDArray[np.object_] | None = None
-
-    def add(self, field: str, codes: NDArray[np.object_]) -> None:
-        """Complain about `field` in the rows whose code is not empty."""
-        if self._code is None or self._field is None:
-            self._code, self._field = np.full(self._rows.length, "", object), np.full(self._rows.length, "", object)
-        fresh = (codes != "") & (self._code == "")
-        self._code[fresh], self._field[fresh] = codes[fresh], field
-
-    def settle(self, known: Bool | None) -> tuple[NDArray[np.intp] | None, list[Rejection]]:
-        """The rows to keep, none for all, and the rejections among those that were `known`."""
-        if self._code is None:
-            return (None if known is None or known.all() else np.flatnonzero(known)), []
-        bad = self._code != ""
-        seen = np.ones(len(bad), np.bool_) if known is None else known
-        return np.flatnonzero(~bad & seen), [self._rejection(int(k)) for k in np.flatnonzero(bad & seen)]
-
-    def _rejection(self, k: int) -> Rejection:
-        assert self._code is not None and self._field is not None
-        code, field = str(self._code[k]), str(self._field[k])
-        got = _value(self._rows.columns[field], k) if field in self._rows.columns else None
-        details: dict[str, Any] = {"field": field, "got": got}
-        if code == "name":
-            code, more = fault(got)
-            details |= more
-        if code in ("type_unknown", "type_invalid"):
-            idle = " (it has no effect on activity: leave it out)" if got == _NOT_ACTIVITY else ""
-            details |= {"known": ", ".join(sorted(TYPES)), "hint": idle}
-        return Rejection(code, self._rows.source, self._rows.line_of(k), details)
-
-    def types(self) -> Int8:
-        """The codes of the types."""
-        column = encoded(self._rows.columns["type"])
-        words = column.dictionary.to_pylist()
-        table = np.array([TYPES.index(w) if w in TYPES else NONE for w in words], np.int8)
-        types = looked_up(column.indices, table, missing=NONE)
-        if NONE in table or column.null_count:
-            # Neither an unknown type nor a known one spelled otherwise is ever guessed.
-            why = ["type_unknown" if w and w == w.strip().lower() else "type_invalid" for w in words]
-            codes = np.array([*why, "type_invalid"], object)[column.indices.fill_null(len(words)).to_numpy()]
-            self.add("type", np.where(types == NONE, codes, ""))
-        return types
-
-    def names(self, field: str, column: pa.DictionaryArray, places: Int32, registry: Registry) -> Int32:
-        """The codes of a column of names, given the codes of its dictionary."""
-        codes = looked_up(column.indices, places, missing=NONE)
-        if registry.any_faulty or column.null_count:
-            bad = np.append(registry.faulty, True)[codes]
-            self.add(field, np.where(bad, "name", ""))
-        return codes
-
-    def instants(self, field: str) -> Int64:
-        """Instants in microseconds."""
-        instants, codes = parse(self._rows.columns[field], field=field, where=self._rows.source)
-        if codes is not None:
-            self.add(field, codes)
-        return instants
-
-    def text(self, field: str) -> pa.Array:
-        """A column of ids that may be missing."""
-        column = self._rows.columns[field]
-        column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-        column = column.cast(pa.string())
-        bad = suspects(column) & ~mask_of(column.is_null())
-        if bad.any():
-            self.add(field, np.where(bad, "name", ""))
-        return column
-
-    def one_of(self, field: str, known: tuple[str, ...], code: str) -> pa.Array:
-        """A column that holds one of a few words, or nothing."""
-        column = encoded(self._rows.columns[field]).dictionary_decode().cast(pa.string())
-        bad = ~mask_of(pc.is_in(column, pa.array(known))) & ~mask_of(column.is_null())
-        if bad.any():
-            self.add(field, np.where(bad, code, ""))
-        return column
-
-    def whole_numbers(self, field: str) -> pa.Array:
-        """A column of whole numbers from 0, or nothing."""
-        column = self._rows.columns[field]
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        present = ~mask_of(column.is_null())
-        if is_text(column.type):
-            column = text(column, field=field, where=self._rows.source)
-            fits = pc.match_substring_regex(column, r"^\d{1,15}$").fill_null(False)
-            bad = ~mask_of(fits) & present
-            column = pc.if_else(fits, column, pa.scalar(None, column.type)).cast(pa.int64())
-        elif pa.types.is_integer(column.type):
-            column = column.cast(pa.int64(), safe=False)  # what is too large for it becomes negative
-            bad = mask_of(pc.or_(pc.less(column, 0), pc.greater_equal(column, RESULTS_END)).fill_null(False))
-        else:
-            raise BadSource("column_type", self._rows.source, field=field, got=str(column.type), wanted="whole numbers")
-        if bad.any():
-            self.add(field, np.where(bad, "results_invalid", ""))
-        return column
-
-    def needs(self, rows: Bool, field: str, content: dict[str, pa.Array], code: str) -> None:
-        """Complain about those of `rows` that have nothing in a column."""
-        absent = rows & mask_of(content[field].is_null()) if field in content else rows
-        if absent.any():
-            self.add(field, np.where(absent, code, ""))
+#: A field, and what is wrong with it in which rows.
+Complaint = tuple[str, Bad | None]
 
 
-def _value(column: pa.Array, k: int) -> Any:
-    """What stands in a row, as it can be shown."""
+def check_details(rows: RawRows, types: Int8) -> tuple[dict[str, pa.Array], list[Complaint]]:
+    """The optional columns of events that are there, and what is wrong with them. Raises `BadSource`."""
+    content: dict[str, pa.Array] = {}
+    complaints: list[Complaint] = []
+    for field, check in _DETAIL_CHECKS:
+        if field in rows.columns:
+            content[field], bad = check(rows.columns[field], rows.source)
+            complaints.append((field, bad))
+    for kind, field, code in _REQUIRED_BY_TYPE:
+        complaints.append((field, find_missing(types == kind, content.get(field), code)))
+    return content, complaints
+
+
+def check_ids(column: pa.Array, source: str) -> tuple[pa.Array, Bad | None]:
+    """A column of ids, which may be missing."""
+    column = _decode(column).cast(pa.string())
+    return column, mark(find_bad_ids(column), BAD_ID)
+
+
+def check_identity_types(column: pa.Array, source: str) -> tuple[pa.Array, Bad | None]:
+    """A column of identity types, which may be missing."""
+    return _check_choices(column, IDENTITY_TYPES, "identity_type_unknown")
+
+
+def check_modes(column: pa.Array, source: str) -> tuple[pa.Array, Bad | None]:
+    """A column of what ran an action, which may be missing."""
+    return _check_choices(column, MODES, "mode_unknown")
+
+
+def _check_choices(column: pa.Array, choices: Sequence[str], code: str) -> tuple[pa.Array, Bad | None]:
+    column = _decode(column).cast(pa.string())
+    return column, mark(~to_mask(pc.is_in(column, pa.array([*choices, None]))), code)
+
+
+def check_results(column: pa.Array, source: str) -> tuple[pa.Array, Bad | None]:
+    """A column of whole numbers from 0, which may be missing. Raises `BadSource` for any other type."""
+    column = _decode(column)
+    if is_text(column.type):
+        column = check_text(column, field="results", where=source)
+        fits = pc.match_substring_regex(column, r"^\d{1,15}$")
+        bad = pc.invert(fits)
+        column = pc.if_else(fits, column, pa.scalar(None, column.type)).cast(pa.int64())
+    elif pa.types.is_integer(column.type):
+        column = column.cast(pa.int64(), safe=False)  # what is too large for it becomes negative
+        bad = pc.or_(pc.less(column, 0), pc.greater_equal(column, RESULTS_END))
+    else:
+        raise BadSource("column_type", source, field="results", got=str(column.type), wanted="whole numbers")
+    return column, mark(to_mask(bad.fill_null(False)), "results_invalid")
+
+
+def find_missing(required: Bool, column: pa.Array | None, code: str) -> Bad | None:
+    """Which of the required values are missing, if the column is there at all."""
+    if column is not None and required.any():
+        required = required & to_mask(column.is_null())
+    return mark(required, code)
+
+
+def _decode(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def mark(rows: Bool, code: str) -> Bad | None:
+    """A message code for some of the rows; None for none of them."""
+    if not rows.any():
+        return None
+    bad = np.full(len(rows), "", object)
+    bad[rows] = code
+    return bad
+
+
+_DETAIL_CHECKS: Final = (
+    ("event_id", check_ids),
+    ("voids", check_ids),
+    ("action", check_ids),
+    ("identity_type", check_identity_types),
+    ("mode", check_modes),
+    ("results", check_results),
+)
+#: What an event of some type must have besides, and the message code where it does not.
+_REQUIRED_BY_TYPE: Final = ((CREATED, "identity_type", "identity_type_missing"), (VOIDED, "voids", "voids_missing"))
+
+
+def check_recorded(rows: RawRows, known_at: int | None) -> tuple[pa.Array | None, Bad | None, Bool | None]:
+    """`recorded_at` in microseconds, what is wrong with it, and which rows were known at `known_at` (None for all).
+
+    Raises `BadSource` where `known_at` asks for a column that the source does not have.
+    """
+    if "recorded_at" not in rows.columns:
+        if known_at is not None and rows.length:
+            raise BadSource("known_at_unavailable", rows.source)
+        return None, None, None
+    recorded, bad = parse_timestamps(rows.columns["recorded_at"], field="recorded_at", where=rows.source)
+    absent = np.zeros(rows.length, np.bool_)
+    if bad is not None:
+        absent = bad == "ts_missing"
+        # A missing `recorded_at` is wrong only where it decides what was known.
+        bad[absent] = "recorded_at_missing" if known_at is not None else ""
+        bad = bad if (bad != "").any() else None
+    known = None if known_at is None else (recorded <= known_at) | absent
+    return pa.array(recorded, mask=absent), bad, known
+
+
+def collect_rejections(
+    rows: RawRows, complaints: Sequence[Complaint], known: Bool | None
+) -> tuple[NDArray[np.intp] | None, list[Rejection]]:
+    """The rows to keep, None for all, and a rejection for each wrong row, by the first complaint about it.
+
+    Rows outside `known` are neither kept nor rejected; None means that all rows are known.
+    """
+    found = [(field, bad) for field, bad in complaints if bad is not None]
+    if not found:
+        return (None if known is None or known.all() else np.flatnonzero(known)), []
+    code: Bad = np.full(rows.length, "", object)
+    field_of: Bad = np.full(rows.length, "", object)
+    for field, bad in found:
+        fresh = (bad != "") & (code == "")
+        code[fresh], field_of[fresh] = bad[fresh], field
+    wrong = code != ""
+    seen = np.ones(rows.length, np.bool_) if known is None else known
+    rejections = [_reject(rows, int(k), field_of[k], code[k]) for k in np.flatnonzero(wrong & seen)]
+    return np.flatnonzero(~wrong & seen), rejections
+
+
+def _reject(rows: RawRows, k: int, field: str, code: str) -> Rejection:
+    got = _show_value(rows.columns[field], k) if field in rows.columns else None
+    details: dict[str, Any] = {"field": field, "got": got}
+    if code == BAD_ID:
+        code, more = explain_bad_id(got)
+        details |= more
+    if code in ("type_unknown", "type_invalid"):
+        no_activity = " (it has no effect on activity: leave it out)" if got == _NOT_ACTIVITY else ""
+        details |= {"known": ", ".join(sorted(TYPES)), "hint": no_activity}
+    return Rejection(code, rows.source, rows.line_of(k), details)
+
+
+def _show_value(column: pa.Array, k: int) -> Any:
     try:
         return column[k].as_py()
-    except (ValueError, OverflowError, pa.ArrowException):  # an instant outside of what Python can say
+    except (ValueError, OverflowError, pa.ArrowException):  # an instant that Python's datetime cannot hold
         return f"{column.cast(pa.int64())[k].as_py()} {column.type}"

@@ -1,7 +1,6 @@
-"""CSV in: comma-separated, with a header, in UTF-8.
+"""Reads CSV: comma-separated, with a header, in UTF-8.
 
-A ragged row, a header in the middle and a quote left open say that the file is not what it seems,
-so all of it is refused.
+A ragged row, a repeated header or an open quote shows that the file is damaged, so all of it is refused.
 """
 
 from __future__ import annotations
@@ -16,43 +15,43 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
+from pyarrow.csv import ConvertOptions, InvalidRow, ParseOptions, open_csv
+from pyarrow.csv import ReadOptions as BlockOptions
 
 from ..core.errors import BadSource, quoted
 from ..core.event import Bool
-from .rows import COLUMNS, ReadOptions, Rows, check_columns
+from .rows import COLUMNS, REPEATING, RawRows, ReadOptions, check_header
 from .text_stream import TextStream
 
 _BLOCK: Final = 1 << 22
-_CODES: Final = pa.dictionary(pa.int32(), pa.string())
-#: Columns whose values repeat, so that a dictionary of them is small.
-_REPEATING: Final = ("account_id", "identity_id", "type", "identity_type", "action", "mode")
-#: The beginning of an instant, cut where none could end.
-_CUT_INSTANT: Final = re.compile(r"\d{4}-\d?\d?(-\d?)?|\d{4}-\d\d-\d\dT(\d?\d?:?|\d\d:\d|\d\d:\d\d:\d?)", re.ASCII)
+_DICTIONARY: Final = pa.dictionary(pa.int32(), pa.string())
+_COLUMN_TYPES: Final = {c: _DICTIONARY if c in REPEATING else pa.string() for c in COLUMNS}
+#: The beginning of a timestamp, cut where none could end.
+_CUT_TIMESTAMP: Final = re.compile(r"\d{4}-\d?\d?(-\d?)?|\d{4}-\d\d-\d\dT(\d?\d?:?|\d\d:\d|\d\d:\d\d:\d?)", re.ASCII)
 
 
-def read(text: TextStream, *, options: ReadOptions) -> Iterator[Rows]:
+def read(text: TextStream, *, options: ReadOptions) -> Iterator[RawRows]:
     """The rows of a file, block by block. Raises `BadSource`."""
-    number, header = _header(text, options=options)
+    number, header = _read_header(text, options=options)
     wanted = [c for c in header if c in COLUMNS]
-    ragged: list[pacsv.InvalidRow] = []
+    ragged: list[InvalidRow] = []
 
-    def refuse(row: pacsv.InvalidRow) -> str:
+    def refuse_ragged(row: InvalidRow) -> str:
         ragged.append(row)
         return "error"
 
-    first = number + 1  # rows are counted as they stand in the file, blank ones included
+    first = number + 1  # blank lines count as rows
     try:
-        reader = pacsv.open_csv(
+        reader = open_csv(
             pa.PythonFile(_Utf8(text, number), mode="r"),
-            read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK),
-            parse_options=pacsv.ParseOptions(
-                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=refuse
+            read_options=BlockOptions(use_threads=False, block_size=_BLOCK),
+            parse_options=ParseOptions(
+                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=refuse_ragged
             ),
-            convert_options=pacsv.ConvertOptions(
-                column_types={c: _CODES if c in _REPEATING else pa.string() for c in COLUMNS},
+            convert_options=ConvertOptions(
+                column_types=_COLUMN_TYPES,
                 include_columns=wanted,
-                # An empty field is missing; a quoted empty one is there, and empty.
+                # An empty field is missing; a quoted empty one is empty text.
                 null_values=[""],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
@@ -60,23 +59,23 @@ def read(text: TextStream, *, options: ReadOptions) -> Iterator[Rows]:
         )
         for batch in reader:
             columns, rows = dict(zip(wanted, batch.columns, strict=True)), batch.num_rows
-            lines = text.lines_of(np.arange(first, first + rows))
+            lines = text.find_lines(np.arange(first, first + rows))
             first += rows
             if text.blank_lines and (blank := np.isin(lines, list(text.blank_lines))).any():
                 columns = {name: column.filter(pa.array(~blank)) for name, column in columns.items()}
                 lines = lines[~blank]
-            _refuse_header(text.name, columns, lines)
+            _refuse_repeated_header(text.name, columns, lines)
             if len(lines):
-                _refuse_cut(text, columns[header[-1]] if header[-1] in wanted else None)
-                yield Rows(text.name, columns, len(lines), _Lines(lines))
+                _refuse_cut_off(text, columns[header[-1]] if header[-1] in wanted else None)
+                yield RawRows(text.name, columns, len(lines), lines.item)
     except pa.ArrowInvalid as error:
-        raise _refusal(text, error, ragged, number - 1) from error
+        raise _explain(text, error, ragged, number - 1) from error
     if text.quotes % 2:
         raise BadSource("csv_quote", f"{text.name}:{text.last_quote_line}")
 
 
-def _header(text: TextStream, *, options: ReadOptions) -> tuple[int, list[str]]:
-    """The line on which the header stands, and its names."""
+def _read_header(text: TextStream, *, options: ReadOptions) -> tuple[int, list[str]]:
+    """The line number of the header, and its names."""
     number, line = text.first_line()
     if not line.strip():
         raise BadSource("file_empty", text.name)
@@ -88,23 +87,23 @@ def _header(text: TextStream, *, options: ReadOptions) -> tuple[int, list[str]]:
     if len(names) == 1 and re.search(r"[;\t|]", names[0]):
         detail = f"has 1 column, {quoted(names[0])}; the separator must be a comma"
         raise BadSource("csv_header", where, detail=detail, known=", ".join(COLUMNS))
-    check_columns(names, where=where, options=options, missing_code="csv_header")
+    check_header(names, where=where, options=options, missing_code="csv_header")
     return number, names
 
 
-def _refuse_cut(text: TextStream, last_column: pa.Array | None) -> None:
-    """Refuse a file that stops within an instant: its last row lost more than its line end."""
+def _refuse_cut_off(text: TextStream, last_column: pa.Array | None) -> None:
+    """Refuse a file that ends within a timestamp: its last row lost more than its line end."""
     if text.complete or last_column is None:
         return
     value = last_column[len(last_column) - 1].as_py()
-    if value and _CUT_INSTANT.fullmatch(value):
+    if value and _CUT_TIMESTAMP.fullmatch(value):
         raise BadSource("file_truncated", text.name, after=f" in line {text.lines + 1:,}")
 
 
 class _Utf8(io.RawIOBase):
-    """A text from some line on, refused at its first byte that is not UTF-8.
+    """A text from some line on. Raises `BadSource` at its first byte that is not UTF-8.
 
-    Arrow looks only at the columns that are wanted, and stumbles where a ragged row is no text.
+    Arrow checks only the columns that are read, and fails on a ragged row that is not UTF-8.
     """
 
     def __init__(self, text: TextStream, line: int) -> None:
@@ -121,25 +120,15 @@ class _Utf8(io.RawIOBase):
         try:
             self._decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
-            # What is left of a character that began before this piece holds no line end.
+            # The rest of a character that began in the previous piece has no line end.
             line = self._line + error.object.count(b"\n", 0, error.start)
             raise BadSource("encoding", f"{self._text.name}:{line}", after="") from error
         self._line += data.count(b"\n")
         return data
 
 
-class _Lines:
-    """The line of each row, where rows and lines do not run together."""
-
-    def __init__(self, lines: Any) -> None:
-        self._lines = lines
-
-    def __call__(self, k: int) -> int:
-        return int(self._lines[k])
-
-
-def _refuse_header(name: str, columns: dict[str, pa.Array], lines: Any) -> None:
-    """Refuse a file in whose middle the header stands again."""
+def _refuse_repeated_header(name: str, columns: dict[str, pa.Array], lines: Any) -> None:
+    """Refuse a file in which the header occurs again."""
     if "type" not in columns["type"].dictionary.to_pylist():
         return
     repeated: Bool = np.ones(len(lines), np.bool_)
@@ -149,11 +138,11 @@ def _refuse_header(name: str, columns: dict[str, pa.Array], lines: Any) -> None:
         raise BadSource("csv_header_repeated", f"{name}:{lines[int(np.argmax(repeated))]}")
 
 
-def _refusal(text: TextStream, error: pa.ArrowInvalid, ragged: list[Any], before: int) -> BadSource:
-    """What Arrow could not parse, as one of our messages."""
+def _explain(text: TextStream, error: pa.ArrowInvalid, ragged: list[Any], before: int) -> BadSource:
+    """The error for what Arrow could not parse."""
     if ragged:
         row = ragged[0]
-        where = f"{text.name}:{text.lines_of(row.number + before)}" if row.number else text.name
+        where = f"{text.name}:{text.find_lines(row.number + before)}" if row.number else text.name
         if row.text.count('"') % 2:
             return BadSource("csv_quote", where)
         return BadSource("csv_ragged", where, got=row.actual_columns, expected=row.expected_columns)

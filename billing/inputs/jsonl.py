@@ -1,7 +1,7 @@
-"""JSON Lines in: one event a line, one flat object each.
+"""Reads JSON Lines: one event per line, each a flat object.
 
-Blocks of lines go through Arrow's reader; a block in which it meets anything odd is read again line
-by line, so that each bad line gets its own rejection and the others are kept.
+Arrow parses blocks of lines. A block that it cannot parse is parsed again line by line, so that each bad
+line gets its own rejection and the others are kept.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.json as pajson
+from pyarrow.json import ParseOptions, read_json
+from pyarrow.json import ReadOptions as BlockOptions
 
 from ..core.errors import BadSource, Rejection, hint
-from .rows import COLUMNS, REQUIRED, ReadOptions, Rows
+from .rows import COLUMNS, REQUIRED, RawRows, ReadOptions
 from .text_stream import TextStream
 
 _TYPES: Final = {name: pa.int64() if name == "results" else pa.string() for name in COLUMNS}
@@ -24,15 +25,15 @@ _SCHEMA: Final = pa.schema(_TYPES)
 _DEPTH_MAX: Final = 8
 
 
-def read(text: TextStream, *, options: ReadOptions) -> Iterator[Rows]:
+def read(text: TextStream, *, options: ReadOptions) -> Iterator[RawRows]:
     """The rows of a file, block by block. Raises `BadSource`."""
     first = 1
     empty = True
     for block in text.blocks():
         lines = block.count(b"\n") + (not block.endswith(b"\n"))
-        rows = _fast(text, block, first, lines, options=options)
+        rows = _parse_block(text, block, first, lines, options=options)
         if rows is None:
-            rows = _careful(text, block, first, options=options)
+            rows = _parse_lines(text, block, first, options=options)
         first += lines
         if rows.length or rows.rejections:
             empty = False
@@ -41,38 +42,37 @@ def read(text: TextStream, *, options: ReadOptions) -> Iterator[Rows]:
         raise BadSource("file_empty", text.name)
 
 
-def _fast(text: TextStream, block: bytes, first: int, lines: int, *, options: ReadOptions) -> Rows | None:
-    """A block whose every line is an event, as Arrow reads it; none for any other."""
-    if not _a_line_each(block):
+def _parse_block(text: TextStream, block: bytes, first: int, lines: int, *, options: ReadOptions) -> RawRows | None:
+    """A block parsed by Arrow; None unless every line is an event."""
+    if not _has_object_per_line(block):
         return None
     try:
         block.decode()
-        table = pajson.read_json(
+        table = read_json(
             io.BytesIO(block),
-            read_options=pajson.ReadOptions(use_threads=True, block_size=max(len(block) // 2, 1 << 20)),
-            parse_options=pajson.ParseOptions(
+            read_options=BlockOptions(use_threads=True, block_size=max(len(block) // 2, 1 << 20)),
+            parse_options=ParseOptions(
                 explicit_schema=_SCHEMA, unexpected_field_behavior="ignore" if options.ignore_extra else "error"
             ),
         )
-    # Whatever Arrow cannot take is read line by line, which says what is wrong, and where. That it has no
-    # words for a type is one way of not taking it.
+    # What Arrow cannot parse, or has not implemented, is parsed line by line, which finds what is wrong and where.
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
         return None
     table = table.combine_chunks()
-    columns = {c: _chunk(table.column(c)) for c in COLUMNS}
+    columns = {c: _to_array(table.column(c)) for c in COLUMNS}
     if table.num_rows != lines or any(columns[c].null_count for c in REQUIRED):
         return None
-    return Rows(text.name, _present(columns), table.num_rows, first.__add__)
+    return RawRows(text.name, _drop_empty(columns), table.num_rows, first.__add__)
 
 
-def _a_line_each(block: bytes) -> bool:
-    """Whether every line begins and ends like an object; Arrow takes line ends for mere space."""
+def _has_object_per_line(block: bytes) -> bool:
+    """Whether every line begins and ends like an object; to Arrow, line ends are only whitespace."""
     whole = block.startswith(b"{") and block.removesuffix(b"\n").endswith(b"}")
     return whole and block.count(b"}\n{") == block.removesuffix(b"\n").count(b"\n")
 
 
-def _careful(text: TextStream, block: bytes, first: int, *, options: ReadOptions) -> Rows:
-    """A block line by line."""
+def _parse_lines(text: TextStream, block: bytes, first: int, *, options: ReadOptions) -> RawRows:
+    """A block parsed line by line."""
     values: list[dict[str, Any]] = []
     lines: list[int] = []
     rejections: list[Rejection] = []
@@ -81,18 +81,18 @@ def _careful(text: TextStream, block: bytes, first: int, *, options: ReadOptions
         if not piece.strip():
             continue
         last = number == first + len(pieces) - 1
-        found = _event(text.name, number, piece, last=last, options=options)
+        found = _parse_event(text.name, number, piece, last=last, options=options)
         if isinstance(found, Rejection):
             rejections.append(found)
         else:
             values.append(found)
             lines.append(number)
     columns = {c: pa.array([v.get(c) for v in values], _TYPES[c]) for c in COLUMNS}
-    return Rows(text.name, _present(columns), len(values), lines.__getitem__, rejections)
+    return RawRows(text.name, _drop_empty(columns), len(values), lines.__getitem__, rejections)
 
 
-def _event(name: str, line: int, piece: bytes, *, last: bool, options: ReadOptions) -> dict[str, Any] | Rejection:
-    """One line as the values of an event, or why it is none; `last` if no line end follows it."""
+def _parse_event(name: str, line: int, piece: bytes, *, last: bool, options: ReadOptions) -> dict[str, Any] | Rejection:
+    """The values of one event, or the rejection of its line; `last` if no line end follows."""
 
     def rejected(code: str, **details: Any) -> Rejection:
         return Rejection(code, name, line, details)
@@ -105,12 +105,12 @@ def _event(name: str, line: int, piece: bytes, *, last: bool, options: ReadOptio
         raise BadSource("encoding", f"{name}:{line}", after=f" at byte {error.start + 1}") from error
     objects: list[list[tuple[str, Any]]] = []
 
-    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def keep_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         objects.append(pairs)  # the outermost comes last
         return dict(pairs)
 
     try:
-        parsed = json.loads(decoded, object_pairs_hook=note)
+        parsed = json.loads(decoded, object_pairs_hook=keep_pairs)
     except RecursionError:
         return rejected("json_too_deep")
     except json.JSONDecodeError as error:
@@ -120,10 +120,10 @@ def _event(name: str, line: int, piece: bytes, *, last: bool, options: ReadOptio
     except ValueError:
         return rejected("json_invalid", detail="a number is too long")
     if not isinstance(parsed, dict):
-        return rejected("json_invalid", detail=f"it is {_kind(parsed)}")
-    if options.ignore_extra:  # what stands in fields that are passed over is nobody's business
+        return rejected("json_invalid", detail=f"it is {_describe_kind(parsed)}")
+    if options.ignore_extra:  # skipped fields may hold anything
         parsed = {key: value for key, value in parsed.items() if key in COLUMNS}
-    if _depth(parsed) > _DEPTH_MAX:
+    if _measure_depth(parsed) > _DEPTH_MAX:
         return rejected("json_too_deep")
     keys = [key for key, _ in objects[-1] if key in parsed]
     if double := next((k for k in keys if keys.count(k) > 1), None):
@@ -133,13 +133,13 @@ def _event(name: str, line: int, piece: bytes, *, last: bool, options: ReadOptio
         return rejected("field_unknown", got=unknown, hint=near, known=", ".join(COLUMNS))
     event = {c: parsed[c] for c in COLUMNS if parsed.get(c) is not None}
     for field, value in event.items():
-        if (problem := _problem(field, value)) is not None:
+        if (problem := _find_problem(field, value)) is not None:
             code, details = problem
             return rejected(code, field=field, got=value, **details)
     return event
 
 
-def _problem(field: str, value: Any) -> tuple[str, dict[str, Any]] | None:
+def _find_problem(field: str, value: Any) -> tuple[str, dict[str, Any]] | None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if field == "results":
         if isinstance(value, float) and not math.isfinite(value):
@@ -147,7 +147,7 @@ def _problem(field: str, value: Any) -> tuple[str, dict[str, Any]] | None:
         whole = isinstance(value, int) and number and abs(value) < 2**63
         return None if whole else ("type", {"wanted": "a whole number"})
     if isinstance(value, str):
-        # A lone surrogate is no text that could be stored anywhere.
+        # A lone surrogate cannot be encoded as UTF-8.
         lone = next((c for c in value if "\ud800" <= c <= "\udfff"), None)
         return ("id_bad_char", {"char": f"U+{ord(lone):04X}"}) if lone else None
     if field in ("occurred_at", "recorded_at") and number:
@@ -155,19 +155,19 @@ def _problem(field: str, value: Any) -> tuple[str, dict[str, Any]] | None:
     return "type", {"wanted": "text"}
 
 
-def _present(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
-    """The columns that say anything, and those that every event needs."""
+def _drop_empty(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    """The columns that have values, and those that every event needs."""
     return {c: a for c, a in columns.items() if c in REQUIRED or a.null_count < len(a)}
 
 
-def _chunk(column: pa.ChunkedArray) -> pa.Array:
+def _to_array(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks else pa.array([], column.type)
 
 
-def _kind(value: Any) -> str:
+def _describe_kind(value: Any) -> str:
     return {list: "an array", str: "text", bool: "true or false", type(None): "null"}.get(type(value), "a number")
 
 
-def _depth(value: Any) -> int:
+def _measure_depth(value: Any) -> int:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return 0 if inner is None else 1 + max((_depth(v) for v in inner), default=0)
+    return 0 if inner is None else 1 + max((_measure_depth(v) for v in inner), default=0)

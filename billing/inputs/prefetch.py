@@ -1,4 +1,4 @@
-"""Working ahead: what comes next is prepared while what has come is used."""
+"""Prefetching: the next items are prepared in a thread while the current one is used."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def ahead(items: Iterator[Item], *, waiting: int = 2) -> Iterator[Item]:
-    """The same items in the same order, prepared in a thread of their own, at most `waiting` early."""
-    ready: Queue[tuple[Item | None, BaseException | None]] = Queue(waiting)
-    unwanted = Event()
+def prefetch(items: Iterator[Item], *, limit: int = 2) -> Iterator[Item]:
+    """The same items in the same order, prepared in a thread of their own, at most `limit` in advance."""
+    ready: Queue[tuple[Item | None, BaseException | None]] = Queue(limit)
+    stopped = Event()
 
     def put(item: Item | None, error: BaseException | None = None) -> None:
-        while not unwanted.is_set():
+        while not stopped.is_set():
             try:
                 ready.put((item, error), timeout=0.1)
                 return
@@ -27,10 +27,10 @@ def ahead(items: Iterator[Item], *, waiting: int = 2) -> Iterator[Item]:
         try:
             for item in items:
                 put(item)
-                if unwanted.is_set():
+                if stopped.is_set():
                     return
             put(None)
-        except BaseException as error:  # told to the one who asked, not to this thread
+        except BaseException as error:  # raised again in the thread that uses the items
             put(None, error)
 
     thread = Thread(target=prepare, daemon=True)
@@ -44,5 +44,5 @@ def ahead(items: Iterator[Item], *, waiting: int = 2) -> Iterator[Item]:
                 return
             yield item
     finally:
-        unwanted.set()
+        stopped.set()
         thread.join()

@@ -1,6 +1,6 @@
-"""Rows as a source gives them: Arrow columns by name, and where each row stands.
+"""Raw rows: Arrow columns by name, as a reader found them, with the line of each row.
 
-Every kind of source ends here, so that what follows does not know where rows came from.
+Every reader ends here, so nothing after it depends on the format of the source.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ..core.errors import BadSource, Rejection, hint
 from ..core.event import Bool, Place
@@ -30,20 +31,23 @@ COLUMNS: Final = (
     "mode",
     "voids",
 )
+#: Text columns whose values repeat, so that a dictionary of them is small.
+REPEATING: Final = ("account_id", "identity_id", "type", "identity_type", "action", "mode")
 
-
+#: What a check found: the message code of each row, "" where the row is fine.
+Bad = NDArray[np.object_]
 #: Called with the number of bytes read since the last call.
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How a source is to be read.
+    """How a source is read.
 
-    `strict` refuses the source at the first rejection, `ignore_extra` passes over unknown columns,
-    `known_at` (microseconds) leaves out what was recorded later, `position` what came later into a
-    ledger, `digest` asks for that of the events, `history` keeps what it told besides, `details` what calls
-    did; `progress` is told of bytes read, from whatever thread reads them.
+    `strict` refuses the source at its first rejection; `ignore_extra` skips unknown columns. `known_at`
+    (microseconds) leaves out events recorded later, `position` entries added to a ledger later. `digest`,
+    `history` and `details` ask for the digest of the events, for what was known when, and for what calls
+    did. `progress` is called with the number of bytes read, from whichever thread reads them.
     """
 
     strict: bool = False
@@ -57,12 +61,12 @@ class ReadOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Some rows of a source, in its order.
+class RawRows:
+    """Some rows of a source, in its order, unchecked.
 
-    `columns` maps a name of `COLUMNS` to an Arrow array; all have `length` values. `source` is the
-    name that messages give it and `line_of(k)` where row `k` stands in it: the line of a text file,
-    the row (from 1) of columns. `rejections` are those of lines that did not become rows.
+    `columns` maps names of `COLUMNS` to Arrow arrays of `length` values. `source` is the name of the
+    source in messages, and `line_of(k)` the line of row `k` in a text file, or its number (from 1) in a
+    table. `rejections` are those of lines that did not become rows.
     """
 
     source: str
@@ -73,15 +77,15 @@ class Rows:
 
     @property
     def place_of(self) -> Callable[[int], Place]:
-        """Says the source, and where in it a row stands; it outlives the rows, so it does not hold on to them."""
+        """The source and line of a row. It outlives these rows, so it keeps no reference to them."""
         source, line_of = self.source, self.line_of
         return lambda k: (source, line_of(k))
 
 
-def check_columns(
+def check_header(
     names: Sequence[str], *, where: str, options: ReadOptions, missing_code: str = "column_missing"
 ) -> None:
-    """Refuse columns that are missing, double or unknown. Raises `BadSource`."""
+    """Refuse a source whose columns are missing, repeated or unknown. Raises `BadSource`."""
     known = ", ".join(COLUMNS)
     for name in names:
         if names.count(name) > 1:
@@ -96,8 +100,8 @@ def check_columns(
             raise BadSource("field_unknown", where, got=name, hint=near, known=known)
 
 
-def text(array: pa.Array, *, field: str, where: str) -> pa.Array:
-    """A column of text, or of codes into a dictionary of text. Raises `BadSource` for any other."""
+def check_text(array: pa.Array, *, field: str, where: str) -> pa.Array:
+    """A column of text, plain or as a dictionary. Raises `BadSource` for another type, or text that is not UTF-8."""
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     if not is_text(kind):
         raise BadSource("column_type", where, field=field, got=str(array.type), wanted="text")
@@ -113,13 +117,13 @@ def text(array: pa.Array, *, field: str, where: str) -> pa.Array:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a type of Arrow holds text, or nothing at all."""
+    """True for Arrow types that hold text, or only nulls."""
     tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
     return any(fits(kind) for fits in tests)
 
 
-def plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """One array out of chunks, with a single dictionary if it has one."""
+def combine(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """One array from several chunks; if they have dictionaries, with a single one."""
     if isinstance(array, pa.ChunkedArray):
         if array.num_chunks == 1:
             return array.chunk(0)
@@ -131,6 +135,6 @@ def plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     return array
 
 
-def mask_of(array: pa.BooleanArray) -> Bool:
-    """Truth values as a numpy array."""
+def to_mask(array: pa.BooleanArray) -> Bool:
+    """Arrow booleans as a numpy array."""
     return np.asarray(array.to_numpy(zero_copy_only=False), np.bool_)

@@ -1,4 +1,4 @@
-"""Bytes of text files: decompressed, watched for damage, counted for progress and for messages."""
+"""Text files as bytes: decompressed, checked for damage, with lines counted for messages."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ _BLANK: Final = re.compile(rb"\n(?=\n)")
 
 
 class TextStream(io.RawIOBase):
-    """A text file as bytes with `\\n` at the ends of lines, and notes on what went by.
+    """A text file as bytes with `\\n` as line end.
 
-    It remembers which lines were blank, how many quotes there were and where the last one stood.
-    Raises `BadSource` for a compressed file that is cut or damaged.
+    It counts lines and quotes, and remembers blank lines and the line of the last quote. Raises
+    `BadSource` for a compressed file that is truncated or damaged.
     """
 
     def __init__(self, raw: Any, *, name: str, compression: str | None, progress: Callable[[int], None] | None) -> None:
         super().__init__()
         self.name = name
-        self._raw = _Counted(raw, progress)
-        # Arrow knows more than one member, and the formats that compress.
+        self._raw = _CountedFile(raw, progress)
+        # Arrow reads files of several compressed members.
         source = pa.PythonFile(self._raw, mode="r")
         self._stream = pa.CompressedInputStream(source, compression) if compression else source
         self._compression = compression
         self._rest = b""
-        self._carriage = False
+        self._carriage = False  # a carriage return that may be half a line end
         self._last = b"\n"
         self.lines = 0
         self.blank_lines: set[int] = set()
         self.quotes = 0
         self.last_quote_line = 0
-        self._inside: list[int] = []  # lines whose end stands inside quotes
-        head = self._next()
+        self._inside: list[int] = []  # lines whose end is inside quotes
+        head = self._next_piece()
         if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head[:4]:
             raise BadSource("encoding", name, after=" but UTF-16")
         self._rest = head.removeprefix(_BOM)
@@ -53,7 +53,7 @@ class TextStream(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, at most `size`; none at the end."""
-        data = self._rest or self._next()
+        data = self._rest or self._next_piece()
         if size < 0 or len(data) <= size:
             self._rest = b""
             return data
@@ -66,10 +66,10 @@ class TextStream(io.RawIOBase):
         return self._last == b"\n"
 
     def first_line(self) -> tuple[int, bytes]:
-        """The first line that is not blank, with its number; it stays to be read, blank ones do not."""
+        """The number and bytes of the first line that is not blank; it is read again, blank lines before it are not."""
         number = 1
         while True:
-            while b"\n" not in self._rest and (more := self._next()):
+            while b"\n" not in self._rest and (more := self._next_piece()):
                 self._rest += more
             line, newline, rest = self._rest.partition(b"\n")
             if line.strip() or not newline:
@@ -77,14 +77,14 @@ class TextStream(io.RawIOBase):
             self._rest = rest
             number += 1
 
-    def lines_of(self, rows: Any) -> Any:
-        """The lines on which rows begin, where rows are counted from 1 and quotes may hold line ends."""
+    def find_lines(self, rows: Any) -> Any:
+        """The lines on which rows begin; rows are counted from 1, and quoted values may contain line ends."""
         inside = np.array(self._inside, np.int64)
-        # In row r and before it, as many lines go on as there are line ends inside quotes before it.
+        # Each line end inside quotes before a row moves the row one line down.
         return rows + np.searchsorted(inside - np.arange(len(inside)), rows)
 
     def blocks(self) -> Iterator[bytes]:
-        """All of it, in blocks of whole lines."""
+        """The whole text, in blocks of whole lines."""
         rest = b""
         while data := self.read():
             lines, newline, tail = data.rpartition(b"\n")
@@ -96,24 +96,24 @@ class TextStream(io.RawIOBase):
         if rest:
             yield rest
 
-    def _next(self) -> bytes:
-        """The next block, with line ends made alike and counted."""
+    def _next_piece(self) -> bytes:
+        """The next block, with line ends normalized and counted."""
         while True:
-            data = self._block()
+            data = self._read_block()
             if not data:
                 if self._carriage:
                     self._carriage = False
-                    return self._counted(b"\n")
+                    return self._count(b"\n")
                 return b""
             if self._carriage or b"\r" in data:
                 data = (b"\r" if self._carriage else b"") + data
                 self._carriage = data.endswith(b"\r")
                 data = data.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             if data:
-                return self._counted(data)
+                return self._count(data)
 
-    def _block(self) -> bytes:
-        """The next block of bytes. Raises `BadSource`, naming the last line that could be had."""
+    def _read_block(self) -> bytes:
+        """The next block of bytes. Raises `BadSource`, naming the last line that could be read."""
         pieces: list[bytes] = []
         size = 0
         try:
@@ -122,23 +122,23 @@ class TextStream(io.RawIOBase):
                 size += len(piece)
         except (OSError, pa.ArrowException) as error:
             lines = self.lines + sum(piece.count(b"\n") for piece in pieces)
-            begins_right = self._raw.head.startswith(_MAGIC.get(self._compression or "", b""))
-            if begins_right and "runcated" in str(error):
+            has_magic = self._raw.head.startswith(_MAGIC.get(self._compression or "", b""))
+            if has_magic and "runcated" in str(error):
                 raise BadSource("file_truncated", self.name, after=f" after line {lines:,}" if lines else "") from error
             detail = f"it does not decompress after line {lines:,}" if lines else "it does not decompress"
             raise BadSource("file_corrupt", self.name, detail=detail) from error
         return b"".join(pieces)
 
     def _note_quoted_line_ends(self, data: bytes) -> None:
-        """Note the lines that go on behind their end, because it stands inside quotes."""
+        """Note the lines whose end is inside quotes, so that their row goes on."""
         view = np.frombuffer(data, np.uint8)
         ends, quotes = np.flatnonzero(view == ord("\n")), np.flatnonzero(view == ord('"'))
         inside = (np.searchsorted(quotes, ends) + self.quotes) % 2 == 1
         self._inside += (np.flatnonzero(inside) + self.lines + 1).tolist()
 
-    def _counted(self, data: bytes) -> bytes:
+    def _count(self, data: bytes) -> bytes:
         if b"\n\n" in data or (data.startswith(b"\n") and self._last == b"\n"):
-            joined = self._last + data  # the line end before makes the first line's blankness visible
+            joined = self._last + data  # so that a blank first line shows
             # The first byte is a line end already counted, so a match counts from the line after it.
             at = 0
             line = self.lines
@@ -156,8 +156,8 @@ class TextStream(io.RawIOBase):
         return data
 
 
-class _Counted(io.RawIOBase):
-    """A raw file that tells how many bytes were read."""
+class _CountedFile(io.RawIOBase):
+    """A raw file that reports how many bytes were read."""
 
     def __init__(self, raw: Any, progress: Callable[[int], None] | None) -> None:
         super().__init__()

@@ -83,7 +83,7 @@ def statement(ledger: Ledger, *, account_id: str | None = None, position: int | 
         rows.append(
             StatementRow(
                 account_id=invoice.account_id,
-                cycle=invoice.cycle.name,
+                cycle=invoice.cycle,
                 number=invoice.number,
                 kind=document.kind,
                 issued_at=document.recorded_at,

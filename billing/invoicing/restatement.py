@@ -104,7 +104,7 @@ class StatementRow:
     """
 
     account_id: str
-    cycle: str
+    cycle: Cycle
     number: str
     kind: str
     issued_at: int

@@ -161,7 +161,7 @@ def align(ours: Side, theirs: Side, names: Names, *, tolerance: int = DAY) -> Al
         tuple(pair.difference for pair in pairs),
         _numbers(keys[0], {pair.ours: k for k, pair in enumerate(pairs) if pair.ours is not None}),
         _numbers(keys[1], {pair.theirs: k for k, pair in enumerate(pairs) if pair.theirs is not None}),
-        tuple(sorted(name for name, whole in zip(names.accounts.to_pylist(), by_id, strict=True) if not whole)),
+        tuple(sorted(name for name, whole in zip(names.account_names, by_id, strict=True) if not whole)),
     )
 
 

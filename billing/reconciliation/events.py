@@ -87,7 +87,7 @@ def held(
 ) -> Alignment:
     """What `aligned` says of two sources that one coder has read. `progress` is told how many were weighed."""
     names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
-    known = names.accounts.to_pylist()
+    known = names.account_names
     present = {known[code] for each in (ours, theirs) for code in np.unique(each.side.rows.accounts)}
     for account_id in query.accounts:
         if account_id not in present:

@@ -309,7 +309,7 @@ def _accounts(ours: Side, theirs: Side, aligned: Aligned, names: Names) -> Itera
     numbers: dict[str, list[int]] = defaultdict(list)
     for k, difference in enumerate(aligned.differences):
         numbers[difference.event.account_id].append(k)
-    codes = {name: code for code, name in enumerate(names.accounts.to_pylist()) if name in numbers}
+    codes = {name: names.code_of(name) for name in numbers}
     atoms_of: dict[int, dict[int, list[_Atom]]] = defaultdict(dict)
     for identity, found in _atoms(sides, aligned.differences, codes, len(names.account_of)).items():
         atoms_of[int(names.account_of[identity])][identity] = found

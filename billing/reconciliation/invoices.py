@@ -55,7 +55,7 @@ def reconcile(
         source = engine.read(source, replace(options, history=True, details=query.details))
     result = engine.answer(source, query, options)
     claims = _Claims(result, {} if drafts else _issued(source))
-    known = set(result.found.names.accounts.to_pylist())
+    known = set(result.found.names.account_names)
     asked = [t for t in theirs if _asked(t, query)]
     ours = claims.of(result)
     matches = match(ours, asked, tolerance=tolerance)
@@ -70,8 +70,8 @@ def reconcile(
     if not accounts_at_odds:
         return Reconciliation(tuple(matches), (None,) * len(matches), left_out), result
     events = _history(source, accounts_at_odds, options, ids=identities)
-    codes = {name: code for code, name in enumerate(events.names.accounts.to_pylist())}
-    census = Census(events, [codes[account] for account in accounts_at_odds])
+    codes = {account: events.names.code_of(account) for account in accounts_at_odds}
+    census = Census(events, list(codes.values()))
     places = [k for k, m in enumerate(matches) if m.ours is not None and m.account_id in set(accounts_at_odds)]
     subjects = [claims.subject(matches[k], codes, result, tuple(earlier)) for k in places]
     found: list[Diagnosis | None] = [None] * len(matches)

@@ -56,8 +56,7 @@ def reconciled(files: Files, *, events: int) -> Iterator[Figure]:
 def _misread(path: str, query: Query, terms: Terms) -> tuple[list[Theirs], dict[tuple[str, str], str]]:
     """The year's invoices, one in ten by a reading taken at random, and by which."""
     events = engine.read(path, ReadOptions(history=True))
-    codes = {name: code for code, name in enumerate(events.names.accounts.to_pylist())}
-    census = Census(events, range(len(codes)))
+    census = Census(events, range(len(events.names.accounts)))
     readings = [r for r in READINGS if r.change and census.knows(way_of((r,)))]
     dice = random.Random(1)
     claims, misread = [], {}
@@ -72,7 +71,12 @@ def _misread(path: str, query: Query, terms: Terms) -> tuple[list[Theirs], dict[
     for number, places in chosen.items():
         way = way_of((readings[number],))
         bills = [
-            Bill(codes[drafts[k].account_id], terms.cycles, terms.cycles.index_at(claims[k].start or 0), terms.policy)
+            Bill(
+                events.names.code_of(drafts[k].account_id),
+                terms.cycles,
+                terms.cycles.index_at(claims[k].start or 0),
+                terms.policy,
+            )
             for k in places
         ]
         for k, quantity in zip(places, census.counts(bills, counting(way)).tolist(), strict=True):

@@ -45,8 +45,8 @@ def test_peaks_as_json_are_one_line_with_the_keys_in_order() -> None:
     printed = billing("peaks", STORY, "--cycle", "2026-03", "--format", "json").stdout.decode()
 
     assert (
-        '[{"account_id": "acme", "cycle_start": "2026-03-01T00:00:00Z", "cycle_end": "2026-04-01T00:00:00Z", '
-        '"peak": 8, "peak_at": "2026-03-05T09:00:00Z"}]\n'
+        '[{"account_id": "acme", "cycle": "2026-03", "cycle_start": "2026-03-01T00:00:00Z", '
+        '"cycle_end": "2026-04-01T00:00:00Z", "peak": 8, "peak_at": "2026-03-05T09:00:00Z"}]\n'
     ) == printed
 
 
@@ -59,8 +59,8 @@ def test_an_invoice_as_json_has_exactly_the_keys_of_the_contract() -> None:
     )
 
     assert [
-        "account_id", "cycle_start", "cycle_end", "peak", "peak_at", "plan_id", "currency", "lines", "total",
-        "status", "number", "policy", "basis",
+        "account_id", "cycle", "cycle_start", "cycle_end", "peak", "peak_at", "plan_id", "currency", "lines",
+        "total", "status", "number", "policy", "basis",
     ] == list(invoice)  # fmt: skip
     assert ["kind", "description", "quantity", "unit_price", "amount"] == list(invoice["lines"][0])
     assert ["events", "position", "digest", "tzdata"] == list(invoice["basis"])
@@ -73,7 +73,7 @@ def test_csv_has_a_header_and_a_row_for_each_peak() -> None:
     """What goes into a spreadsheet must be what the JSON says."""
     printed = billing("peaks", AGENCY, "--terms", TERMS, "--cycle", "2025-06", "--format", "csv").stdout.decode()
 
-    assert "account_id,cycle_start,cycle_end,peak,peak_at" == printed.splitlines()[0]
+    assert "account_id,cycle,cycle_start,cycle_end,peak,peak_at" == printed.splitlines()[0]
     assert 4 == len(printed.splitlines())
 
 

@@ -20,6 +20,16 @@ def batch(name: str, count: int, **content: pa.Array) -> Batch:
     return Batch(codes, codes, types, instants, types, content, lambda k: (name, k + 1))
 
 
+def test_accounts_are_looked_up_by_code_and_by_name() -> None:
+    """Both ways are worked out once, however many rows ask."""
+    names = Names(pa.array(["bolt", "acme"]), pa.array(["ada"]), np.zeros(1, np.int32), np.zeros(1, np.bool_))
+    assert ["bolt", "acme"] == names.account_names
+    assert names.account_names is names.account_names
+    assert [0, 1] == [names.code_of("bolt"), names.code_of("acme")]
+    with pytest.raises(KeyError):
+        names.code_of("ada")  # an identity is no account
+
+
 def test_what_one_part_lacks_is_missing_in_its_rows_only() -> None:
     """Two exports in one folder need not have the same columns."""
     parts = [batch("a.csv", 1), batch("b.csv", 2, action=pa.array(["x", "y"]))]

@@ -581,7 +581,7 @@ def test_what_we_export_with_credits_agrees_with_ourselves(cli: Cli, tmp_path: P
 
 def test_events_that_differ_in_results_are_not_said_to_be_noise_for_the_bill(cli: Cli) -> None:
     folder = FIXTURES / "messages" / "credits_not_weighed"
-    words = ("reconcile", "--events", str(folder / "ours.csv"), str(folder / "theirs.csv"))
+    words = ("reconcile-events", str(folder / "ours.csv"), str(folder / "theirs.csv"))
     outcome = cli(*words, "--plan", str(folder / "plan.toml"))
     assert "0 of them move the bill of identities" in outcome.out
     told = json.loads(cli(*words, "--plan", str(folder / "plan.toml"), "--format", "json").out)

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 
 import billing
 from billing import engine
+from billing.core import evidence
 from billing.core.cycle import micros
 from billing.engine import pipeline
 from billing.engine.query import Query
@@ -73,7 +75,7 @@ def told(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
 def peaks_json(source: Any, **asked: Any) -> str:
     """The peaks of a source, as programs read them."""
     query = Query(**asked)
-    return to_json(bills.peak(row) for row in pipeline.peaks(engine.activity(source, query), query))
+    return to_json(bills.peaks(pipeline.peaks(engine.activity(source, query), query)))
 
 
 STORY = [
@@ -93,6 +95,7 @@ def test_peaks_are_a_table_of_exact_types() -> None:
     frame = billing.peaks(table(STORY), first="2026-01", last="2026-03")
     assert {
         "account_id": "str",
+        "cycle": "str",
         "cycle_start": "datetime64[us, UTC]",
         "cycle_end": "datetime64[us, UTC]",
         "peak": "int64",
@@ -420,6 +423,22 @@ def test_the_curve_of_counts_is_that_of_the_definition(story: Story) -> None:
     assert all(before != after for (_, before), (_, after) in pairwise(counts))
 
 
+@pytest.mark.parametrize("step", [1, evidence._STEP], ids=["cycle by cycle", "together"])
+@given(told=stories(cycle=JANUARY, accounts=3, events_max=25))
+def test_evidence_of_all_cycles_is_that_of_each(told: Story, step: int) -> None:
+    """Accounts are looked at together, and nothing of one shows in another."""
+    source = engine.read(table(told.events))
+    query = Query(policy=told.policy, first="2025-11", last="2026-02", ids=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(evidence, "_STEP", step)
+        together = engine.answer(source, query).evidence()
+    assert together == [
+        engine.explain(source, replace(query, accounts=(each.account_id,), first=each.cycle.name))[0]
+        for each in together
+    ]
+    assert len(together) == 4 * np.count_nonzero(source.accepted)
+
+
 def test_evidence_names_who_came_and_went() -> None:
     """Active in the cycle and not at its peak: not billed, and shown so that nobody wonders."""
     shown = billing.explain(
@@ -521,7 +540,7 @@ def test_a_connect_at_the_peak_that_restarts_is_what_covers_it() -> None:
 def test_a_peak_without_a_witness_for_each_is_no_evidence() -> None:
     """A count that nobody stands for is our own mistake."""
     shown = billing.explain(table([action("acme", "ada", 2)]), account_id="acme", cycle="2026-01")
-    with pytest.raises(AssertionError, match=r"^each identity counted has its witness, and nobody else"):
+    with pytest.raises(AssertionError, match=r"^each identity counted has its witness, and no other has one"):
         replace(shown, peak=2)
 
 

@@ -57,15 +57,15 @@ def continued(events: list[Event], now: int, terms: Terms) -> dict[str, Any]:
     covers = definition.covers(before(events, now), windows=windows, reconnect=policy.reconnect)
     cycle = terms.cycles.at(datetime.fromtimestamp(0, UTC) + now * MICROSECOND)
     start, end = micros(cycle.start), micros(cycle.end)
-    asleep: dict[str, int] = {}
+    expiries: dict[str, int] = {}
     for identity, _, until in covers:
         if until > now:
-            asleep[identity] = max(until, asleep.get(identity, 0))
-    instants = sorted({now, *(at for at in asleep.values() if at < end)})
+            expiries[identity] = max(until, expiries.get(identity, 0))
+    instants = sorted({now, *(at for at in expiries.values() if at < end)})
     return {
         "peak": definition.highest(covers, start, now) if now > start else (0, None),
-        "asleep": sorted((at, identity) for identity, at in asleep.items()),
-        "staircase": [(t, sum(since <= t < until for _, since, until in merged(covers))) for t in instants],
+        "expiries": sorted((at, identity) for identity, at in expiries.items()),
+        "remaining": [(t, sum(since <= t < until for _, since, until in merged(covers))) for t in instants],
         "carried": len({identity for identity, since, until in covers if since <= end < until}),
         "final": definition.highest(covers, start, end)[0],
     }
@@ -92,8 +92,8 @@ def test_what_is_certain_is_the_definition_continued_without_events(
     found = status_of(events, now, terms)
     expected = continued(events, now, terms)
     assert expected["peak"] == (found.peak, found.peak_at)
-    assert expected["asleep"] == [(each.at, each.identity_id) for each in found.active]
-    assert expected["staircase"] == found.staircase
+    assert expected["expiries"] == [(each.at, each.identity_id) for each in found.active]
+    assert expected["remaining"] == found.remaining
     assert expected["carried"] == found.carried
     # Nobody comes by himself: what follows is never above what is now, or was.
     assert expected["final"] == max(found.peak, len(found.active))
@@ -110,10 +110,10 @@ def test_no_future_takes_back_what_is_certain(
     events: list[Event], more: list[Event], now: int, priced: billing.Plan
 ) -> None:
     terms = Terms(plan=priced, discount=Decimal(10))
-    told = [*before(events, now), *(e for e in more if e.occurred_at >= now)]
-    assume(any(e.type != "event.voided" for e in told))
-    certain = status_of(told, now, terms)
-    (end,) = billing.draft(table(told), terms=terms, first="2026-01", last="2026-01")
+    known = [*before(events, now), *(e for e in more if e.occurred_at >= now)]
+    assume(any(e.type != "event.voided" for e in known))
+    certain = status_of(known, now, terms)
+    (end,) = billing.draft(table(known), terms=terms, first="2026-01", last="2026-01")
     assert certain.peak <= end.peak
     assert certain.owed is not None
     assert certain.owed.least.total.amount <= end.total.amount
@@ -160,7 +160,7 @@ def test_each_account_has_the_cycle_that_is_open_by_its_own_rule() -> None:
     assert [1, 20] == [f.cycle.start.day for f in found]
 
 
-def test_an_account_that_sleeps_has_a_status_too() -> None:
+def test_an_inactive_account_has_a_status_too() -> None:
     found = status_of([Event("acme", "ada", "action.called", JANUARY[0] - 90 * DAY)], JANUARY[0] + DAY)
     assert (0, None, (), 0) == (found.peak, found.peak_at, found.active, found.carried)
 
@@ -178,7 +178,7 @@ def test_a_ledger_has_the_status_of_a_file(tmp_path: Any, cli: Cli) -> None:
     assert json.loads(of_file) == json.loads(of_ledger)
 
 
-def test_the_status_says_what_is_certain_and_who_falls_asleep_when(cli: Cli) -> None:
+def test_the_status_says_what_is_certain_and_who_becomes_inactive_when(cli: Cli) -> None:
     outcome = cli("status", *AGENCY, *OCTOBER, "--account", "outreach-sg", "--format", "json", "--identities")
     (found,) = json.loads(outcome.out)
     assert ("2025-10", 28, 28, 24, "176.15", "176.15", 28) == tuple(

@@ -37,7 +37,7 @@ from billing.inputs import source
 from billing.inputs.rows import ReadOptions
 from billing.invoicing.document import invoice_content
 from billing.outputs.tables import bills
-from billing.outputs.tables.text import to_json
+from billing.outputs.tables.text import json_rows, to_json
 from tests.support.spoiling import JANUARY, Given
 from tests.support.spoilt_events import csvs, fine_events, jsonls, parquets
 from tests.support.spoilt_settings import PLAN, plans, terms
@@ -55,7 +55,7 @@ def read_events(path: Path, given: Given) -> None:
     _add_up(read.tally, read.rejections)
     query = Query()
     found = engine.activity(read, query)
-    _can_be_written(bills.peak(row) for row in pipeline.peaks(found, query))
+    _can_be_written(json_rows(bills.peaks(pipeline.peaks(found, query))))
     if source.streams(str(path)):  # such a file is read in another way where its events are not kept
         streamed = engine.activity(str(path), query, given.options)
         _add_up(streamed.tally, streamed.rejections)
@@ -68,7 +68,7 @@ def read_plan(path: Path, given: Given) -> None:
     assert all(map(str, plan.warnings()))
     for quantity in (0, 1, 11, QUANTITY_MAX):
         try:
-            _can_be_written([bills.price(plan.price(quantity), plan)])
+            _can_be_written(json_rows(bills.prices([plan.price(quantity)], plan)))
         except billing.NotPriced as error:
             _is_in_the_catalogue(error)
 
@@ -260,9 +260,9 @@ def _code_of(reader: Reader, path: Path, file: Given) -> str:
 
 #: reader -> a function that it relies on, and what that function forgets about.
 MISTAKES: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
-    "CSV": ("billing.inputs.timestamps.code_of", lambda text: ":60" in text),
-    "JSON Lines": ("billing.inputs.jsonl._kind", lambda value: value is None),
-    "Parquet": ("billing.inputs.checks.fault", lambda name: not name),
+    "CSV": ("billing.inputs.timestamps.explain_bad_timestamp", lambda text: ":60" in text),
+    "JSON Lines": ("billing.inputs.jsonl._describe_kind", lambda value: value is None),
+    "Parquet": ("billing.inputs.checks.explain_bad_id", lambda name: not name),
     "plans": ("billing.core.plan.minor_digits", lambda currency: currency != "USD"),
     "terms": ("billing.config.terms.instant", lambda text: "T" not in text),
 }

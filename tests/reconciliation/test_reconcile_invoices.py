@@ -99,12 +99,11 @@ def agency() -> tuple[Events, AllTerms, list[Invoice]]:
 def misread(readings: Sequence[Sequence[Reading]], *, quantities: bool = True) -> list[Theirs]:
     """The agency's invoices as somebody makes them who misreads each by some readings."""
     events, terms, drafts = agency()
-    codes = events.names.accounts.to_pylist()
-    census = Census(events, range(len(codes)))
+    census = Census(events, range(len(events.names.accounts)))
     made = []
     for drafted, by in zip(drafts, readings, strict=True):
         own, start = terms.of(drafted.account_id), micros(drafted.cycle.start)
-        bill = Bill(codes.index(drafted.account_id), own.cycles, own.cycles.index_at(start), own.policy)
+        bill = Bill(events.names.code_of(drafted.account_id), own.cycles, own.cycles.index_at(start), own.policy)
         way = way_of(tuple(by))
         count = int(census.counts([bill], counting(way))[0])
         made.append(

@@ -23,6 +23,7 @@ from billing.core.cycle import CycleRule, moment, text_of
 from billing.engine import pipeline
 from billing.engine.query import Query
 from billing.outputs.tables import bills
+from billing.outputs.tables.schema import View
 from billing.outputs.tables.text import to_json
 from billing.verify import definition
 from billing.verify.audit.events import table
@@ -90,14 +91,16 @@ Opinion = Callable[[Ledgers], str]
 def by_engine(asked: Ledgers) -> str:
     """What we would bill."""
     found = engine.activity(table(asked.events), Query(policy=policy_of(asked.windows, asked.reconnect)))
-    names = found.names.accounts.to_pylist()
+    names = found.names.account_names
     codes = sorted(range(len(names)), key=names.__getitem__)
     spans = []
     for code in codes:
         rule, here = asked.rules[names[code]]
         bounds = [rule.bound(k) for k in range(here - 2, here + 3)]
         spans.append((bounds, [rule.cycle(k) for k in (here - 1, here, here + 1)]))
-    return to_json(map(bills.peak, pipeline.sweep_cycles(found, names, codes, spans)))
+    peaks = bills.peaks(pipeline.sweep_cycles(found, codes, spans))
+    # The name of a cycle is no opinion: it follows from the rule that all of them are given.
+    return to_json(View(peaks.schema.without("cycle"), peaks.rows))
 
 
 def by_definition(asked: Ledgers) -> str:

@@ -19,12 +19,12 @@ from .layout import columns, many, money, signed, span_of, when
 #: How many are shown of many.
 _SHOWN: Final = 10
 _PERCENT: Final = tuple(f"{level * 100:.0f} %" for level in LEVELS)
-#: Below this the chance of another tier is not worth a line.
-_WORTH_TELLING: Final = 0.01
+#: A tier less likely than this gets no line.
+_WORTH_SHOWING: Final = 0.01
 
 
 def status_tables(statuses: Sequence[Status], *, identities: bool = False) -> Iterator[Table | Text]:
-    """Where open cycles stand: a row for each, and with `identities` who falls asleep when."""
+    """Where open cycles stand: a row for each, and with `identities` who becomes inactive when."""
     if not statuses:
         yield Text("No cycle is open: the source has no account.")
         return
@@ -60,7 +60,7 @@ def status_tables(statuses: Sequence[Status], *, identities: bool = False) -> It
     yield from map(Text, _cheaper(statuses))
     if identities:
         for each in statuses:
-            yield from _asleep(each)
+            yield from _expiries(each)
 
 
 def _cheaper(statuses: Sequence[Status]) -> Iterator[str]:
@@ -73,12 +73,12 @@ def _cheaper(statuses: Sequence[Status]) -> Iterator[str]:
             )
 
 
-def _asleep(of: Status) -> Iterator[Table | Text]:
-    """Who falls asleep when, if nothing happens."""
+def _expiries(of: Status) -> Iterator[Table | Text]:
+    """Who becomes inactive when, if nothing happens."""
     if not of.active:
         yield Text(f"{of.account_id}: nobody is active.")
         return
-    table = columns(f"{of.account_id}: if nothing happens", "falls asleep (UTC)", "Then active>")
+    table = columns(f"{of.account_id}: if nothing happens", "Becomes inactive (UTC)", "Then active>")
     left = len(of.active)
     for each in of.active[:_SHOWN]:
         left -= 1
@@ -91,67 +91,69 @@ def _asleep(of: Status) -> Iterator[Table | Text]:
 def forecast_tables(forecasts: Sequence[Forecast], *, identities: bool = False) -> Iterator[Table | Text]:
     """What is certain of open cycles, and where they are heading."""
     yield from status_tables([each.status for each in forecasts], identities=identities)
-    if told := [each for each in forecasts if each.guess is not None]:
+    if likely := [each for each in forecasts if each.peak is not None]:
         yield Text("Likely, by what became of past cycles from the same phase on", style="bold")
-        yield _peaks_table(told)
-        if any(each.amounts for each in told):
-            yield _amounts_table(told)
-        yield from map(Text, _tiers(told))
-    if short := [each.status.account_id for each in forecasts if each.guess is None]:
+        yield _peaks_table(likely)
+        if any(each.amounts for each in likely):
+            yield _amounts_table(likely)
+        yield from map(Text, _tiers(likely))
+    if short := [each.status.account_id for each in forecasts if each.peak is None]:
         more = f" and {len(short) - _SHOWN:,} more" if len(short) > _SHOWN else ""
         yield Text(
-            f"Too little history to guess: {', '.join(short[:_SHOWN])}{more}. It takes {HISTORY_MIN} whole cycles "
-            "after the one in which an account was first active; only what is certain is told."
+            f"Too little history to forecast: {', '.join(short[:_SHOWN])}{more}. It takes {HISTORY_MIN} whole cycles "
+            "after the one in which an account was first active; only what is certain is shown."
         )
 
 
-def _peaks_table(told: Sequence[Forecast]) -> Table:
+def _peaks_table(forecasts: Sequence[Forecast]) -> Table:
     table = columns("Account", "Peak so far>", "Median>", *(f"{percent}>" for percent in _PERCENT), "Learned from")
-    for each in told:
-        assert each.guess is not None, "those without are told apart"
-        bands = [f"{low:,} – {high:,}" if low < high else f"{low:,}" for low, high in each.guess.peak.bands()]
-        peers = f", {each.guess.peers:,} of peers" if each.guess.peers else ""
-        learned = f"{many(each.guess.cycles, 'cycle')}{peers}"
-        table.add_row(each.status.account_id, f"{each.status.peak:,}", f"{each.guess.peak.median:,}", *bands, learned)
+    for each in forecasts:
+        peak = each.peak
+        assert peak is not None, "those without are listed apart"
+        intervals = [f"{low:,} – {high:,}" if low < high else f"{low:,}" for low, high in peak.distribution.intervals()]
+        peers = f", {peak.peers:,} of peers" if peak.peers else ""
+        learned = f"{many(peak.cycles, 'cycle')}{peers}"
+        so_far, median = f"{each.status.peak:,}", f"{peak.distribution.median:,}"
+        table.add_row(each.status.account_id, so_far, median, *intervals, learned)
     return table
 
 
-def _amounts_table(told: Sequence[Forecast]) -> Table:
+def _amounts_table(forecasts: Sequence[Forecast]) -> Table:
     table = columns("Account", "So far>", "Median>", *(f"{percent}>" for percent in _PERCENT))
     medians = []
-    for each in told:
+    for each in forecasts:
         if each.amounts is None or each.status.owed is None:
             table.add_row(each.status.account_id, *["–"] * (2 + len(_PERCENT)))
             continue
-        bands = [_band(*band) for band in each.amounts.bands]
+        intervals = [_interval(*interval) for interval in each.amounts.intervals]
         medians.append(each.amounts.median)
-        table.add_row(each.status.account_id, money(each.status.owed.so_far), money(each.amounts.median), *bands)
+        table.add_row(each.status.account_id, money(each.status.owed.so_far), money(each.amounts.median), *intervals)
     return table
 
 
-def _band(low: Money, high: Money) -> str:
+def _interval(low: Money, high: Money) -> str:
     return f"{low.amount:,f} – {money(high)}" if low != high else money(low)
 
 
-def _tiers(told: Sequence[Forecast]) -> Iterator[str]:
+def _tiers(forecasts: Sequence[Forecast]) -> Iterator[str]:
     """Where the peak may well come into another tier than it is in so far."""
-    for each in told:
-        others = [t for t in each.tiers if t.first > each.status.peak and t.chance >= _WORTH_TELLING]
+    for each in forecasts:
+        others = [t for t in each.tiers if t.first > each.status.peak and t.chance >= _WORTH_SHOWING]
         for tier in others:
             yield f"{each.status.account_id}: the tier from {tier.first:,} on has a chance of {tier.chance:.0%}."
 
 
-#: What the columns of a backtest say.
+#: What the columns of a backtest mean.
 _LEGEND: Final = (
-    "Pinball, error and interval are losses, in identities: the less the better. A band of 80 % should hold what came "
-    "in 80 of 100 cycles; that of a rule that gives one number has no width. A band holds more where the peak was "
-    'reached before, since none is shorter than one number; "evenly" counts a value at the edge of the band in part, '
-    "and should be near 80 % everywhere."
+    "Pinball, error and interval are losses, in identities: less is better. An interval of 80 % should cover the final "
+    "peak in 80 of 100 cycles; that of a model that gives one number has no width. It covers more where the peak had "
+    'been reached before, since no interval is shorter than one number. "Randomised" counts a final peak at the edge '
+    "of the interval in part, and should be near 80 % everywhere."
 )
 
 
 def backtest_tables(backtests: Sequence[Backtest]) -> Iterator[Table | Text]:
-    """How forecasts of past cycles came out at each phase, beside simpler ways to guess."""
+    """How forecasts of past cycles did at each phase, beside simpler models."""
     for of in backtests:
         if not of.cycles:
             yield Text(f"At {of.phase:.0%} of the cycle: no account has enough history to look back on.")
@@ -159,16 +161,17 @@ def backtest_tables(backtests: Sequence[Backtest]) -> Iterator[Table | Text]:
         cycles = f"{many(of.cycles, 'cycle')} of {many(of.accounts, 'account')}"
         length = "" if of.months == 1 else f" of {of.months} months"
         yield Text(
-            f"At {of.phase:.0%} of the cycle{length}: {cycles}, the peak reached before in {of.settled:,}", style="bold"
+            f"At {of.phase:.0%} of the cycle{length}: {cycles}, the peak reached before in {of.peak_reached:,}",
+            style="bold",
         )
-        table = columns("Way to guess", "Pinball>", "Error>", "Interval>", *(f"{p} held>" for p in _PERCENT), "Evenly>")
+        table = columns("Model", "Pinball>", "Error>", "Interval>", *(f"{p} covers>" for p in _PERCENT), "Randomised>")
         for score in of.scores:
-            table.add_row(score.name, f"{score.pinball:.3f}", f"{score.error:.2f}", *_bands(score))
+            table.add_row(score.model, f"{score.pinball:.3f}", f"{score.absolute_error:.2f}", *_coverage(score))
         yield table
     if any(of.cycles for of in backtests):
         yield Text(_LEGEND)
 
 
-def _bands(of: Score) -> list[str]:
-    evenly = "–" if of.evenly is None else f"{of.evenly:.0%}"
-    return [f"{of.interval:.1f}", *(f"{each:.0%}" for each in of.coverage), evenly]
+def _coverage(of: Score) -> list[str]:
+    randomised = "–" if of.randomised_coverage is None else f"{of.randomised_coverage:.0%}"
+    return [f"{of.interval_score:.1f}", *(f"{each:.0%}" for each in of.coverage), randomised]

@@ -76,7 +76,7 @@ def statement_table(rows: Sequence[StatementRow]) -> Table:
             when(row.issued_at),
             row.number,
             row.kind.replace("_", " "),
-            row.cycle,
+            row.cycle.name,
             money(row.total),
             money(row.balance),
         )

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
-import pyarrow as pa
-
-from ...core.cycle import text_of
 from ...core.money import Money
+from ..tables.schema import Column, Row, Schema, View, boolean, code, cycle_columns, instant, integer, money
 from .movement import Movements
+
+STEPS: Final = Schema(
+    "steps of a cycle",
+    (
+        Column("at", instant),
+        Column("active", integer),
+        Column("arrived", integer),
+        Column("asleep", integer),
+        Column("deleted", integer),
+        Column("known", boolean),
+    ),
+)
+CYCLES: Final = Schema(
+    "cycles of a chart",
+    (
+        *cycle_columns(),
+        Column("peak", integer),
+        Column("peak_at", instant, null=True),
+        Column("amount", money, null=True),
+        Column("currency", code, null=True),
+        Column("open", boolean),
+    ),
+)
 
 
 class Step(NamedTuple):
@@ -26,10 +47,6 @@ class Step(NamedTuple):
     deleted: int
     known: bool
 
-    def as_json(self) -> dict[str, Any]:
-        """The same as programs read it."""
-        return self._asdict() | {"at": text_of(self.at)}
-
 
 class CycleRow(NamedTuple):
     """The peak of one cycle, and what it came to where there is a plan. Instants are microseconds."""
@@ -41,19 +58,6 @@ class CycleRow(NamedTuple):
     peak_at: int | None
     total: Money | None
     is_open: bool
-
-    def as_json(self) -> dict[str, Any]:
-        """The same as programs read it."""
-        return {
-            "cycle": self.cycle,
-            "cycle_start": text_of(self.start),
-            "cycle_end": text_of(self.end),
-            "peak": self.peak,
-            "peak_at": None if self.peak_at is None else text_of(self.peak_at),
-            "amount": None if self.total is None else f"{self.total.amount:f}",
-            "currency": None if self.total is None else self.total.currency,
-            "open": self.is_open,
-        }
 
 
 def steps_of(counts: Sequence[tuple[int, int]], moved: Movements, now: int | None) -> tuple[Step, ...]:
@@ -70,24 +74,24 @@ def steps_of(counts: Sequence[tuple[int, int]], moved: Movements, now: int | Non
     return tuple(rows)
 
 
-def table_of(rows: Sequence[Step] | Sequence[CycleRow]) -> pa.Table:
-    """Rows as columns, as Python gives them to people."""
-    names = rows[0]._fields
-    columns = {name: [getattr(row, name) for row in rows] for name in names}
-    if "total" in columns:
-        totals = columns.pop("total")
-        columns["amount"] = [None if total is None else total.amount for total in totals]
-        columns["currency"] = [None if total is None else total.currency for total in totals]
-    arrays = {
-        _NAMES.get(name, name): _instants(column) if name in _INSTANTS else pa.array(column)
-        for name, column in columns.items()
+def view(rows: Sequence[Step] | Sequence[CycleRow]) -> View:
+    """The table of a chart: the steps of a cycle, or the cycles of a year."""
+    schema = STEPS if isinstance(rows[0], Step) else CYCLES
+    return View(schema, [_step(row) if isinstance(row, Step) else _cycle(row) for row in rows])
+
+
+def _step(of: Step) -> Row:
+    return of._asdict()
+
+
+def _cycle(of: CycleRow) -> Row:
+    return {
+        "cycle": of.cycle,
+        "cycle_start": of.start,
+        "cycle_end": of.end,
+        "peak": of.peak,
+        "peak_at": of.peak_at,
+        "amount": None if of.total is None else of.total.amount,
+        "currency": None if of.total is None else of.total.currency,
+        "open": of.is_open,
     }
-    return pa.table(arrays)
-
-
-_INSTANTS = ("at", "start", "end", "peak_at")
-_NAMES = {"start": "cycle_start", "end": "cycle_end", "is_open": "open"}
-
-
-def _instants(values: Sequence[int | None]) -> pa.Array:
-    return pa.array(values, pa.int64()).cast(pa.timestamp("us", "UTC"))

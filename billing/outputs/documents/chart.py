@@ -23,10 +23,12 @@ from ...engine.query import Query
 from ...forecasting import run
 from ...inputs.rows import ReadOptions
 from ...ledger.ledger import Ledger
-from ..charts.data import CycleRow, Step, steps_of, table_of
+from ..charts.data import CycleRow, Step, steps_of, view
 from ..charts.figure import Band, Figure, Heading
 from ..charts.movement import Movements, movements
 from ..charts.render import png_alone, spec, svg_alone
+from ..tables.frame import to_pandas
+from ..tables.text import json_rows
 from . import chart_sheet, refuse_unless_installed
 from . import cycle_curve as curves
 from .locale import Display, is_letter
@@ -85,10 +87,9 @@ class Chart:
 
         Of a cycle: `at` (datetime64[us, UTC]), `active`, `arrived`, `asleep`, `deleted` (int64) and
         `known` (bool), false for what comes if nothing more happens. Of a year: `cycle` (str),
-        `cycle_start`, `cycle_end`, `peak` (int64), `peak_at`, `open` (bool), `amount` (Decimal) and `currency`.
+        `cycle_start`, `cycle_end`, `peak` (int64), `peak_at`, `amount` (Decimal), `currency` and `open` (bool).
         """
-        frame: pd.DataFrame = table_of(self.rows).to_pandas()
-        return frame
+        return to_pandas(view(self.rows))
 
     def written(self, format: str) -> bytes:
         """The chart as a file of that format: svg, png, html or json."""
@@ -101,7 +102,7 @@ class Chart:
         made = self.spec
         if format == "json":
             # Of a long curve the picture leaves out what cannot be seen; the table does not.
-            said = {"account_id": self.account_id, "table": [row.as_json() for row in self.rows]}
+            said = {"account_id": self.account_id, "table": json_rows(view(self.rows))}
             return (json.dumps({**made, "usermeta": said}, ensure_ascii=False) + "\n").encode()
         return png_alone(made, self._heading) if format == "png" else svg_alone(made, self._heading).encode()
 
@@ -217,13 +218,13 @@ def _fan(
         return ()
     asked = replace(query, accounts=(of.account_id,), first=None, last=None, ids=False)
     found = run.forecast(source, asked, now, options, fans=True)[0][0]
-    if found.guess is None or found.status.cycle != of.cycle:
+    if found.peak is None or found.status.cycle != of.cycle:
         return ()
     so_far = found.status.peak
     bands = [Band(now, so_far, *[so_far] * 6)]
-    for at, chances in found.guess.fan:
-        ends = [bound for band in chances.bands() for bound in band]
-        bands.append(Band(at, chances.median, *ends))
+    for at, distribution in found.peak.fan:
+        ends = [bound for interval in distribution.intervals() for bound in interval]
+        bands.append(Band(at, distribution.median, *ends))
     return tuple(bands)
 
 
@@ -232,7 +233,7 @@ def _moved(of: Evidence, result: engine.Result) -> Movements:
     part = result.part_of(of)
     found, events = part.found, part.events
     assert events is not None, "they were read before"
-    own = found.names.account_of == found.names.accounts.to_pylist().index(of.account_id)
+    own = found.names.account_of == found.names.code_of(of.account_id)
     mask = own[events.columns.identities]
     if part.query.as_of is not None:
         mask &= events.columns.instants < part.query.as_of

@@ -26,7 +26,7 @@ def sheet(rows: Sequence[StatementRow], display: Display, *, position: int, dige
             (
                 Cell(row.number),
                 Cell(TITLES[row.kind]),
-                Cell(row.cycle),
+                Cell(row.cycle.name),
                 show.instant(row.issued_at),
                 show.money(row.total.amount, row.total.currency),
                 show.money(row.balance.amount, row.balance.currency),

@@ -28,124 +28,133 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any, Final
+from typing import Final
 
 from ...core.catalogue import WIDE
-from ...core.cycle import micros, text_of
+from ...core.cycle import micros
 from ...core.invoice import Invoice, Line
 from ...core.money import EXACT, rounded
 from ...invoicing.issued import BilledDocument
+from ..tables.schema import Column, Row, Schema, View, code, decimal, instant, integer, money, text
 
 _NEAREST: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
-COST_AND_USAGE: Final = (
-    "AllocatedMethodDetails",
-    "AllocatedMethodId",
-    "AllocatedResourceId",
-    "AllocatedResourceName",
-    "AllocatedTags",
-    "AvailabilityZone",
-    "BilledCost",
-    "BillingAccountId",
-    "BillingAccountName",
-    "BillingAccountType",
-    "BillingCurrency",
-    "BillingPeriodEnd",
-    "BillingPeriodStart",
-    "CapacityReservationId",
-    "CapacityReservationStatus",
-    "ChargeCategory",
-    "ChargeClass",
-    "ChargeDescription",
-    "ChargeFrequency",
-    "ChargePeriodEnd",
-    "ChargePeriodStart",
-    "CommitmentDiscountCategory",
-    "CommitmentDiscountId",
-    "CommitmentDiscountName",
-    "CommitmentDiscountQuantity",
-    "CommitmentDiscountStatus",
-    "CommitmentDiscountType",
-    "CommitmentDiscountUnit",
-    "CommitmentProgramEligibilityDetails",
-    "ConsumedQuantity",
-    "ConsumedUnit",
-    "ContractApplied",
-    "ContractedCost",
-    "ContractedUnitPrice",
-    "EffectiveCost",
-    "HostProviderName",
-    "InvoiceDetailId",
-    "InvoiceId",
-    "InvoiceIssuerName",
-    "ListCost",
-    "ListUnitPrice",
-    "PricingCategory",
-    "PricingCurrency",
-    "PricingCurrencyContractedUnitPrice",
-    "PricingCurrencyEffectiveCost",
-    "PricingCurrencyListUnitPrice",
-    "PricingQuantity",
-    "PricingUnit",
-    "RegionId",
-    "RegionName",
-    "ResourceId",
-    "ResourceName",
-    "ResourceType",
-    "ServiceCategory",
-    "ServiceName",
-    "ServiceProviderName",
-    "ServiceSubcategory",
-    "SkuId",
-    "SkuMeter",
-    "SkuPriceDetails",
-    "SkuPriceId",
-    "SubAccountId",
-    "SubAccountName",
-    "SubAccountType",
-    "Tags",
-    "x_ChargeKey",
-    "x_CorrectionOf",
-    "x_Cycle",
-    "x_Digest",
-    "x_Kind",
-    "x_NetCharge",
-    "x_PeakAt",
-    "x_Position",
+COST_AND_USAGE: Final = Schema(
+    "cost and usage",
+    (
+        Column("AllocatedMethodDetails", text, null=True),
+        Column("AllocatedMethodId", text, null=True),
+        Column("AllocatedResourceId", text, null=True),
+        Column("AllocatedResourceName", text, null=True),
+        Column("AllocatedTags", text, null=True),
+        Column("AvailabilityZone", text, null=True),
+        Column("BilledCost", money),
+        Column("BillingAccountId", text),
+        Column("BillingAccountName", text, null=True),
+        Column("BillingAccountType", code),
+        Column("BillingCurrency", code),
+        Column("BillingPeriodEnd", instant),
+        Column("BillingPeriodStart", instant),
+        Column("CapacityReservationId", text, null=True),
+        Column("CapacityReservationStatus", text, null=True),
+        Column("ChargeCategory", code),
+        Column("ChargeClass", code, null=True),
+        Column("ChargeDescription", text),
+        Column("ChargeFrequency", code),
+        Column("ChargePeriodEnd", instant),
+        Column("ChargePeriodStart", instant),
+        Column("CommitmentDiscountCategory", text, null=True),
+        Column("CommitmentDiscountId", text, null=True),
+        Column("CommitmentDiscountName", text, null=True),
+        Column("CommitmentDiscountQuantity", text, null=True),
+        Column("CommitmentDiscountStatus", text, null=True),
+        Column("CommitmentDiscountType", text, null=True),
+        Column("CommitmentDiscountUnit", text, null=True),
+        Column("CommitmentProgramEligibilityDetails", text, null=True),
+        Column("ConsumedQuantity", decimal),
+        Column("ConsumedUnit", code),
+        Column("ContractApplied", text, null=True),
+        Column("ContractedCost", money),
+        Column("ContractedUnitPrice", money),
+        Column("EffectiveCost", money),
+        Column("HostProviderName", text, null=True),
+        Column("InvoiceDetailId", text, null=True),
+        Column("InvoiceId", text, null=True),
+        Column("InvoiceIssuerName", text),
+        Column("ListCost", money),
+        Column("ListUnitPrice", money),
+        Column("PricingCategory", code),
+        Column("PricingCurrency", code),
+        Column("PricingCurrencyContractedUnitPrice", money),
+        Column("PricingCurrencyEffectiveCost", money),
+        Column("PricingCurrencyListUnitPrice", money),
+        Column("PricingQuantity", decimal),
+        Column("PricingUnit", code),
+        Column("RegionId", text, null=True),
+        Column("RegionName", text, null=True),
+        Column("ResourceId", text, null=True),
+        Column("ResourceName", text, null=True),
+        Column("ResourceType", text, null=True),
+        Column("ServiceCategory", code),
+        Column("ServiceName", text),
+        Column("ServiceProviderName", text),
+        Column("ServiceSubcategory", code),
+        Column("SkuId", text),
+        Column("SkuMeter", text),
+        Column("SkuPriceDetails", text, null=True),
+        Column("SkuPriceId", text),
+        Column("SubAccountId", text, null=True),
+        Column("SubAccountName", text, null=True),
+        Column("SubAccountType", text, null=True),
+        Column("Tags", text, null=True),
+        Column("x_ChargeKey", text, null=True),
+        Column("x_CorrectionOf", text, null=True),
+        Column("x_Cycle", code),
+        Column("x_Digest", code, null=True),
+        Column("x_Kind", code),
+        Column("x_NetCharge", money),
+        Column("x_PeakAt", instant, null=True),
+        Column("x_Position", integer, null=True),
+    ),
 )
-INVOICE_DETAIL: Final = (
-    "BilledCost",
-    "BillingAccountId",
-    "BillingCurrency",
-    "BillingPeriodEnd",
-    "BillingPeriodStart",
-    "ChargeCategory",
-    "InvoiceDetailCreated",
-    "InvoiceDetailDescription",
-    "InvoiceDetailGrain",
-    "InvoiceDetailId",
-    "InvoiceDetailLastUpdated",
-    "InvoiceId",
-    "InvoiceIssueDate",
-    "InvoiceIssueStatus",
-    "InvoiceIssuerName",
-    "PaymentCurrency",
-    "PaymentCurrencyBilledCost",
-    "PaymentCurrencyInvoiceDetailId",
-    "PaymentDueDate",
-    "PaymentTerms",
-    "PurchaseOrderNumber",
-    "ReferenceInvoiceId",
+INVOICE_DETAIL: Final = Schema(
+    "invoice detail",
+    (
+        Column("BilledCost", money),
+        Column("BillingAccountId", text),
+        Column("BillingCurrency", code),
+        Column("BillingPeriodEnd", instant),
+        Column("BillingPeriodStart", instant),
+        Column("ChargeCategory", code),
+        Column("InvoiceDetailCreated", instant),
+        Column("InvoiceDetailDescription", text),
+        Column("InvoiceDetailGrain", text, null=True),
+        Column("InvoiceDetailId", text),
+        Column("InvoiceDetailLastUpdated", instant),
+        Column("InvoiceId", text),
+        Column("InvoiceIssueDate", instant),
+        Column("InvoiceIssueStatus", code),
+        Column("InvoiceIssuerName", text),
+        Column("PaymentCurrency", code),
+        Column("PaymentCurrencyBilledCost", money),
+        Column("PaymentCurrencyInvoiceDetailId", text),
+        Column("PaymentDueDate", text, null=True),
+        Column("PaymentTerms", text),
+        Column("PurchaseOrderNumber", text, null=True),
+        Column("ReferenceInvoiceId", text),
+    ),
 )
-BILLING_PERIOD: Final = (
-    "BillingPeriodCreated",
-    "BillingPeriodEnd",
-    "BillingPeriodLastUpdated",
-    "BillingPeriodStart",
-    "BillingPeriodStatus",
-    "InvoiceIssuerName",
+BILLING_PERIOD: Final = Schema(
+    "billing period",
+    (
+        Column("BillingPeriodCreated", instant),
+        Column("BillingPeriodEnd", instant),
+        Column("BillingPeriodLastUpdated", instant),
+        Column("BillingPeriodStart", instant),
+        Column("BillingPeriodStatus", code),
+        Column("InvoiceIssuerName", text),
+    ),
 )
 
 
@@ -161,20 +170,20 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """The three datasets, each as rows that have all its columns."""
+    """The three datasets."""
 
-    cost_and_usage: list[dict[str, Any]]
-    invoice_detail: list[dict[str, Any]]
-    billing_period: list[dict[str, Any]]
+    cost_and_usage: View
+    invoice_detail: View
+    billing_period: View
 
 
 def focus(documents: Sequence[BilledDocument], names: Names) -> Focus:
     """Documents, in the order of issue, as FOCUS 1.4."""
     charges = [charge for billed in documents for charge in _charges(billed)]
     return Focus(
-        [_cost_and_usage(charge, names) for charge in charges],
-        [_detail(charge, names) for charge in charges if charge.number is not None],
-        list(_periods(documents, names)),
+        View(COST_AND_USAGE, [_cost_and_usage(charge, names) for charge in charges]),
+        View(INVOICE_DETAIL, [_detail(charge, names) for charge in charges if charge.number is not None]),
+        View(BILLING_PERIOD, list(_periods(documents, names))),
     )
 
 
@@ -216,10 +225,10 @@ class _Charge:
 
     @property
     def description(self) -> str:
-        text = (self.credits or self.of.usage).description
+        reason = (self.credits or self.of.usage).description
         if self.sign < 0:
-            return f"Already billed by {self.of.invoice.number}: {text}"
-        return text if self.credits or not self.of.discount else f"{text}; {self.of.discount.description}"
+            return f"Already billed by {self.of.invoice.number}: {reason}"
+        return reason if self.credits or not self.of.discount else f"{reason}; {self.of.discount.description}"
 
 
 def _charges(document: BilledDocument) -> Iterator[_Charge]:
@@ -263,7 +272,7 @@ def _priced_as(charge: _Charge) -> _Priced:
     return _Priced(quantity, unit, list_price, list_cost, *contracted, peak, of.invoice.plan_id, meter)
 
 
-def _cost_and_usage(charge: _Charge, names: Names) -> dict[str, Any]:
+def _cost_and_usage(charge: _Charge, names: Names) -> Row:
     document, of = charge.document, charge.of.invoice
     invoice = document.invoice
     priced = _priced_as(charge)
@@ -285,18 +294,18 @@ def _cost_and_usage(charge: _Charge, names: Names) -> dict[str, Any]:
         "ConsumedQuantity": _signed(priced.consumed[0], charge.sign),
         "ConsumedUnit": priced.consumed[1],
         "ContractedCost": _signed(priced.contracted_cost, charge.sign),
-        "ContractedUnitPrice": f"{priced.contracted_price:f}",
+        "ContractedUnitPrice": priced.contracted_price,
         "EffectiveCost": billed,
         "InvoiceDetailId": charge.key,
         "InvoiceId": charge.number,
         "InvoiceIssuerName": names.issuer,
         "ListCost": _signed(priced.list_cost, charge.sign),
-        "ListUnitPrice": f"{priced.list_price:f}",
+        "ListUnitPrice": priced.list_price,
         "PricingCategory": "Standard",
         "PricingCurrency": invoice.currency,
-        "PricingCurrencyContractedUnitPrice": f"{priced.contracted_price:f}",
+        "PricingCurrencyContractedUnitPrice": priced.contracted_price,
         "PricingCurrencyEffectiveCost": billed,
-        "PricingCurrencyListUnitPrice": f"{priced.list_price:f}",
+        "PricingCurrencyListUnitPrice": priced.list_price,
         "PricingQuantity": _signed(priced.quantity, charge.sign),
         "PricingUnit": priced.unit,
         "ServiceCategory": "Identity",
@@ -311,11 +320,11 @@ def _cost_and_usage(charge: _Charge, names: Names) -> dict[str, Any]:
         "x_Cycle": invoice.cycle.name,
         "x_Digest": invoice.basis.digest,
         "x_Kind": document.kind,
-        "x_NetCharge": f"{charge.amount if charge.sign > 0 else Decimal(0):f}",
-        "x_PeakAt": None if charge.credits or of.peak_at is None else text_of(micros(of.peak_at)),
+        "x_NetCharge": charge.amount if charge.sign > 0 else Decimal(0),
+        "x_PeakAt": None if charge.credits or of.peak_at is None else micros(of.peak_at),
         "x_Position": invoice.basis.position,
     }
-    return {column: filled.get(column) for column in COST_AND_USAGE}
+    return dict.fromkeys(COST_AND_USAGE.names) | filled
 
 
 def _priced(of: BilledDocument) -> tuple[Decimal, str, Decimal, Decimal]:
@@ -339,15 +348,17 @@ def _average(cost: Decimal, quantity: Decimal) -> Decimal:
     return nearest.normalize(_NEAREST)
 
 
-def _signed(number: Decimal, sign: int) -> str:
-    """A number or its negative as text, and nothing as 0 without a sign."""
-    return f"{number.copy_negate() if number and sign < 0 else number if number else number.copy_abs():f}"
+def _signed(number: Decimal, sign: int) -> Decimal:
+    """A number or its negative; 0 has no sign."""
+    if not number:
+        return number.copy_abs()
+    return number.copy_negate() if sign < 0 else number
 
 
-def _detail(charge: _Charge, names: Names) -> dict[str, Any]:
+def _detail(charge: _Charge, names: Names) -> Row:
     document, invoice = charge.document.document, charge.document.invoice
     assert document.issued_at is not None, "what has a number has a date"
-    issued_at, billed = text_of(document.issued_at), _signed(charge.billed, 1)
+    issued_at, billed = document.issued_at, _signed(charge.billed, 1)
     start, end = _span(invoice)
     filled = {
         "BilledCost": billed,
@@ -370,27 +381,26 @@ def _detail(charge: _Charge, names: Names) -> dict[str, Any]:
         "PaymentTerms": names.payment_terms,
         "ReferenceInvoiceId": document.refers_to or charge.number,
     }
-    return {column: filled.get(column) for column in INVOICE_DETAIL}
+    return dict.fromkeys(INVOICE_DETAIL.names) | filled
 
 
-def _periods(documents: Sequence[BilledDocument], names: Names) -> Iterator[dict[str, Any]]:
+def _periods(documents: Sequence[BilledDocument], names: Names) -> Iterator[Row]:
     """The cycles that there are documents of; a period is known from its start, and changes with each document."""
-    within: dict[tuple[datetime, datetime], list[BilledDocument]] = {}
+    within: dict[tuple[int, int], list[BilledDocument]] = {}
     for billed in documents:
-        within.setdefault((billed.invoice.cycle.start, billed.invoice.cycle.end), []).append(billed)
-    for _, some in sorted(within.items(), key=lambda item: item[0]):
-        start, end = _span(some[0].invoice)
+        within.setdefault(_span(billed.invoice), []).append(billed)
+    for (start, end), some in sorted(within.items(), key=lambda item: item[0]):
         issued = [billed.document.issued_at for billed in some if billed.document.issued_at is not None]
         yield {
             "BillingPeriodCreated": start,
             "BillingPeriodEnd": end,
-            "BillingPeriodLastUpdated": text_of(max([micros(some[0].invoice.cycle.start), *issued])),
+            "BillingPeriodLastUpdated": max([start, *issued]),
             "BillingPeriodStart": start,
             "BillingPeriodStatus": "Closed" if len(issued) == len(some) else "Open",
             "InvoiceIssuerName": names.issuer,
         }
 
 
-def _span(invoice: Invoice) -> tuple[str, str]:
-    """The start and the end of a cycle, as text."""
-    return text_of(micros(invoice.cycle.start)), text_of(micros(invoice.cycle.end))
+def _span(invoice: Invoice) -> tuple[int, int]:
+    """The cycle of an invoice, `[start, end)` in microseconds."""
+    return micros(invoice.cycle.start), micros(invoice.cycle.end)

@@ -10,7 +10,7 @@ a first letter that is small becomes a capital, and every other character, with 
 capital, becomes `Z`, its code point in hexadecimal, `z`: so two ids never become one name. The id as
 it is stands in the metadata of the account.
 
-At the end the balance of every account is asserted, exactly: that of `billing statement`, where the
+At the end the balance of every account is asserted, exactly: that of the statement, where the
 whole ledger is exported.
 """
 

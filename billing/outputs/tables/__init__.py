@@ -1,1 +1,1 @@
-"""Results as rows and columns, for JSON, CSV and pandas."""
+"""Results as tables: columns are declared once, and JSON, CSV, Arrow, Parquet and pandas follow from them."""

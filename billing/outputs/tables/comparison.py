@@ -1,64 +1,108 @@
-"""What goes out to programs about comparisons and break-even points, exact to the byte."""
+"""Comparisons and break-even points as tables and documents."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
-from ...comparison.bills import AccountRow, Bill, BilledUnder, Comparison, CycleRow, Difference, Overall
+from ...comparison.bills import AccountRow, BilledUnder, Comparison, CycleRow, Difference, Overall
 from ...comparison.break_even import BreakEven, PlanRange
-from ...core.cycle import micros, text_of
 from ...core.money import Money
 from ...core.plan import QUANTITY_MAX
-from ...core.totals import PricePoint
+from .bills import cycle_of
+from .schema import Column, Row, Schema, View, boolean, code, cycle_columns, integer, money, percent, text, texts
+from .text import json_row, json_rows, json_value
 
-ACCOUNT_COLUMNS: Final = (
-    "terms",
-    "account_id",
-    "currency",
-    "now",
-    "other",
-    "difference",
-    "percent",
-    "cycles",
-    "other_cycles",
+ACCOUNTS: Final = Schema(
+    "compared accounts",
+    (
+        Column("terms", text),
+        Column("account_id", text),
+        Column("currency", code),
+        Column("now", money, null=True),
+        Column("other", money, null=True),
+        Column("difference", money, null=True),
+        Column("percent", percent, null=True),
+        Column("cycles", integer),
+        Column("other_cycles", integer),
+    ),
 )
-BILL_COLUMNS: Final = (
-    "terms",
-    "account_id",
-    "cycle_start",
-    "cycle_end",
-    "peak",
-    "total",
-    "currency",
-    "lower_peak",
-    "lower_total",
-    "higher_peak",
-    "higher_total",
-    "cheaper_peak",
-    "cheaper_total",
+BILLS: Final = Schema(
+    "compared bills",
+    (
+        Column("terms", text),
+        Column("account_id", text),
+        *cycle_columns(),
+        Column("peak", integer),
+        Column("total", money),
+        Column("currency", code),
+        Column("lower_peak", integer, null=True),
+        Column("lower_total", money, null=True),
+        Column("higher_peak", integer, null=True),
+        Column("higher_total", money, null=True),
+        Column("cheaper_peak", integer, null=True),
+        Column("cheaper_total", money, null=True),
+    ),
 )
-STRETCH_COLUMNS: Final = ("first", "last", "cheapest", "in_turn", "every", "currency")
+CYCLES: Final = Schema(
+    "compared cycles",
+    (
+        Column("account_id", text),
+        *cycle_columns(),
+        Column("peak", integer, null=True),
+        Column("other_peak", integer, null=True),
+        Column("now", money, null=True),
+        Column("other", money, null=True),
+        Column("difference", money, null=True),
+    ),
+)
+PLAN_RANGES: Final = Schema(
+    "plan ranges",
+    (
+        Column("first", integer),
+        Column("last", integer, null=True),
+        Column("cheapest", texts),
+        Column("in_turn", boolean),
+        Column("every", integer, null=True),
+        Column("currency", code),
+    ),
+)
 
 
-def comparing(under: Sequence[BilledUnder], comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """Comparisons as programs read them, with each bill under each terms."""
+def document(under: Sequence[BilledUnder], comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Comparisons as one document, with each bill under each of the terms."""
     return {"comparisons": [_comparison(of) for of in comparisons], "bills": [_under(of) for of in under]}
+
+
+def accounts(comparisons: Iterable[Comparison]) -> View:
+    """What each account costs now and under other terms, in each currency; no difference where the currency changes."""
+    return View(ACCOUNTS, [row for of in comparisons for row in _accounts(of)])
+
+
+def bills(under: Iterable[BilledUnder]) -> View:
+    """Each bill under each of the terms, and the nearest peaks that would change it."""
+    return View(BILLS, [row for of in under for row in _bills(of)])
+
+
+def plan_ranges(of: BreakEven) -> View:
+    """Which plan is the cheapest for how many identities; the last range has no end."""
+    return View(PLAN_RANGES, [_plan_range(each, of) for each in of.ranges])
 
 
 def _comparison(of: Comparison) -> dict[str, Any]:
     return {
         "terms": of.name,
         "overall": [_overall(each) for each in of.overall],
-        "accounts": [row for account in of.accounts for row in account_rows(of.name, account)],
-        "cycles": [_cycle(row) for row in of.cycles],
+        "accounts": json_rows(View(ACCOUNTS, _accounts(of))),
+        "cycles": json_rows(View(CYCLES, [_cycle(row) for row in of.cycles])),
         "realigned": list(of.realigned),
     }
 
 
 def _overall(of: Overall) -> dict[str, Any]:
     return {
-        **_difference(of.difference),
+        **json_row(_DIFFERENCE, _difference(of.difference)),
         "gain": of.gain,
         "pay": of.pay,
         "same": of.same,
@@ -68,76 +112,87 @@ def _overall(of: Overall) -> dict[str, Any]:
 
 
 def _most(of: tuple[str, Money] | None) -> dict[str, Any] | None:
-    return None if of is None else {"account_id": of[0], "difference": _text(of[1])}
+    return None if of is None else {"account_id": of[0], "difference": json_value(of[1].amount, money)}
+
+
+#: A difference of two amounts, as each account has it.
+_DIFFERENCE: Final = ACCOUNTS.without("terms", "account_id", "cycles", "other_cycles")
 
 
 def _difference(of: Difference) -> dict[str, Any]:
     return {
         "currency": of.now.currency,
-        "now": _text(of.now),
-        "other": _text(of.other),
-        "difference": _text(of.amount),
-        "percent": None if of.percent is None else f"{of.percent:f}",
+        "now": of.now.amount,
+        "other": of.other.amount,
+        "difference": of.amount.amount,
+        "percent": of.percent,
     }
 
 
-def account_rows(name: str, row: AccountRow) -> list[dict[str, Any]]:
-    """What an account costs, as rows of a table: one for each currency; without a difference where it changes."""
-    shown = [_difference(each) for each in row.differences] or [
+def _accounts(of: Comparison) -> list[Row]:
+    return [
+        {
+            "terms": of.name,
+            "account_id": account.account_id,
+            **each,
+            "cycles": account.cycles,
+            "other_cycles": account.other_cycles,
+        }
+        for account in of.accounts
+        for each in _by_currency(account)
+    ]
+
+
+def _by_currency(row: AccountRow) -> list[dict[str, Any]]:
+    return [_difference(each) for each in row.differences] or [
         {"currency": c, "now": _of(row.now, c), "other": _of(row.other, c), "difference": None, "percent": None}
         for c in sorted({total.currency for total in (*row.now, *row.other)})
     ]
-    counts = {"cycles": row.cycles, "other_cycles": row.other_cycles}
-    return [{"terms": name, "account_id": row.account_id, **each, **counts} for each in shown]
 
 
-def _of(totals: Sequence[Money], currency: str) -> str | None:
-    return next((_text(total) for total in totals if total.currency == currency), None)
+def _of(totals: Sequence[Money], currency: str) -> Decimal | None:
+    return next((total.amount for total in totals if total.currency == currency), None)
 
 
-def _cycle(row: CycleRow) -> dict[str, Any]:
+def _cycle(row: CycleRow) -> Row:
     difference = row.difference
     return {
         "account_id": row.account_id,
-        "cycle_start": text_of(micros(row.cycle.start)),
-        "cycle_end": text_of(micros(row.cycle.end)),
+        **cycle_of(row.cycle),
         "peak": None if row.now is None else row.now.peak,
         "other_peak": None if row.other is None else row.other.peak,
-        "now": None if row.now is None else _text(row.now.total),
-        "other": None if row.other is None else _text(row.other.total),
-        "difference": None if difference is None else _text(difference.amount),
+        "now": None if row.now is None else row.now.total.amount,
+        "other": None if row.other is None else row.other.total.amount,
+        "difference": None if difference is None else difference.amount.amount,
     }
 
 
 def _under(of: BilledUnder) -> dict[str, Any]:
-    totals = [{"currency": total.currency, "total": _text(total)} for total in of.totals]
-    return {"terms": of.name, "totals": totals, "cycles": [bill_row(of.name, bill) for bill in of.bills]}
+    totals = [{"currency": total.currency, "total": json_value(total.amount, money)} for total in of.totals]
+    return {"terms": of.name, "totals": totals, "cycles": json_rows(View(BILLS, _bills(of)))}
 
 
-def bill_row(name: str, bill: Bill) -> dict[str, Any]:
-    """A bill under some terms, and the nearest peaks that would change it, as a row of a table."""
-    drafted, near = bill.draft, bill.near
-    beside: dict[str, Any] = {}
-    for which, at in (("lower", near.lower), ("higher", near.higher), ("cheaper", near.cheaper)):
-        beside |= {f"{which}_peak": _peak(at), f"{which}_total": None if at is None else _text(at.total)}
-    return {
-        "terms": name,
-        "account_id": drafted.account_id,
-        "cycle_start": text_of(micros(drafted.cycle.start)),
-        "cycle_end": text_of(micros(drafted.cycle.end)),
-        "peak": drafted.peak,
-        "total": _text(drafted.total),
-        "currency": drafted.currency,
-        **beside,
-    }
-
-
-def _peak(at: PricePoint | None) -> int | None:
-    return None if at is None else at.quantity
+def _bills(of: BilledUnder) -> list[Row]:
+    rows: list[Row] = []
+    for bill in of.bills:
+        drafted, near = bill.draft, bill.near
+        row = {
+            "terms": of.name,
+            "account_id": drafted.account_id,
+            **cycle_of(drafted.cycle),
+            "peak": drafted.peak,
+            "total": drafted.total.amount,
+            "currency": drafted.currency,
+        }
+        for which, at in (("lower", near.lower), ("higher", near.higher), ("cheaper", near.cheaper)):
+            row[f"{which}_peak"] = None if at is None else at.quantity
+            row[f"{which}_total"] = None if at is None else at.total.amount
+        rows.append(row)
+    return rows
 
 
 def break_even(of: BreakEven) -> dict[str, Any]:
-    """Break-even points as programs read them; the last stretch has no end."""
+    """Break-even points as one document; the last stretch has no end."""
     return {
         "plans": list(of.plans),
         "currency": of.currency,
@@ -146,21 +201,24 @@ def break_even(of: BreakEven) -> dict[str, Any]:
 
 
 def _stretch(of: PlanRange, within: BreakEven) -> dict[str, Any]:
+    row = json_row(PLAN_RANGES, _plan_range(of, within))
     document: dict[str, Any] = {
-        "first": of.first,
-        "last": None if of.last == QUANTITY_MAX else of.last,
-        "cheapest": list(of.cheapest),
-        "totals": [None if total is None else _text(total) for total in of.totals],
-        "in_turn": of.in_turn,
-        "every": of.every,
+        "first": row["first"],
+        "last": row["last"],
+        "cheapest": row["cheapest"],
+        "totals": [None if total is None else json_value(total.amount, money) for total in of.totals],
+        "in_turn": row["in_turn"],
+        "every": row["every"],
     }
     return document | {"turns": [_stretch(turn, within) for turn in of.turns]} if of.turns else document
 
 
-def stretch_row(of: PlanRange, within: BreakEven) -> dict[str, Any]:
-    """A stretch as a row of a table."""
-    return _stretch(of, within) | {"cheapest": " ".join(of.cheapest), "currency": within.currency}
-
-
-def _text(of: Money) -> str:
-    return f"{of.amount:f}"
+def _plan_range(of: PlanRange, within: BreakEven) -> Row:
+    return {
+        "first": of.first,
+        "last": None if of.last == QUANTITY_MAX else of.last,
+        "cheapest": of.cheapest,
+        "in_turn": of.in_turn,
+        "every": of.every,
+        "currency": within.currency,
+    }

@@ -1,4 +1,4 @@
-"""What goes out to programs about credits, exact to the byte."""
+"""Credits as a table and as a document."""
 
 from __future__ import annotations
 
@@ -7,58 +7,69 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ...core.catalogue import WIDE
-from ...core.cycle import micros, text_of
 from ...core.usage import Credits, CreditsTotal
+from .bills import cycle_of
+from .schema import Column, Row, Schema, View, code, cycle_columns, decimal, integer, text
+from .text import json_row, json_rows
 
-CREDITS_COLUMNS: Final = (
-    "account_id",
-    "cycle_start",
-    "cycle_end",
-    "action",
-    "identity_type",
-    "calls",
-    "results",
+_SUMS: Final = (Column("credits", decimal), Column("on_standard", decimal), Column("saved", decimal))
+CREDITS: Final = Schema(
     "credits",
-    "on_standard",
-    "saved",
+    (
+        Column("account_id", text),
+        *cycle_columns(),
+        Column("action", text, null=True),
+        Column("identity_type", code),
+        Column("calls", integer),
+        Column("results", integer),
+        *_SUMS,
+    ),
+)
+_TOTAL: Final = Schema(
+    "credits in all", (Column("calls", integer), Column("unnamed", integer), Column("results", integer), *_SUMS)
 )
 
 
-def crediting(rows: Iterable[Credits], accounts: Iterable[CreditsTotal], total: CreditsTotal) -> dict[str, Any]:
-    """All credits as programs read them: by cycle and action, by account, and in all."""
+def credits(rows: Iterable[Credits]) -> View:
+    """The calls of each account, cycle, action and type of identity, and what they cost in credits."""
+    return View(
+        CREDITS,
+        [
+            {
+                "account_id": of.account_id,
+                **cycle_of(of.cycle),
+                "action": of.action,
+                "identity_type": of.identity_type,
+                "calls": of.calls,
+                "results": of.results,
+                **_sums(of),
+            }
+            for of in rows
+        ],
+    )
+
+
+def document(rows: Iterable[Credits], accounts: Iterable[CreditsTotal], total: CreditsTotal) -> dict[str, Any]:
+    """All credits as one document: by cycle and action, by account, and in all."""
     return {
-        "cycles": [row(each) for each in rows],
-        "accounts": [{"account_id": each.account_id, **_sum(each)} for each in accounts],
-        "total": _sum(total),
+        "cycles": json_rows(credits(rows)),
+        "accounts": [{"account_id": each.account_id, **json_row(_TOTAL, _total(each))} for each in accounts],
+        "total": json_row(_TOTAL, _total(total)),
     }
 
 
-def row(of: Credits) -> dict[str, Any]:
-    """The calls of an action as a row of a table; credits are text, since they may be fractions."""
-    return {
-        "account_id": of.account_id,
-        "cycle_start": text_of(micros(of.cycle.start)),
-        "cycle_end": text_of(micros(of.cycle.end)),
-        "action": of.action,
-        "identity_type": of.identity_type,
-        "calls": of.calls,
-        "results": of.results,
-        **_credits(of),
-    }
+def _total(of: CreditsTotal) -> Row:
+    return {"calls": of.calls, "unnamed": of.unnamed, "results": of.results, **_sums(of)}
 
 
-def _sum(of: CreditsTotal) -> dict[str, Any]:
-    return {"calls": of.calls, "unnamed": of.unnamed, "results": of.results, **_credits(of)}
+def _sums(of: Credits | CreditsTotal) -> dict[str, Decimal]:
+    return {column.name: plain(getattr(of, column.name)) for column in _SUMS}
 
 
-def _credits(of: Credits | CreditsTotal) -> dict[str, str]:
-    return {"credits": plain(of.credits), "on_standard": plain(of.on_standard), "saved": plain(of.saved)}
+def plain(number: Decimal) -> Decimal:
+    """A decimal without needless zeros, also before the point.
 
-
-def plain(number: Decimal) -> str:
-    """A decimal without needless zeros.
-
-    >>> plain(Decimal("150.00")), plain(Decimal("0.050"))
+    >>> str(plain(Decimal("150.00"))), str(plain(Decimal("0.050")))
     ('150', '0.05')
     """
-    return f"{number.normalize(WIDE):f}"
+    return Decimal(f"{number.normalize(WIDE):f}")

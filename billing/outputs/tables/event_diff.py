@@ -1,34 +1,42 @@
-"""Alignments as programs read them: events on which two sources differ, and what that does to bills."""
+"""Events that differ between two sources and their effect on bills: a table, a document and a paragraph."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Final
 
-from ...core.cycle import Cycle, micros, text_of
+from ...core.cycle import Cycle, text_of
 from ...core.event import DETAILS
 from ...reconciliation.effects import Alignment, CycleTotal, Effect, Origin, PeakAndAmount
 from ...reconciliation.event_diff import Difference, Event
+from .bills import cycle_of
+from .schema import Column, Row, Schema, View, code, cycle_columns, instant, integer, money, text
+from .text import json_row, json_value
 
-COLUMNS: Final = (
-    "number",
-    "kind",
-    "field",
-    "account_id",
-    "event_id",
-    "identity_id",
-    "type",
-    "occurred_at",
-    "theirs_occurred_at",
-    "cycle",
-    "by",
-    "peak_from",
-    "peak_to",
-    "amount_from",
-    "amount_to",
-    "currency",
+DIFFERENCES: Final = Schema(
+    "event differences",
+    (
+        Column("number", integer),
+        Column("kind", code),
+        Column("field", code, null=True),
+        Column("account_id", text),
+        *cycle_columns(null=True),
+        Column("event_id", text, null=True),
+        Column("identity_id", text),
+        Column("type", code),
+        Column("occurred_at", instant, null=True),
+        Column("theirs_occurred_at", instant, null=True),
+        Column("by", code, null=True),
+        Column("peak_from", integer, null=True),
+        Column("peak_to", integer, null=True),
+        Column("amount_from", money, null=True),
+        Column("amount_to", money, null=True),
+        Column("currency", code, null=True),
+    ),
 )
+_CYCLE: Final = Schema("cycle", cycle_columns())
 
 
 def document(of: Alignment, ours: str, theirs: str, *, everything: bool = False) -> dict[str, Any]:
@@ -97,12 +105,16 @@ def numbered(of: Alignment) -> dict[int, int]:
     return {id(difference): k for k, difference in enumerate(of.differences, 1)}
 
 
-def rows(of: Alignment, *, everything: bool = False) -> Iterator[dict[str, Any]]:
-    """An alignment as rows of a table: one for each difference and cycle that it moves.
+def differences(of: Alignment, *, everything: bool = False) -> View:
+    """An alignment as a table: a row for each difference and cycle that it moves.
 
     `by` says how it does: `alone`, taken over into ours; `last`, as the last that is; or `together`
     with others, whose rows follow one another. With `everything`, one more for each of the others.
     """
+    return View(DIFFERENCES, [*_rows(of, everything)])
+
+
+def _rows(of: Alignment, everything: bool) -> Iterator[Row]:
     numbers = numbered(of)
     for effect in of.effects:
         yield _row(effect.difference, numbers, effect.cycle, effect.by, effect.moves)
@@ -126,18 +138,19 @@ def _row(
     of: Difference,
     numbers: dict[int, int],
     cycle: Cycle | None = None,
-    by: str = "",
+    by: str | None = None,
     moves: tuple[PeakAndAmount, PeakAndAmount] | None = None,
-) -> dict[str, Any]:
+) -> Row:
     before, after = moves or (None, None)
     return {
         "number": numbers[id(of)],
         "kind": of.kind,
         "field": of.field,
-        **{name: getattr(of.event, name) for name in ("account_id", "event_id", "identity_id", "type")},
-        "occurred_at": None if of.ours is None else text_of(of.ours.occurred_at),
-        "theirs_occurred_at": None if of.theirs is None else text_of(of.theirs.occurred_at),
-        "cycle": None if cycle is None else cycle.name,
+        "account_id": of.event.account_id,
+        **(dict.fromkeys(_CYCLE.names) if cycle is None else cycle_of(cycle)),
+        **{name: getattr(of.event, name) for name in ("event_id", "identity_id", "type")},
+        "occurred_at": None if of.ours is None else of.ours.occurred_at,
+        "theirs_occurred_at": None if of.theirs is None else of.theirs.occurred_at,
         "by": by,
         "peak_from": None if before is None else before.peak,
         "peak_to": None if after is None else after.peak,
@@ -176,21 +189,17 @@ def _event(of: Event) -> dict[str, Any]:
 
 
 def _cycle(of: Cycle) -> dict[str, Any]:
-    return {
-        "cycle": of.name,
-        "cycle_start": text_of(micros(of.start)),
-        "cycle_end": text_of(micros(of.end)),
-    }
+    return json_row(_CYCLE, cycle_of(of))
 
 
 def _figures(**figures: PeakAndAmount) -> dict[str, Any]:
     currency = next((f.amount.currency for f in figures.values() if f.amount is not None), None)
     return {
         "peaks": {name: figure.peak for name, figure in figures.items()},
-        "amounts": {name: _amount(figure) for name, figure in figures.items()},
+        "amounts": {name: json_value(_amount(figure), money) for name, figure in figures.items()},
         "currency": currency,
     }
 
 
-def _amount(of: PeakAndAmount | None) -> str | None:
-    return None if of is None or of.amount is None else f"{of.amount.amount:f}"
+def _amount(of: PeakAndAmount | None) -> Decimal | None:
+    return None if of is None or of.amount is None else of.amount.amount

@@ -1,180 +1,206 @@
-"""Statuses, forecasts and backtests as JSON and CSV."""
+"""Statuses, forecasts and backtests as tables and documents."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, Final
 
-from ...core.cycle import micros, text_of
+from ...core.cycle import text_of
 from ...core.money import Money
 from ...forecasting.backtest import Backtest, Score
 from ...forecasting.distribution import LEVELS
 from ...forecasting.forecast import Forecast
 from ...forecasting.model import PeakForecast
 from ...forecasting.status import AmountDue, Status
+from .bills import cycle_of
+from .schema import Column, Row, Schema, View, code, cycle_columns, floating, instant, integer, money, text
+from .text import json_row, json_rows, json_value
 
-_OWED_COLUMNS: Final = ("so_far", "least", "least_at", "one_more", "to_next_tier", "cheaper_at", "currency")
-STATUS_COLUMNS: Final = (
-    "account_id",
-    "cycle",
-    "cycle_start",
-    "cycle_end",
-    "as_of",
-    "active",
-    "peak",
-    "peak_at",
-    "free",
-    "carried",
-    *_OWED_COLUMNS,
-)
-#: The names of bands, such as `80`, and of the columns that hold their ends.
+#: The names of intervals, such as `80`, and of the columns that hold their ends.
 _PERCENT: Final = tuple(f"{level * 100:.0f}" for level in LEVELS)
-FORECAST_COLUMNS: Final = (
-    "account_id",
-    "cycle",
-    "as_of",
-    "peak_so_far",
-    "median",
-    *(f"{end}_{percent}" for percent in _PERCENT for end in ("low", "high")),
-    "so_far",
-    "least",
-    "amount_median",
-    *(f"amount_{end}_{percent}" for percent in _PERCENT for end in ("low", "high")),
-    "currency",
-    "cycles",
-    "peers",
+_CYCLE: Final = (Column("account_id", text), *cycle_columns(), Column("as_of", instant))
+_SO_FAR: Final = (Column("so_far", money, null=True), Column("least", money, null=True))
+_CURRENCY: Final = Column("currency", code, null=True)
+STATUSES: Final = Schema(
+    "statuses",
+    (
+        *_CYCLE,
+        Column("active", integer),
+        Column("peak", integer),
+        Column("peak_at", instant, null=True),
+        Column("free", integer),
+        Column("carried", integer),
+        *_SO_FAR,
+        Column("least_at", integer, null=True),
+        Column("one_more", money, null=True),
+        Column("to_next_tier", integer, null=True),
+        Column("cheaper_at", integer, null=True),
+        _CURRENCY,
+    ),
 )
-BACKTEST_COLUMNS: Final = (
-    "months",
-    "phase",
-    "cycles",
-    "accounts",
-    "settled",
-    "name",
-    "pinball",
-    "error",
-    "interval",
-    *(f"coverage_{percent}" for percent in _PERCENT),
-    "evenly_80",
+FORECASTS: Final = Schema(
+    "forecasts",
+    (
+        *_CYCLE,
+        Column("peak_so_far", integer),
+        Column("median", integer, null=True),
+        *(Column(f"{end}_{level}", integer, null=True) for level in _PERCENT for end in ("low", "high")),
+        *_SO_FAR,
+        Column("amount_median", money, null=True),
+        *(Column(f"amount_{end}_{level}", money, null=True) for level in _PERCENT for end in ("low", "high")),
+        _CURRENCY,
+        Column("cycles", integer, null=True),
+        Column("peers", integer, null=True),
+    ),
 )
+_PHASE: Final = (
+    Column("months", integer),
+    Column("phase", floating),
+    Column("cycles", integer),
+    Column("accounts", integer),
+    Column("settled", integer),
+)
+_SCORE: Final = (
+    Column("name", code),
+    Column("pinball", floating),
+    Column("error", floating),
+    Column("interval", floating),
+    *(Column(f"coverage_{level}", floating) for level in _PERCENT),
+    Column("evenly_80", floating, null=True),
+)
+BACKTESTS: Final = Schema("backtests", (*_PHASE, *_SCORE))
+
+
+def statuses(found: Iterable[Status]) -> View:
+    """Where the open cycle of each account stands, and what is certain of it."""
+    return View(STATUSES, [_status(of) for of in found])
 
 
 def status(of: Status, *, identities: bool = False) -> dict[str, Any]:
-    """A status as programs read it; with `identities`, who falls asleep when, and the falling staircase."""
-    document = {
-        "account_id": of.account_id,
-        "cycle": of.cycle.name,
-        "cycle_start": text_of(micros(of.cycle.start)),
-        "cycle_end": text_of(micros(of.cycle.end)),
-        "as_of": text_of(of.now),
-        "active": len(of.active),
-        "peak": of.peak,
-        "peak_at": None if of.peak_at is None else text_of(of.peak_at),
-        "free": of.free,
-        "carried": of.carried,
-        **_owed(of.owed),
-    }
+    """A status as a document; with `identities`, who becomes inactive when, and the count as it falls."""
+    document = json_row(STATUSES, _status(of))
     if identities:
         document["asleep"] = [{"identity_id": each.identity_id, "at": text_of(each.at)} for each in of.active]
-        document["staircase"] = [{"at": text_of(at), "active": count} for at, count in of.staircase]
+        document["staircase"] = [{"at": text_of(at), "active": count} for at, count in of.remaining]
     return document
 
 
-def _owed(of: AmountDue | None) -> dict[str, Any]:
-    if of is None:
-        return dict.fromkeys(_OWED_COLUMNS)
-    return {
-        "so_far": _amount(of.so_far),
-        "least": _amount(of.least.total),
-        "least_at": of.least.quantity,
-        "one_more": _amount(of.one_more),
-        "to_next_tier": of.to_next_tier,
-        "cheaper_at": None if of.cheaper is None else of.cheaper.quantity,
-        "currency": of.so_far.currency,
-    }
+def forecasts(found: Iterable[Forecast]) -> View:
+    """Where the open cycle of each account is heading; without a forecast where there is too little history."""
+    return View(FORECASTS, [_forecast(of) for of in found])
 
 
 def forecast(of: Forecast, *, identities: bool = False) -> dict[str, Any]:
-    """A forecast as programs read it: what is certain, and the guess, null where there is too little history."""
-    return status(of.status, identities=identities) | {"guess": None if of.guess is None else _guess(of, of.guess)}
+    """A forecast as a document: what is certain, and what is likely, null where there is too little history."""
+    return status(of.status, identities=identities) | {"guess": None if of.peak is None else _likely(of, of.peak)}
 
 
-def _guess(of: Forecast, guess: PeakForecast) -> dict[str, Any]:
+def backtests(found: Iterable[Backtest]) -> View:
+    """How forecasts of past cycles came out: a row for each phase and method."""
+    return View(BACKTESTS, [_phase(of) | _score(score) for of in found for score in of.scores])
+
+
+def backtest(of: Backtest) -> dict[str, Any]:
+    """A backtest at one phase as a document."""
+    scores = View(Schema("scores", _SCORE), [_score(score) for score in of.scores])
+    return {**json_row(Schema("phase", _PHASE), _phase(of)), "scores": json_rows(scores)}
+
+
+def _status(of: Status) -> Row:
+    return {
+        "account_id": of.account_id,
+        **cycle_of(of.cycle),
+        "as_of": of.now,
+        "active": len(of.active),
+        "peak": of.peak,
+        "peak_at": of.peak_at,
+        "free": of.free,
+        "carried": of.carried,
+        **_due(of.owed),
+    }
+
+
+def _due(of: AmountDue | None) -> dict[str, Any]:
+    return {
+        "so_far": None if of is None else of.so_far.amount,
+        "least": None if of is None else of.least.total.amount,
+        "least_at": None if of is None else of.least.quantity,
+        "one_more": None if of is None else _amount(of.one_more),
+        "to_next_tier": None if of is None else of.to_next_tier,
+        "cheaper_at": None if of is None or of.cheaper is None else of.cheaper.quantity,
+        "currency": None if of is None else of.so_far.currency,
+    }
+
+
+def _forecast(of: Forecast) -> Row:
+    certain, peak, amounts = of.status, of.peak, of.amounts
+    row = {
+        **dict.fromkeys(FORECASTS.names),
+        "account_id": certain.account_id,
+        **cycle_of(certain.cycle),
+        "as_of": certain.now,
+        "peak_so_far": certain.peak,
+        **_due(certain.owed),
+    }
+    if peak is not None:
+        row |= {"median": peak.distribution.median, "cycles": peak.cycles, "peers": peak.peers}
+        for level, (low, high) in zip(_PERCENT, peak.distribution.intervals(), strict=True):
+            row |= {f"low_{level}": low, f"high_{level}": high}
+    if amounts is not None:
+        row["amount_median"] = amounts.median.amount
+        for level, (least, most) in zip(_PERCENT, amounts.intervals, strict=True):
+            row |= {f"amount_low_{level}": least.amount, f"amount_high_{level}": most.amount}
+    return row
+
+
+def _likely(of: Forecast, peak: PeakForecast) -> dict[str, Any]:
     amounts = of.amounts
     return {
-        "median": guess.peak.median,
+        "median": peak.distribution.median,
         "bands": {
-            percent: {"low": low, "high": high}
-            for percent, (low, high) in zip(_PERCENT, guess.peak.bands(), strict=True)
+            level: {"low": low, "high": high}
+            for level, (low, high) in zip(_PERCENT, peak.distribution.intervals(), strict=True)
         },
         "amount": None
         if amounts is None
         else {
-            "median": _amount(amounts.median),
+            "median": _exact(amounts.median),
             "bands": {
-                percent: {"low": _amount(low), "high": _amount(high)}
-                for percent, (low, high) in zip(_PERCENT, amounts.bands, strict=True)
+                level: {"low": _exact(low), "high": _exact(high)}
+                for level, (low, high) in zip(_PERCENT, amounts.intervals, strict=True)
             },
         },
         "tiers": [{"first": t.first, "last": t.last, "chance": round(t.chance, 4)} for t in of.tiers],
-        "cycles": guess.cycles,
-        "peers": guess.peers,
+        "cycles": peak.cycles,
+        "peers": peak.peers,
     }
 
 
-def forecast_row(of: Forecast) -> dict[str, Any]:
-    """A forecast as a row of a table."""
-    certain, guess, amounts = of.status, of.guess, of.amounts
-    row = {
-        "account_id": certain.account_id,
-        "cycle": certain.cycle.name,
-        "as_of": text_of(certain.now),
-        "peak_so_far": certain.peak,
-        **dict.fromkeys(FORECAST_COLUMNS[4:]),
-        **{column: value for column, value in _owed(certain.owed).items() if column in FORECAST_COLUMNS},
-    }
-    if guess is not None:
-        row |= {"median": guess.peak.median, "cycles": guess.cycles, "peers": guess.peers}
-        for percent, (low, high) in zip(_PERCENT, guess.peak.bands(), strict=True):
-            row |= {f"low_{percent}": low, f"high_{percent}": high}
-    if amounts is not None:
-        row["amount_median"] = _amount(amounts.median)
-        for percent, (least, most) in zip(_PERCENT, amounts.bands, strict=True):
-            row |= {f"amount_low_{percent}": _amount(least), f"amount_high_{percent}": _amount(most)}
-    return row
-
-
-def backtest(of: Backtest) -> dict[str, Any]:
-    """A backtest at one phase as programs read it."""
-    document = _of_phase(of)
-    document["scores"] = [_score(score) for score in of.scores]
-    return document
-
-
-def backtest_rows(of: Backtest) -> list[dict[str, Any]]:
-    """A backtest at one phase as rows of a table, one for each way to guess."""
-    return [_of_phase(of) | _score(score) for score in of.scores]
-
-
-def _of_phase(of: Backtest) -> dict[str, Any]:
+def _phase(of: Backtest) -> dict[str, Any]:
     return {
         "months": of.months,
         "phase": of.phase,
         "cycles": of.cycles,
         "accounts": of.accounts,
-        "settled": of.settled,
+        "settled": of.peak_reached,
     }
 
 
 def _score(of: Score) -> dict[str, Any]:
     return {
-        "name": of.name,
+        "name": of.model,
         "pinball": round(of.pinball, 4),
-        "error": round(of.error, 4),
-        "interval": round(of.interval, 4),
-        **{f"coverage_{percent}": round(each, 4) for percent, each in zip(_PERCENT, of.coverage, strict=True)},
-        "evenly_80": None if of.evenly is None else round(of.evenly, 4),
+        "error": round(of.absolute_error, 4),
+        "interval": round(of.interval_score, 4),
+        **{f"coverage_{level}": round(each, 4) for level, each in zip(_PERCENT, of.coverage, strict=True)},
+        "evenly_80": None if of.randomised_coverage is None else round(of.randomised_coverage, 4),
     }
 
 
-def _amount(of: Money | None) -> str | None:
-    return None if of is None else f"{of.amount:f}"
+def _amount(of: Money | None) -> Decimal | None:
+    return None if of is None else of.amount
+
+
+def _exact(of: Money) -> Any:
+    return json_value(of.amount, money)

@@ -1,120 +1,103 @@
-"""The results of verbs as tables of pandas: the rows and columns that `--format csv` writes."""
+"""Tables as columns: Arrow, Parquet and pandas."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-from ...comparison.run import ComparisonResult
-from ...core.evidence import Evidence
-from ...core.invoice import Invoice
-from ...forecasting.forecast import Forecast
-from ...forecasting.status import Status
-from ...invoicing.close import CloseResult
-from ...invoicing.restate import RestateResult
-from ...ledger.entry import Document
-from ...reconciliation.diagnosis import Reconciliation
-from ...reconciliation.effects import Alignment
-from . import bills, comparison, event_diff, forecast, reconciliation
+import pyarrow as pa
+
+from ...core.errors import BillingError
+from .schema import Column, Kind, Schema, View
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What has a table of its own.
-Shown: TypeAlias = (
-    Evidence
-    | CloseResult
-    | RestateResult
-    | Reconciliation
-    | ComparisonResult
-    | Alignment
-    | Sequence[Invoice]
-    | Sequence[Status]
-    | Sequence[Forecast]
-)
-
-#: What the columns hold that hold no text.
-_INSTANTS: Final = (
-    *("cycle_start", "cycle_end", "peak_at", "occurred_at", "theirs_occurred_at"),
-    *("covers_until", "active_since", "active_until", "as_of"),
-)
-_AMOUNTS: Final = (
-    *("unit_price", "amount", "total", "billed", "now", "other", "difference", "percent"),
-    *("amount_ours", "amount_theirs", "amount_from", "amount_to"),
-    *("so_far", "least", "one_more"),
-    *(column for column in forecast.FORECAST_COLUMNS if column.startswith("amount_")),
-)
-_COUNTS: Final = (
-    *("peak", "peak_before", "peak_from", "peak_to", "cycles", "other_cycles"),
-    *("active", "free", "carried", "peak_so_far"),
-)
-#: Counts that somebody may not have told.
-_OPEN_COUNTS: Final = (
-    *("quantity", "quantity_ours", "quantity_theirs", "least_at", "to_next_tier", "cheaper_at", "median", "peers"),
-    *(column for column in forecast.FORECAST_COLUMNS if column.startswith(("low_", "high_"))),
-)
+#: A price has at most 12 decimals and an amount at most 4, and 26 digits before the point are more than
+#: 10^12 identities at the highest price cost. One type for all currencies lets files of several of them be
+#: read together; 38 digits are what most programs that read Parquet can take.
+EXACT_NUMBER: Final = pa.decimal128(38, 12)
+_INSTANT: Final = pa.timestamp("us", "UTC")
+_TYPES: Final = {
+    Kind.TEXT: pa.string(),
+    Kind.CODE: pa.string(),
+    Kind.TEXTS: pa.list_(pa.string()),
+    Kind.INTEGER: pa.int64(),
+    Kind.QUANTITY: EXACT_NUMBER,
+    Kind.MONEY: EXACT_NUMBER,
+    Kind.DECIMAL: EXACT_NUMBER,
+    Kind.PERCENT: EXACT_NUMBER,
+    Kind.FLOAT: pa.float64(),
+    Kind.INSTANT: _INSTANT,
+    Kind.BOOLEAN: pa.bool_(),
+}
+#: Types of pandas without and with missing values. What is not named here has Python's objects.
+_DTYPES: Final = {
+    Kind.TEXT: ("str", "str"),
+    Kind.CODE: ("str", "str"),
+    Kind.INTEGER: ("int64", "Int64"),
+    Kind.FLOAT: ("float64", "float64"),
+    Kind.BOOLEAN: ("bool", "boolean"),
+}
 
 
-def table(of: Shown) -> pd.DataFrame:
-    """What a verb found, as a table.
+def arrow_schema(schema: Schema) -> pa.Schema:
+    """The columns of a table as Arrow declares them."""
+    return pa.schema([pa.field(c.name, _TYPES[c.kind], nullable=c.null) for c in schema.columns])
 
-    `of` is what `explain`, `draft`, `close`, `restate`, `reconcile`, `compare`, `align`, `status` or
-    `forecast` gave. The rows are: of evidence, the identities that were active at the peak; of invoices,
-    their lines; of a closing and a restating, one for each document, with its number once issued; of a
-    reconciliation, every cycle compared; of a comparing, the accounts; of an alignment, each event that
-    moves a cycle; of statuses and forecasts, the open cycles. Text is str, instants are
-    datetime64[us, UTC], amounts `Decimal`, and counts int64, or Int64 where some are not told; quantities
-    are `Decimal` where credits are among them, which may be fractions.
+
+def to_arrow(view: View) -> pa.Table:
+    """A table of Arrow. Raises `BillingError` (`usage`) for a number that its type cannot hold exactly."""
+    arrays = [_array(view.values(column), column) for column in view.schema.columns]
+    return pa.table(arrays, schema=arrow_schema(view.schema))
+
+
+def to_parquet(view: View) -> bytes:
+    """A Parquet file. Raises as `to_arrow` does."""
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(to_arrow(view), sink)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def to_pandas(view: View) -> pd.DataFrame:
+    """A table of pandas: text is str, instants are datetime64[us, UTC], exact numbers are `Decimal`.
+
+    Counts are int64, or Int64 where some may be missing; the type depends on the column alone, also
+    where there are no rows. Only a count beyond int64 makes its column one of Python's numbers.
     """
-    found = _frame(*_rows(of))
-    # The differences of an alignment are counted; elsewhere a number is that of a document.
-    return found.astype({"number": "int64"}) if isinstance(of, Alignment) else found
-
-
-def _rows(of: Any) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
-    match of:
-        case Evidence():
-            return bills.evidence(of)["identities"], bills.WITNESS_COLUMNS
-        case CloseResult():
-            numbered = zip(of.drafts, _numbers(of.documents, len(of.drafts)), strict=True)
-            return [bills.closed(*each) for each in numbered], bills.CLOSED_COLUMNS
-        case RestateResult():
-            notes = zip(of.restatements, _numbers(of.documents, len(of.restatements)), strict=True)
-            return [bills.restated(*each) for each in notes], bills.RESTATED_COLUMNS
-        case Reconciliation():
-            columns = [name for name in reconciliation.COLUMNS if name != "accepted"]  # that is in a file
-            return reconciliation.rows(of, {}), columns
-        case ComparisonResult():
-            accounts = [(one.name, row) for one in of.comparisons for row in one.accounts]
-            found = [row for name, account in accounts for row in comparison.account_rows(name, account)]
-            return found, comparison.ACCOUNT_COLUMNS
-        case Alignment():
-            return list(event_diff.rows(of)), event_diff.COLUMNS
-        case [Status(), *_]:
-            return [*map(forecast.status, of)], forecast.STATUS_COLUMNS
-        case [Forecast(), *_]:
-            return [*map(forecast.forecast_row, of)], forecast.FORECAST_COLUMNS
-    return [line for drafted in of for line in bills.invoice_lines(drafted)], bills.LINE_COLUMNS
-
-
-def _numbers(issued: Sequence[Document], count: int) -> list[str | None]:
-    numbers = [document.number for document in issued if document.number]
-    return [*numbers] if numbers else [None] * count
-
-
-def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
-    def column(name: str) -> pd.Series[Any]:
-        values = [row[name] for row in rows]
-        if name in _INSTANTS:
-            instants = pd.to_datetime(pd.Series(values, dtype="str"), utc=True, format="ISO8601")
-            return instants.astype("datetime64[us, UTC]")
-        # Credits are among the quantities where they are text.
-        if name in _AMOUNTS or (name in _OPEN_COUNTS and any(isinstance(value, str) for value in values)):
-            return pd.Series([None if value is None else Decimal(value) for value in values], dtype="object")
-        dtype = "int64" if name in _COUNTS else "Int64" if name in _OPEN_COUNTS else "str"
-        return pd.Series(values, dtype=dtype)
+    return pd.DataFrame({column.name: _series(view.values(column), column) for column in view.schema.columns})
 
-    return pd.DataFrame({name: column(name) for name in columns})
+
+def _array(values: list[Any], column: Column) -> pa.Array:
+    kind = _TYPES[column.kind]
+    try:
+        if column.kind is Kind.INSTANT:
+            return pa.array(values, pa.int64()).cast(kind)
+        if column.kind is Kind.QUANTITY:
+            values = [None if value is None else Decimal(value) for value in values]
+        return pa.array(values, kind)
+    except (pa.ArrowInvalid, OverflowError):
+        detail = f"{column.name} has a number with more digits than {kind} holds; csv and json write every digit"
+        raise BillingError("usage", detail=detail) from None
+
+
+def _series(values: list[Any], column: Column) -> pd.Series[Any]:
+    import pandas as pd
+
+    if column.kind is Kind.INSTANT:
+        series: pd.Series[Any] = _array(values, column).to_pandas()
+        return series
+    if column.kind is Kind.QUANTITY:
+        values = [None if value is None else Decimal(value) for value in values]
+    if column.kind not in _DTYPES:
+        # As they are: Arrow would give every decimal as many digits as the longest needs.
+        return pd.Series(values, dtype="object")
+    try:
+        return pd.Series(values, dtype=_DTYPES[column.kind][column.null])
+    except OverflowError:
+        return pd.Series(values, dtype="object")

@@ -1,4 +1,4 @@
-"""A reconciliation as JSON and CSV: every cycle compared, why figures differ, and what it all comes to."""
+"""A reconciliation as a table and a document: every cycle compared, why figures differ, and the sums."""
 
 from __future__ import annotations
 
@@ -10,27 +10,34 @@ from ...core.cycle import text_of
 from ...reconciliation.accepted import Key, key_of
 from ...reconciliation.diagnosis import Diagnosis, Disputed, Explanation, Reconciliation
 from ...reconciliation.matching import Match, Sum
+from .schema import Column, Row, Schema, View, code, cycle_columns, integer, money, text
+from .text import json_row, json_value
 
-COLUMNS: Final = (
-    "account_id",
-    "cycle",
-    "status",
-    "cause",
-    "quantity_ours",
-    "quantity_theirs",
-    "amount_ours",
-    "amount_theirs",
-    "difference",
-    "currency",
-    "number",
-    "invoice",
-    "where",
-    "accepted",
+COMPARED: Final = Schema(
+    "compared invoices",
+    (
+        Column("account_id", text),
+        # Their name for it where we have no such cycle, and then not when it starts and ends.
+        Column("cycle", text),
+        *cycle_columns(null=True)[1:],
+        Column("status", code),
+        Column("cause", code, null=True),
+        Column("quantity_ours", integer, null=True),
+        Column("quantity_theirs", integer, null=True),
+        Column("amount_ours", money, null=True),
+        Column("amount_theirs", money, null=True),
+        Column("difference", money, null=True),
+        Column("currency", text, null=True),
+        Column("number", text, null=True),
+        Column("invoice", text, null=True),
+        Column("where", text, null=True),
+        Column("accepted", text, null=True),
+    ),
 )
 
 
-def reconciliation(of: Reconciliation, accepted: Mapping[Key, str]) -> dict[str, Any]:
-    """Everything that a reconciliation found, as programs read it."""
+def document(of: Reconciliation, accepted: Mapping[Key, str]) -> dict[str, Any]:
+    """Everything that a reconciliation found, as one document."""
     disputed = of.disputed or ((),) * len(of.matches)
     return {
         "sums": [_sum(each) for each in of.sums],
@@ -42,24 +49,26 @@ def reconciliation(of: Reconciliation, accepted: Mapping[Key, str]) -> dict[str,
     }
 
 
-def rows(of: Reconciliation, accepted: Mapping[Key, str]) -> list[dict[str, Any]]:
-    """Every cycle compared as a row of a table."""
-    return [_row(m, d, accepted) for m, d in zip(of.matches, of.diagnoses, strict=True)]
+def compared(of: Reconciliation, accepted: Mapping[Key, str]) -> View:
+    """Every cycle compared, and why figures differ."""
+    return View(COMPARED, [_row(m, d, accepted) for m, d in zip(of.matches, of.diagnoses, strict=True)])
 
 
-def _row(match: Match, diagnosis: Diagnosis | None, accepted: Mapping[Key, str]) -> dict[str, Any]:
+def _row(match: Match, diagnosis: Diagnosis | None, accepted: Mapping[Key, str]) -> Row:
     ours, theirs = match.ours, match.theirs
-    difference = difference_of(match)
+    start, end = ours.span if ours else (None, None)
     return {
         "account_id": match.account_id,
         "cycle": match.cycle,
+        "cycle_start": start,
+        "cycle_end": end,
         "status": match.status,
         "cause": None if diagnosis is None else diagnosis.explanation.name,
         "quantity_ours": ours.quantity if ours else None,
         "quantity_theirs": theirs.quantity if theirs else None,
-        "amount_ours": _text(ours.total.amount if ours and ours.total else None),
-        "amount_theirs": _text(theirs.amount if theirs else None),
-        "difference": _text(difference),
+        "amount_ours": ours.total.amount if ours and ours.total else None,
+        "amount_theirs": theirs.amount if theirs else None,
+        "difference": difference_of(match),
         "currency": match.currency,
         "number": " ".join(ours.numbers) if ours and ours.numbers else None,
         "invoice": theirs.invoice if theirs else None,
@@ -83,10 +92,7 @@ def difference_of(match: Match) -> Decimal | None:
 def _match(
     match: Match, diagnosis: Diagnosis | None, disputed: tuple[Disputed, ...], accepted: Mapping[Key, str]
 ) -> dict[str, Any]:
-    document = _row(match, diagnosis, accepted)
-    if match.ours:
-        start, end = match.ours.span
-        document |= {"cycle_start": text_of(start), "cycle_end": text_of(end)}
+    document = json_row(COMPARED, _row(match, diagnosis, accepted))
     if match.theirs and match.theirs.start is not None:
         document["their_start"] = text_of(match.theirs.start)
         document["their_end"] = None if match.theirs.end is None else text_of(match.theirs.end)
@@ -109,7 +115,7 @@ def _explanation(of: Explanation) -> dict[str, Any]:
         "readings": [reading.name for reading in of.readings],
         "says": f"They billed {of.says}.",
         "quantity": of.quantity,
-        "amount": _text(of.amount),
+        "amount": _exact(of.amount),
     }
 
 
@@ -129,11 +135,12 @@ def _sum(of: Sum) -> dict[str, Any]:
         "status": of.status,
         "currency": of.currency,
         "count": of.count,
-        "ours": _text(of.ours),
-        "theirs": _text(of.theirs),
-        "difference": _text(of.difference),
+        "ours": _exact(of.ours),
+        "theirs": _exact(of.theirs),
+        "difference": _exact(of.difference),
     }
 
 
-def _text(number: Decimal | None) -> str | None:
-    return None if number is None else f"{number:f}"
+def _exact(number: Decimal | None) -> str | None:
+    text: str | None = json_value(number, money)
+    return text

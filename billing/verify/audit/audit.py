@@ -352,7 +352,7 @@ def _as_events(found: Events, as_of: int | None) -> list[Event]:
     """The connects, actions and deletions of counted identities that a ledger answers from."""
     names, columns, ids = found.names, found.columns, found.event_ids
     assert ids is not None, "they were asked for"
-    accounts, identities = names.accounts.to_pylist(), names.identities.to_pylist()
+    accounts, identities = names.account_names, names.identities.to_pylist()
     counted = ~names.standard[columns.identities]
     if as_of is not None:
         counted &= columns.instants < as_of

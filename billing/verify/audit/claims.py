@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ...core.cycle import text_of
+from ...core.cycle import moment, text_of
 from ...core.errors import sentence
 from ...core.terms import Terms
 from ..attack import story
@@ -83,6 +83,7 @@ class Discrepancy:
             "code": self.code,
             "by": claim.by,
             "account_id": claim.account_id,
+            "cycle": claim.terms.cycles.at(moment(claim.start)).name,
             "cycle_start": text_of(claim.start),
             "cycle_end": text_of(claim.end),
             "figure": self.figure,

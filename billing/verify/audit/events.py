@@ -44,7 +44,7 @@ class Told:
         self._names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
         order = np.argsort(self._batch.accounts, kind="stable")
         places = np.flatnonzero(np.diff(self._batch.accounts[order])) + 1
-        names = self._names.accounts.to_pylist()
+        names = self._names.account_names
         groups = np.split(order, places) if len(order) else []
         self._rows = {names[self._batch.accounts[rows[0]]]: rows for rows in groups}
 

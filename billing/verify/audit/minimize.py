@@ -67,11 +67,11 @@ def _by_the_engine(events: list[Event], claim: Claim) -> tuple[int, int | None]:
         return 0, None
     query = Query(terms=AllTerms(claim.terms))
     active = engine.activity(table(events), query)
-    names = active.names.accounts.to_pylist()
     cycle = Cycle(moment(claim.start), moment(claim.end))
-    codes = [k for k, name in enumerate(names) if name == claim.account_id]
+    names = active.names
+    codes = [names.code_of(claim.account_id)] if claim.account_id in names.account_names else []
     spans = [([claim.start - 1, claim.start, claim.end], [cycle])] * len(codes)
-    rows = list(pipeline.sweep_cycles(active, names, codes, spans))
+    rows = list(pipeline.sweep_cycles(active, codes, spans))
     return (rows[0].peak, rows[0].peak_at) if rows else (0, None)
 
 

@@ -22,6 +22,8 @@ from .document import Certificate
 
 #: How many rows are sealed at a time.
 _PART: Final = 100_000
+#: In place of the code of an account that has no event.
+_UNKNOWN: Final = -1
 
 
 def held(source: Any, certificate: Certificate, options: ReadOptions | None = None) -> Held:
@@ -35,7 +37,8 @@ def held(source: Any, certificate: Certificate, options: ReadOptions | None = No
     rows = Batch.joined(batches)
     names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
     count, seal, told = _found(rows, names, certificate)
-    code = names.accounts.index(certificate.account_id).as_py()
+    known = certificate.account_id in names.account_names
+    code = names.code_of(certificate.account_id) if known else _UNKNOWN
     own = rows.take(np.flatnonzero(rows.accounts[:count] == code))
     contents = zip(*(column.to_pylist() for column in own.contents(names)), strict=True)
     return Held(tuple(map(event_of, contents)), seal, told)

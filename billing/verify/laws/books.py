@@ -30,7 +30,7 @@ from ...ledger.address import open_ledger
 from ...ledger.database import COLUMNS
 from ...ledger.entry import Receipt
 from ...ledger.ledger import Ledger
-from ...outputs.tables import bills
+from ...outputs.tables import bills, evidence, invoicing
 from ...outputs.tables.text import to_json
 from ..audit.events import table
 from ..definition import DAY, Event
@@ -202,19 +202,19 @@ def answers(asked_of: Any, query: Query, options: ReadOptions | None = None) -> 
     try:
         result = engine.answer(asked_of, query, options)
         drafted = [invoice_content(each) for each in result.drafts()]
-        zeros = [bills.peak(row) | {"before": n} for row, n in engine.unexpected_zero(result, asked_of, query, options)]
+        zeros = [*engine.unexpected_zero(result, asked_of, query, options)]
     except BillingError as error:
         return (error.code,)
     for each in drafted:
         each["basis"] |= {"position": None, "digest": None}
-    peaks = [bills.peak(row) for row in result.peaks()]
-    return to_json(peaks), to_json(drafted), to_json(zeros)
+    before = to_json({"before": count} for _, count in zeros)
+    return to_json(bills.peaks(result.peaks())), to_json(drafted), to_json(bills.peaks(row for row, _ in zeros)), before
 
 
 def explained(asked_of: Any, query: Query) -> str:
     """The evidence, as programs read it; or what is wrong."""
     try:
-        return to_json([bills.evidence(engine.explain(asked_of, query)[0])])
+        return to_json([evidence.evidence(engine.explain(asked_of, query)[0])])
     except BillingError as error:
         return error.code
 
@@ -226,9 +226,9 @@ def said(ledger: Ledger, options: ReadOptions | None = None) -> tuple[str, ...]:
     result = engine.answer(ledger, query, options)
     rows = issuing.statement(ledger, position=engine.position_of(ledger, options))
     return (
-        to_json(bills.peak(row) for row in result.peaks()),
+        to_json(bills.peaks(result.peaks())),
         to_json(invoice_content(each) for each in result.drafts()),
-        to_json(map(bills.statement_row, rows)),
+        to_json(invoicing.statement(rows)),
     )
 
 

@@ -117,7 +117,7 @@ def _bytes(told: list[Event], story: Story) -> tuple[str, str, Activity]:
     """All that can be seen of a file: peaks, invoices, intervals."""
     query = Query(terms=AllTerms(Terms(plan=_PLAN, policy=story.policy)))
     found = engine.activity(table(told), query)
-    peaks = to_json(bills.peak(row) for row in pipeline.peaks(found, query))
+    peaks = to_json(bills.peaks(pipeline.peaks(found, query)))
     invoices = to_json(invoice_content(drafted) for drafted in pipeline.draft(found, query))
     return peaks, invoices, OURS.activity(told, story.policy)
 
