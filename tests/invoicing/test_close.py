@@ -1070,16 +1070,18 @@ def test_a_month_on_the_command_line(cli: Cli, folder: Path) -> None:
     last = "1 note to issue, drafted at position 7. Nothing was issued; --yes issues."
     assert (1, last) == (looked.status, looked.err.splitlines()[-1])
     assert (
-        "account_id,cycle,restates,peak_before,peak,billed,total,currency,kind,number,late_events\n"
-        "acme,2026-01,INV-000001,2,3,20.00,10.00,USD,supplementary_invoice,,e3\n"
+        "account_id,cycle,cycle_start,cycle_end,restates,peak_before,peak,billed,total,currency,kind,number,late_events\n"
+        "acme,2026-01,2026-01-01T00:00:00Z,2026-02-01T00:00:00Z,INV-000001,2,3,20.00,10.00,USD,"
+        "supplementary_invoice,,e3\n"
     ) == looked.out
     settled = cli("restate", *BOOKS, "--yes", "--issued-at", "2026-02-06T00:00:00Z", "--format", "csv")
     assert (0, looked.out.replace(",,e3", ",INV-000003,e3")) == (settled.status, settled.out)
+    span = "2026-01,2026-01-01T00:00:00Z,2026-02-01T00:00:00Z"
     assert (
-        "account_id,cycle,number,kind,issued_at,total,balance,currency\n"
-        "acme,2026-01,INV-000001,invoice,2026-02-02T00:00:00Z,20.00,20.00,USD\n"
-        "acme,2026-01,INV-000003,supplementary_invoice,2026-02-06T00:00:00Z,10.00,30.00,USD\n"
-        "bolt,2026-01,INV-000002,invoice,2026-02-02T00:00:00Z,0.00,0.00,USD\n"
+        "account_id,cycle,cycle_start,cycle_end,number,kind,issued_at,total,balance,currency\n"
+        f"acme,{span},INV-000001,invoice,2026-02-02T00:00:00Z,20.00,20.00,USD\n"
+        f"acme,{span},INV-000003,supplementary_invoice,2026-02-06T00:00:00Z,10.00,30.00,USD\n"
+        f"bolt,{span},INV-000002,invoice,2026-02-02T00:00:00Z,0.00,0.00,USD\n"
     ) == cli("statement", *BOOKS, "--format", "csv").out
     assert (0, "No note to issue.") == (
         (again := cli("restate", *BOOKS, "--yes")).status, again.err.splitlines()[-1]
