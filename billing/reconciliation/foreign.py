@@ -24,7 +24,7 @@ from ..core.cycle import micros, month_of, zone
 from ..core.errors import BadForeign, BillingError, Rejection
 from ..core.money import EXACT, minor_digits
 from ..core.plan import QUANTITY_MAX, wanted_by
-from ..inputs.timestamps import instant
+from ..inputs.timestamps import parse_instant
 from .matching import Theirs
 
 #: What can be read of an invoice, or a line of one.
@@ -233,7 +233,7 @@ def _instant(value: Any, field: str, mapping: ForeignMapping) -> tuple[int | Non
         except ValueError:
             raise BadForeign("ts_not_a_time", field=field, got=text) from None
         return micros(local.replace(tzinfo=zone(mapping.timezone)).astimezone(UTC)), bool(_DAY.fullmatch(text))
-    return instant(text, field=field), False
+    return parse_instant(text, field=field), False
 
 
 def _quantity(value: Any) -> int | None:

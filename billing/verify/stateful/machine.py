@@ -33,7 +33,7 @@ from ...core.terms import AllTerms, Terms
 from ...engine.event_files import SCHEMA
 from ...engine.query import Query
 from ...inputs.rows import ReadOptions
-from ...inputs.timestamps import instant
+from ...inputs.timestamps import parse_instant
 from ...invoicing import close as closing
 from ...invoicing import issue
 from ...invoicing import restate as restating
@@ -53,7 +53,7 @@ DRAFTED: Final = ("2025-12", *MONTHS, "2026-04")
 #: How the cycles of each account follow one another: calendar months, and those of an anchor in New York.
 RULES: Final = (
     CycleRule(),
-    CycleRule(moment(instant("2025-10-14T07:13:47Z", field="anchor")), timezone="America/New_York"),
+    CycleRule(moment(parse_instant("2025-10-14T07:13:47Z", field="anchor")), timezone="America/New_York"),
 )
 BOUNDS: Final = tuple(tuple(rule.bound(rule.index_from(month)) for month in (*MONTHS, DRAFTED[-1])) for rule in RULES)
 #: When January is just settled, so that its cycle can be closed.
