@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .errors import BadPolicy
 from .event import CONNECTED, DELETED, Bool, Columns, Int32, Int64
-from .kernel import SMALL, compiled
+from .kernel import SMALL, compile_kernel
 
 #: The instant of what has not happened, earlier than any event; and the index of no interval.
 NEVER: Final = -(1 << 62)
@@ -89,7 +89,7 @@ class Intervals:
         return Intervals(self.identities[rows], self.starts[rows], self.ends[rows], self.after_deletion[rows])
 
     @staticmethod
-    def joined(parts: list[Intervals]) -> Intervals:
+    def concat(parts: list[Intervals]) -> Intervals:
         """Intervals of different identities, put together in order of their starts."""
         if len(parts) == 1:
             return parts[0]
@@ -122,7 +122,7 @@ class Walk:
         self._called: Any = self._until  # its latest action, if connects restart
         self._latest: Any = np.empty(0, np.int32)  # its latest interval
         # Per interval:
-        self._whose: Any = np.empty(0, np.int32)
+        self._identity_code: Any = np.empty(0, np.int32)
         self._starts: Any = np.empty(0, np.int64)
         self._ends: Any = self._starts
         self._revived: Any = np.empty(0, np.bool_)
@@ -149,7 +149,7 @@ class Walk:
             self._deleted,
             self._called,
             self._latest,
-            self._whose,
+            self._identity_code,
             self._starts,
             self._ends,
             self._revived,
@@ -164,7 +164,7 @@ class Walk:
             for array, values in zip(state, lists, strict=True):
                 array[:] = values
         else:
-            count = compiled(_walk)(*columns, *settings, *state)
+            count = compile_kernel(_walk)(*columns, *settings, *state)
         if count == NONE:
             raise OutOfOrder
         self._count = count
@@ -176,20 +176,20 @@ class Walk:
         ends = self._ends[:n].copy()
         begun = self._latest != NONE
         ends[self._latest[begun]] = self._until[begun]
-        found = Intervals(self._whose[:n], self._starts[:n], ends, self._revived[:n])
+        found = Intervals(self._identity_code[:n], self._starts[:n], ends, self._revived[:n])
         # A deletion at the very instant of an activation leaves a span of no length: it never was.
         return found.at(found.ends > found.starts)
 
     def _make_room(self, events: int, identities: int) -> None:
-        self._until = _grown(self._until, identities, NEVER)
-        self._deleted = _grown(self._deleted, identities, NEVER)
-        self._called = _grown(self._called, identities, NEVER)
-        self._latest = _grown(self._latest, identities, NONE)
+        self._until = _grow(self._until, identities, NEVER)
+        self._deleted = _grow(self._deleted, identities, NEVER)
+        self._called = _grow(self._called, identities, NEVER)
+        self._latest = _grow(self._latest, identities, NONE)
         intervals = self._count + events  # each event opens at most one
-        self._whose = _grown(self._whose, intervals, NONE)
-        self._starts = _grown(self._starts, intervals, NEVER)
-        self._ends = _grown(self._ends, intervals, NEVER)
-        self._revived = _grown(self._revived, intervals, False)
+        self._identity_code = _grow(self._identity_code, intervals, NONE)
+        self._starts = _grow(self._starts, intervals, NEVER)
+        self._ends = _grow(self._ends, intervals, NEVER)
+        self._revived = _grow(self._revived, intervals, False)
 
 
 def spans_of(history: Sequence[tuple[int, int]], policy: ActivityPolicy) -> list[tuple[int, int]]:
@@ -226,7 +226,7 @@ def spans_of(history: Sequence[tuple[int, int]], policy: ActivityPolicy) -> list
     return [(start, end) for start, end in zip(starts[:count], ends, strict=False) if end > start]
 
 
-def _grown(column: Any, size: int, filler: int) -> Any:
+def _grow(column: Any, size: int, filler: int) -> Any:
     """A column with room for so many, and where it has to grow for half as many again, so that it seldom has to."""
     known = len(column)
     if size <= known:
@@ -248,7 +248,7 @@ def _walk(
     deleted: Any,
     called: Any,
     latest: Any,
-    whose: Any,
+    identity_code: Any,
     starts: Any,
     ends: Any,
     revived: Any,
@@ -258,7 +258,7 @@ def _walk(
     Events at one instant may come in any order: a deletion cuts what began at its own instant, and
     an activation that comes after it at that instant is ignored.
     """
-    told = len(reaches) > 0
+    own_reaches = len(reaches) > 0
     for k in range(len(instants)):
         t = instants[k]
         if t < now:
@@ -271,7 +271,7 @@ def _walk(
                 until[i] = t
             continue
         connects = types[k] == CONNECTED
-        reach = reaches[k] if told else t + (connect_window if connects else action_window)
+        reach = reaches[k] if own_reaches else t + (connect_window if connects else action_window)
         if t >= until[i]:
             if deleted[i] == t:  # deletion wins a tie
                 continue
@@ -279,7 +279,7 @@ def _walk(
                 if latest[i] != NONE:
                     ends[latest[i]] = until[i]
                 latest[i] = count
-                whose[count] = i
+                identity_code[count] = i
                 starts[count] = t
                 revived[count] = deleted[i] != NEVER
                 until[i] = NEVER

@@ -34,12 +34,12 @@ def digest(contents: Iterable[Sequence[Value]]) -> str:
     False
     """
     whole = hashlib.sha256()
-    for content in sorted({written(content) for content in contents}):
+    for content in sorted({encode(content) for content in contents}):
         whole.update(len(content).to_bytes(8) + content)
     return whole.hexdigest()
 
 
-def sealed(before: bytes, contents: Iterable[bytes]) -> list[bytes]:
+def chain_digests(before: bytes, contents: Iterable[bytes]) -> list[bytes]:
     """The digest after each of some written contents, given that before the first.
 
     Each is the SHA-256 of the digest before it (32 bytes, zeros at the beginning) and the content.
@@ -51,31 +51,31 @@ def sealed(before: bytes, contents: Iterable[bytes]) -> list[bytes]:
     return digests
 
 
-def written(content: Iterable[Value]) -> bytes:
+def encode(content: Iterable[Value]) -> bytes:
     """A content as bytes: `n` for nothing; else `s` (UTF-8) or `i` (decimal), 8 bytes of length, and the value.
 
-    >>> written(["ab", 7, None])
+    >>> encode(["ab", 7, None])
     b's\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02abi\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x017n'
     """
-    return b"".join(map(_written, content))
+    return b"".join(map(_encode_value, content))
 
 
-def written_rows(columns: Sequence[pa.Array]) -> list[bytes]:
-    """The rows of columns of text and whole numbers, each as `written` writes it."""
+def encode_rows(columns: Sequence[pa.Array]) -> list[bytes]:
+    """The rows of columns of text and whole numbers, each as `encode` writes it."""
     if len(columns[0]) < _MANY:
-        return [written(row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
-    rows: list[bytes] = pc.binary_join_element_wise(*map(_written_column, columns), _NOTHING).to_pylist()
+        return [encode(row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
+    rows: list[bytes] = pc.binary_join_element_wise(*map(_encode_column, columns), _NOTHING).to_pylist()
     return rows
 
 
-def _written(value: Value) -> bytes:
+def _encode_value(value: Value) -> bytes:
     if value is None:
         return b"n"
     kind, content = (b"i", str(value).encode()) if isinstance(value, int) else (b"s", value.encode())
     return kind + len(content).to_bytes(8) + content
 
 
-def _written_column(column: pa.Array) -> Any:
+def _encode_column(column: pa.Array) -> Any:
     kind = b"i" if pa.types.is_integer(column.type) else b"s"
     text = column.cast(pa.string()).cast(pa.binary())
     sizes = pc.binary_length(text).fill_null(0).to_numpy().astype(">u8")

@@ -168,7 +168,7 @@ class Columns:
             yield slice(start, start + _SLICE)
 
     @staticmethod
-    def joined(parts: Sequence[Columns]) -> Columns:
+    def concat(parts: Sequence[Columns]) -> Columns:
         """Columns put one after the other."""
         return Columns(
             np.concatenate([p.identities for p in parts]),
@@ -224,7 +224,7 @@ class Batch:
         return [known[field] if field in known else pa.nulls(len(self), _TEXT) for field in CONTENT]
 
     @staticmethod
-    def joined(parts: Sequence[Batch]) -> Batch:
+    def concat(parts: Sequence[Batch]) -> Batch:
         """Batches put one after the other; what some of them lack is missing in their rows."""
         if len(parts) == 1:
             return parts[0]
@@ -240,7 +240,7 @@ class Batch:
             np.concatenate([p.instants for p in parts]),
             np.concatenate([p.standard for p in parts]),
             {
-                field: joined([p.content.get(field, pa.nulls(len(p), kind)) for p in parts])
+                field: concat_arrays([p.content.get(field, pa.nulls(len(p), kind)) for p in parts])
                 for field, kind in kinds.items()
             },
             places.of,
@@ -270,7 +270,7 @@ class Places:
         return self._batches[part](row - self._starts[part])
 
 
-def joined(arrays: Sequence[pa.Array]) -> pa.Array:
+def concat_arrays(arrays: Sequence[pa.Array]) -> pa.Array:
     """Arrow arrays of one type, put one after the other."""
     kind = arrays[0].type
     if pa.types.is_string(kind) and sum(array.nbytes for array in arrays) > _OFFSET_MAX:

@@ -1,7 +1,7 @@
 """Compiling the two kernels, when there is enough to do that it pays.
 
 A kernel is a plain Python function over columns of integers. It is compiled by handing it to
-`compiled`, so the same text can be read, stepped through, covered and mutated uncompiled
+`compile_kernel`, so the same text can be read, stepped through, covered and mutated uncompiled
 (`NUMBA_DISABLE_JIT=1`). What is compiled is kept on disk between runs.
 """
 
@@ -24,6 +24,6 @@ def _compile(kernel: Callable[..., object]) -> Callable[..., object]:
     return cast(Callable[..., object], njit(cache=True, nogil=True)(kernel))
 
 
-def compiled(kernel: Kernel, rows: int = SMALL) -> Kernel:
+def compile_kernel(kernel: Kernel, rows: int = SMALL) -> Kernel:
     """The kernel as machine code, with the answers of the uncompiled one; as it is for few `rows`."""
     return cast(Kernel, _compile(kernel)) if rows >= SMALL else kernel

@@ -3,7 +3,7 @@
 Every interface calls these verbs, and adds only parsing and printing.
 """
 
-from .load import APPEND_ROWS, Arrivals, append, arrivals, backup, export
+from .load import APPEND_ROWS, IncomingEvents, append, backup, export, read_incoming
 from .result import (
     Part,
     Result,
@@ -23,14 +23,13 @@ from .result import (
 
 __all__ = [
     "APPEND_ROWS",
-    "Arrivals",
+    "IncomingEvents",
     "Part",
     "Result",
     "account_of",
     "activity",
     "answer",
     "append",
-    "arrivals",
     "backup",
     "draft_cycle",
     "explain",
@@ -41,5 +40,6 @@ __all__ = [
     "position_of",
     "read",
     "read_for",
+    "read_incoming",
     "terms_in",
 ]

@@ -32,7 +32,7 @@ def _kind(column: str) -> pa.DataType:
 SCHEMA: Final = pa.schema([(column, _kind(column)) for column in COLUMNS])
 
 
-class Told(Protocol):
+class RecordedEvent(Protocol):
     """An event with when it was recorded, as a ledger gives it; `content` is in the order of `CONTENT`."""
 
     @property
@@ -44,7 +44,7 @@ class Told(Protocol):
         """What it says."""
 
 
-def batch_of(entries: Sequence[Told]) -> pa.RecordBatch:
+def batch_of(entries: Sequence[RecordedEvent]) -> pa.RecordBatch:
     """Some entries as Arrow columns, in the order of `SCHEMA`."""
     columns = dict(zip(CONTENT, zip(*(entry.content for entry in entries), strict=True), strict=True))
     columns["recorded_at"] = tuple(entry.recorded_at for entry in entries)
@@ -85,11 +85,11 @@ def _write_text(batches: Iterable[pa.RecordBatch], out: Any, kind: str) -> None:
         out.write((",".join(COLUMNS) + "\n").encode())
     for batch in batches:
         texts = [_text(column) if column.type == _INSTANT else column for column in batch.columns]
-        told = pa.RecordBatch.from_arrays(texts, names=list(COLUMNS))
+        rows = pa.RecordBatch.from_arrays(texts, names=list(COLUMNS))
         if kind == "csv":
-            pacsv.write_csv(told, out, pacsv.WriteOptions(include_header=False, quoting_style="needed"))
+            pacsv.write_csv(rows, out, pacsv.WriteOptions(include_header=False, quoting_style="needed"))
         else:
-            for row in told.to_pylist():
+            for row in rows.to_pylist():
                 event = {name: value for name, value in row.items() if value is not None}
                 out.write((json.dumps(event, ensure_ascii=False) + "\n").encode())
 

@@ -24,7 +24,7 @@ APPEND_ROWS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Arrivals:
+class IncomingEvents:
     """All events of a source, read and ready to be added to a ledger, in the order in which they go in.
 
     Those with a `recorded_at` are ordered by it. `received` counts all rows, with those that were
@@ -38,23 +38,25 @@ class Arrivals:
     strict: bool = False
 
 
-def arrivals(source: Any, options: ReadOptions | None = None) -> Arrivals:
+def read_incoming(source: Any, options: ReadOptions | None = None) -> IncomingEvents:
     """Read a source whole, to add its events to a ledger. Raises `BadSource`, or `Refused` where strict."""
     options = options or ReadOptions()
     if isinstance(source, Ledger):
         source = pa.Table.from_batches(map(event_files.batch_of, source.entries()), event_files.SCHEMA)
     encoder, batches = sources.read_batches(source, options)
-    whole = Batch.joined(batches)
+    whole = Batch.concat(batches)
     if len(whole) and "event_id" not in whole.content:
         raise BadSource("event_id_missing", whole.place_of(0)[0], field="event_id")
     if (recorded := whole.content.get("recorded_at")) is not None:
         # What does not say when it was recorded is recorded now, after all that was before.
         whole = whole.take(np.argsort(recorded.fill_null(INSTANT_MAX).to_numpy(), kind="stable"))
     names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
-    return Arrivals(whole, names, encoder.received, tuple(encoder.rejections), options.strict)
+    return IncomingEvents(whole, names, encoder.received, tuple(encoder.rejections), options.strict)
 
 
-def append(ledger: Ledger, events: Arrivals, *, now: int, progress: Callable[[int], None] | None = None) -> Receipt:
+def append(
+    ledger: Ledger, events: IncomingEvents, *, now: int, progress: Callable[[int], None] | None = None
+) -> Receipt:
     """Add events to a ledger; those that are there already change nothing.
 
     Those without a `recorded_at` are recorded `now` (microseconds). They are added a part at a time,

@@ -23,7 +23,7 @@ from ..core.invoice import Basis, Invoice, lines
 from ..core.kernel import SMALL
 from ..core.sweep import Peak, Spans, sweep
 from ..core.terms import Terms, TermsVersion
-from ..core.usage import Calls, Credits, meter
+from ..core.usage import Calls, Credits, price_usage
 from ..inputs.source import Stream
 from .query import Query, requested_bounds
 
@@ -104,10 +104,10 @@ class _Walks:
         """The intervals of all events fed."""
         if self._waiting:
             self._step(names)
-        return Intervals.joined([walk.intervals() for _, walk in self._walks] or [Walk(ActivityPolicy()).intervals()])
+        return Intervals.concat([walk.intervals() for _, walk in self._walks] or [Walk(ActivityPolicy()).intervals()])
 
     def _step(self, names: Names) -> None:
-        columns = self._waiting[0] if len(self._waiting) == 1 else Columns.joined(self._waiting)
+        columns = self._waiting[0] if len(self._waiting) == 1 else Columns.concat(self._waiting)
         self._waiting = []
         fresh = names.accounts[len(self._walk_of) :].to_pylist()
         self._walk_of = np.append(self._walk_of, np.array([self._index(a) for a in fresh], np.int64))
@@ -147,8 +147,8 @@ def _peaks(found: Activity, query: Query) -> Iterator[Peak]:
 def sweep_cycles(found: Activity, codes: list[int], spans: list[tuple[list[int], list[Cycle]]]) -> Iterator[Peak]:
     """The peaks of the cycles of each account, given their bounds and one bound before the first."""
     names = found.names.account_names
-    place = _places(codes, len(names))
-    peaks = sweep(found.intervals, place[found.accounts], Spans.of([*(bounds for bounds, _ in spans), []]))
+    position = _positions(codes, len(names))
+    peaks = sweep(found.intervals, position[found.accounts], Spans.of([*(bounds for bounds, _ in spans), []]))
     counts, instants = peaks.counts.tolist(), peaks.instants.tolist()
     at = 0
     for code, (bounds, cycles) in zip(codes, spans, strict=True):
@@ -159,11 +159,11 @@ def sweep_cycles(found: Activity, codes: list[int], spans: list[tuple[list[int],
         at += max(len(bounds), 1)
 
 
-def _places(codes: list[int], accounts: int) -> Int32:
-    """Where each account stands among `codes`; the others share the place behind the last."""
-    place = np.full(accounts, len(codes), np.int32)
-    place[codes] = np.arange(len(codes), dtype=np.int32)
-    return place
+def _positions(codes: list[int], accounts: int) -> Int32:
+    """Where each account stands among `codes`; the others share the position behind the last."""
+    position = np.full(accounts, len(codes), np.int32)
+    position[codes] = np.arange(len(codes), dtype=np.int32)
+    return position
 
 
 def _with_curves(found: Activity, rows: list[Peak]) -> list[Peak]:
@@ -175,9 +175,9 @@ def _with_curves(found: Activity, rows: list[Peak]) -> list[Peak]:
         bounds = slices.setdefault(names.code_of(row.account_id), [row.start])
         length = row.end - row.start
         bounds += [row.start + k * length // CURVE_SLICES for k in range(1, CURVE_SLICES + 1)]
-    place = _places(list(slices), len(names.accounts))
+    position = _positions(list(slices), len(names.accounts))
     spans = Spans.of([*slices.values(), []])
-    counts = sweep(found.intervals, place[found.accounts], spans).counts.tolist()
+    counts = sweep(found.intervals, position[found.accounts], spans).counts.tolist()
     at = {code: int(spans.first[k]) for k, code in enumerate(slices)}
     curved = []
     for row in rows:
@@ -241,7 +241,7 @@ class Meter:
         catalogues = {code: in_force(query.all_terms.of(names.account_names[code])) for code in cycles}
         self._used = {(row.account_id, row.start): Decimal(0) for own in cycles.values() for row in own}
         assert found.calls is not None, "what calls did was read, since it matters"
-        for code, start, usage in meter(found.calls, bounds, catalogues):
+        for code, start, usage in price_usage(found.calls, bounds, catalogues):
             key = names.account_names[code], start
             self._used[key] = WIDE.add(self._used[key], usage.credits)
 
@@ -263,7 +263,7 @@ def credits(found: Activity, query: Query) -> Iterator[Credits]:
     cycle_of = {(code, micros(cycle.start)): cycle for code, (_, cycles) in spans.items() for cycle in cycles}
     catalogues = {code: in_force(query.all_terms.of(names[code])) for code in bounds}
     assert found.calls is not None, "what calls did was read, since it is asked for"
-    usage = meter(found.calls, bounds, catalogues)
+    usage = price_usage(found.calls, bounds, catalogues)
     rows = [Credits.of(names[code], cycle_of[code, start], each) for code, start, each in usage]
     yield from sorted(rows, key=lambda row: (row.account_id, row.cycle))
 

@@ -247,7 +247,7 @@ def _streamed(source: Any, query: Query, options: ReadOptions) -> Activity:
             return run(stream, stream, query)
         except OutOfOrder:
             stream = sources.Stream(source, options)
-    return run(stream, [Columns.joined(list(stream)).in_order_of_time()], query)
+    return run(stream, [Columns.concat(list(stream)).in_order_of_time()], query)
 
 
 def draft_cycle(ledger: Ledger, accounts: Sequence[str], cycle: Cycle, terms: AllTerms, position: int) -> list[Invoice]:

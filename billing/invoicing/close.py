@@ -83,7 +83,9 @@ def close(
         history = history if agreed is None else TermsHistory((agreed,))
         query = Query(terms=history, first=month, last=month, accounts=tuple(accounts))
         drafts = engine.answer(ledger, query, ReadOptions(position=head.position)).drafts()
-        began = ledger.began([drafted.account_id for drafted in drafts if not drafted.peak], position=head.position)
+        began = ledger.first_events(
+            [drafted.account_id for drafted in drafts if not drafted.peak], position=head.position
+        )
         earliest = min((micros(drafted.cycle.start) for drafted in drafts), default=now)
         billed = {(b.account_id, b.cycle.start): b for b in billed_by(ledger, since=earliest - CYCLE_MAX)}
         due, waiting, closed = [], [], []

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from ..core.errors import NotPriced
 from ..core.invoice import lines
-from ..core.money import EXACT, rounded
+from ..core.money import EXACT, round_amount
 from ..core.plan import Plan, Price
 from ..core.terms import Terms
 
@@ -171,14 +171,14 @@ def amount(
     with localcontext(EXACT):
         owed = _by_unit(price, plan, discount) if total is None else total.amount
         owed += credits if way.credits else Decimal(0)
-        return rounded(owed * (100 + way.tax) / 100, plan.currency).amount
+        return round_amount(owed * (100 + way.tax) / 100, plan.currency).amount
 
 
 def _by_unit(price: Price, plan: Plan, discount: Decimal) -> Decimal:
     """The amount where each unit, and each flat price, is discounted and rounded by itself."""
 
     def net(amount: Decimal) -> Decimal:
-        return rounded(amount * (100 - discount) / 100, plan.currency).amount
+        return round_amount(amount * (100 - discount) / 100, plan.currency).amount
 
     if price.exact != sum(part.amount for part in price.parts):
         return net(price.exact)  # a minimum or maximum is an amount of its own, and no unit's

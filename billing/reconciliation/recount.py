@@ -160,15 +160,15 @@ class _Told:
             assert history is not None and history.recorded is not None, "asked for only where it is known"
             since = np.append(history.recorded, history.voided_since)
             until = np.append(np.full(len(columns), INSTANT_MAX + 1), history.voided_until)
-            columns = Columns.joined([columns, history.voided])
+            columns = Columns.concat([columns, history.voided])
         if repeats:
             # What came twice is a second identity, that is deleted when the first one is.
             assert history is not None and history.repeats is not None, "asked for only where it is known"
             twice = np.unique(history.repeats.identities)
             gone = columns.where((columns.types == DELETED) & np.isin(columns.identities, twice))
-            more = Columns.joined([history.repeats, gone])
+            more = Columns.concat([history.repeats, gone])
             numbers = (len(owners) + np.searchsorted(twice, more.identities)).astype(np.int32)
-            columns = Columns.joined([columns, replace(more, identities=numbers)])
+            columns = Columns.concat([columns, replace(more, identities=numbers)])
             codes = np.append(codes, twice)
             standard, owners = standard[codes], owners[codes]
             if since is not None and until is not None:  # when it came again is not told

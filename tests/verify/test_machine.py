@@ -109,7 +109,7 @@ def test_late_voids_ignored_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_last_of_a_conflict_kept_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     noted = "place = self._note_conflict("
-    caught(monkeypatch, (admission._Arriving, "_repeated", noted, f"self._contents[row or 0] = content; {noted}"))
+    caught(monkeypatch, (admission._Admission, "_repeated", noted, f"self._contents[row or 0] = content; {noted}"))
 
 
 def test_event_ids_without_their_account_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ def test_duplicates_seen_only_within_a_batch_are_caught(monkeypatch: pytest.Monk
 
 
 def test_terms_of_any_time_for_a_position_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    caught(monkeypatch, (engine, "terms_in", "position=position_of(ledger, reading or HowToRead())", "position=None"))
+    caught(monkeypatch, (engine, "terms_in", "position=position_of(ledger, options or ReadOptions())", "position=None"))
 
 
 def test_a_reach_of_only_its_own_cycle_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ from typing import Final
 
 from ...core.catalogue import WIDE
 from ...core.cycle import instant_of
-from ...core.money import EXACT, rounded
+from ...core.money import EXACT, round_amount
 from ...invoicing.billed_lines import Claim, CreditsUsed
 from ..tables.schema import Column, Row, Schema, View, code, decimal, instant, integer, money, text
 
@@ -319,7 +319,7 @@ def _priced(claim: Claim) -> tuple[Decimal, str, Decimal, Decimal]:
     peak, price = Decimal(claim.peak), claim.unit_price
     if price is not None:
         exact = EXACT.multiply(peak, price)
-        if rounded(exact, claim.currency).amount == claim.usage:
+        if round_amount(exact, claim.currency).amount == claim.usage:
             return peak, "Identities", price, exact
     if not peak and claim.usage:
         return Decimal(1), "Billing Cycles", claim.usage, claim.usage
