@@ -1,7 +1,7 @@
-"""Events out of a ledger into files from which it can be made again.
+"""Files of events exported from a ledger, from which the ledger can be made again.
 
-An export is for machines: exact to the byte and nothing neutralised, so that importing it into an
-empty ledger gives the same digest.
+An export is for machines: values are exact to the byte and no formula is neutralised, so importing it
+into an empty ledger gives the same digest.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SCHEMA: Final = pa.schema([(column, _kind(column)) for column in COLUMNS])
 
 
 class RecordedEvent(Protocol):
-    """An event with when it was recorded, as a ledger gives it; `content` is in the order of `CONTENT`."""
+    """An event and when it was recorded; `content` is in the order of `CONTENT`."""
 
     @property
     def recorded_at(self) -> int:
@@ -41,7 +41,7 @@ class RecordedEvent(Protocol):
 
     @property
     def content(self) -> tuple[Any, ...]:
-        """What it says."""
+        """The values of the event."""
 
 
 def batch_of(entries: Sequence[RecordedEvent]) -> pa.RecordBatch:
@@ -60,7 +60,7 @@ def batch_of(entries: Sequence[RecordedEvent]) -> pa.RecordBatch:
 def write(batches: Iterable[pa.RecordBatch], path: str) -> None:
     """Write batches into a new `.csv`, `.jsonl` (either also `.gz` or `.zst`) or `.parquet` file.
 
-    Nothing stands under the name before all of it is written. Raises `BadSource` (`file_type`).
+    The name appears only when the whole file is written. Raises `BadSource` (`file_type`).
     """
     file = recognize_file(path)
     if file is None:
