@@ -1,7 +1,7 @@
 """The sweep: from intervals and cycles to peaks.
 
-Every interval is a +1 at its start and a -1 at its end; the running count of an account, at its
-highest within a cycle, is the peak. At one instant ends come before starts, so an identity ending
+Every interval counts +1 at its start and -1 at its end; the highest running count of an account within a
+cycle is its peak. At one instant ends come before starts, so an identity ending
 as another begins is never counted as two.
 """
 
@@ -23,11 +23,11 @@ from .kernel import SMALL, compile_kernel
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Adjoining spans of time per account, the cycles among them, as one row of bounds.
+    """Adjoining spans of time per account, such as its cycles, as one row of bounds.
 
     Account `a` has the spans `[bounds[j], bounds[j + 1])` for `first[a] <= j < last[a]`; all three
     are int64, `bounds` in microseconds and increasing within an account. An account without spans
-    has `first[a] == last[a]`, and one bound that no edge can pass.
+    has `first[a] == last[a]`, and one bound that no start or end can pass.
     """
 
     bounds: Int64
@@ -57,8 +57,8 @@ class SpanPeaks:
 class Peak(NamedTuple):
     """The peak of one account in one cycle.
 
-    `start`, `end` and `peak_at` are microseconds, `peak_at` none if the peak is 0. `before` is the
-    peak of the cycle before; `curve`, where asked for, the highest count in each slice of the cycle.
+    `start`, `end` and `peak_at` are microseconds; `peak_at` is none if the peak is 0. `before` is the
+    peak of the previous cycle; `curve`, if requested, the highest count in each slice of the cycle.
     """
 
     account_id: str
@@ -105,11 +105,11 @@ def _sweep(
     peaks: Any,
     instants: Any,
 ) -> None:
-    """Pass all starts and ends in order of time, ends first.
+    """Process all starts and ends in order of time, ends first.
 
     `active[a]` is the running count of account `a` and `upcoming[a]` the next of its bounds. A span
-    begins with the count carried into it: that of the moment its bound is reached, once every end
-    up to and including that bound has been passed. So an end at t reaches only the bounds before t.
+    begins with the count carried into it: the count at its bound, after every end up to and including the
+    bound. So an end at t reaches only the bounds before t.
     """
     s = e = 0
     while e < len(ends):  # every start has its end after it, so the ends run out last

@@ -195,7 +195,7 @@ def draft(found: Activity, query: Query, version: TermsVersion | None = None) ->
 def price_cycles(
     rows: Iterable[Peak], found: Activity, query: Query, version: TermsVersion | None
 ) -> Iterator[Invoice]:
-    """The draft invoices for some peaks, by the terms of their accounts. Raises `BadTerms` for an account without a plan."""
+    """The draft invoices for some peaks. Raises `BadTerms` for an account without a plan."""
     if query.all_terms.prices_credits:
         rows = list(rows)
     credits = Meter(found, query, rows) if query.all_terms.prices_credits else None
