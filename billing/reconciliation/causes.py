@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from ..core.errors import NotPriced
 from ..core.invoice import lines
-from ..core.money import EXACT, rounded
+from ..core.money import EXACT, round_amount
 from ..core.plan import Plan, Price
 from ..core.terms import Terms
 
@@ -171,14 +171,14 @@ def compute_amount(
     with localcontext(EXACT):
         amount = _round_by_unit(price, plan, discount) if total is None else total.amount
         amount += credits if rule.credits else Decimal(0)
-        return rounded(amount * (100 + rule.tax) / 100, plan.currency).amount
+        return round_amount(amount * (100 + rule.tax) / 100, plan.currency).amount
 
 
 def _round_by_unit(price: Price, plan: Plan, discount: Decimal) -> Decimal:
     """The amount if each unit, and each flat price, is discounted and rounded by itself."""
 
     def net(amount: Decimal) -> Decimal:
-        return rounded(amount * (100 - discount) / 100, plan.currency).amount
+        return round_amount(amount * (100 - discount) / 100, plan.currency).amount
 
     if price.exact != sum(part.amount for part in price.parts):
         return net(price.exact)  # a minimum or maximum is not the price of units

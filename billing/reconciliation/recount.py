@@ -162,15 +162,15 @@ class _AccountEvents:
             assert history is not None and history.recorded is not None, "requested only where it is known"
             since = np.append(history.recorded, history.voided_since)
             until = np.append(np.full(len(columns), INSTANT_MAX + 1), history.voided_until)
-            columns = Columns.joined([columns, history.voided])
+            columns = Columns.concat([columns, history.voided])
         if repeats:
             # What was sent twice counts as a second identity, deleted when the first one is.
             assert history is not None and history.repeats is not None, "requested only where it is known"
             twice = np.unique(history.repeats.identities)
             deletions = columns.where((columns.types == DELETED) & np.isin(columns.identities, twice))
-            more = Columns.joined([history.repeats, deletions])
+            more = Columns.concat([history.repeats, deletions])
             numbers = (len(account_of) + np.searchsorted(twice, more.identities)).astype(np.int32)
-            columns = Columns.joined([columns, replace(more, identities=numbers)])
+            columns = Columns.concat([columns, replace(more, identities=numbers)])
             codes = np.append(codes, twice)
             standard, account_of = standard[codes], account_of[codes]
             if since is not None and until is not None:  # when it was sent again is not recorded

@@ -182,7 +182,7 @@ class LedgerMachine(RuleBasedStateMachine):
         verdicts = [self.model.take(event, self.now, recorded_at) for event in batch]
         for event, verdict in zip(batch, verdicts, strict=True):
             note(f"{text_of(self.now)} {verdict}: {_said(event)}")
-        receipt = engine.append(self.ledger, engine.arrivals(_table(batch, recorded_at)), now=self.now)
+        receipt = engine.append(self.ledger, engine.read_incoming(_table(batch, recorded_at)), now=self.now)
         rejected = {row: code for row, code in enumerate(verdicts, 1) if code not in ("accepted", "duplicate")}
         _same("rejections by row", {r.line: r.code for r in receipt.rejections}, rejected)
         counts = verdicts.count("accepted"), verdicts.count("duplicate"), len(rejected)
