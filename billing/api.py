@@ -343,7 +343,7 @@ def append(
     `BadSource`, `Refused`, `BadLedger`.
     """
     with engine.open_source(source) as opened:
-        events = engine.arrivals(opened, _options(strict=strict, ignore_extra=ignore_extra))
+        events = engine.read_incoming(opened, _options(strict=strict, ignore_extra=ignore_extra))
     return engine.append(ledger, events, now=_now(now))
 
 

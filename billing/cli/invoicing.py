@@ -42,7 +42,7 @@ def import_(
     from ..outputs.tables import invoicing
 
     with engine.open_source(source) as opened, read.options(source) as options:
-        events = engine.arrivals(opened, options)
+        events = engine.read_incoming(opened, options)
     kept = open_ledger(ledger, create=True)
     try:
         with counting("importing") as counted:

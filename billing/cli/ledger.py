@@ -115,13 +115,13 @@ def backup(url: LedgerUrl, file: Annotated[str, typer.Argument(help="A file that
 def _noted(file: Path) -> Head:
     """A head that was written down with `billing ledger head --format json`."""
     from ..core.errors import BadLedger
-    from ..inputs.timestamps import instant
+    from ..inputs.timestamps import parse_instant
     from ..ledger.entry import Head
 
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         recorded = document["recorded_at"]
-        at = None if recorded is None else instant(recorded, field="recorded_at")
+        at = None if recorded is None else parse_instant(recorded, field="recorded_at")
         return Head(int(document["position"]), str(document["digest"]), str(document["documents_digest"]), at)
     except FileNotFoundError:
         raise BadLedger("file_missing", str(file), hint="") from None

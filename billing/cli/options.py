@@ -102,9 +102,9 @@ Rejections = Annotated[
 
 def instant_of(text: str | None, field: str) -> int | None:
     """An option that is an instant, in microseconds."""
-    from ..inputs.timestamps import instant
+    from ..inputs.timestamps import parse_instant
 
-    return None if text is None else instant(text, field=field)
+    return None if text is None else parse_instant(text, field=field)
 
 
 def now_or(text: str | None, field: str = "--issued-at") -> int:

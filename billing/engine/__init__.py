@@ -3,7 +3,7 @@
 Every interface calls these verbs, and adds only parsing and printing.
 """
 
-from .load import APPEND_ROWS, Arrivals, append, arrivals, backup, export
+from .load import APPEND_ROWS, IncomingEvents, append, backup, export, read_incoming
 from .result import (
     Part,
     Result,
@@ -23,14 +23,13 @@ from .unexpected_zero import drops_to_zero, unexpected_zero
 
 __all__ = [
     "APPEND_ROWS",
-    "Arrivals",
+    "IncomingEvents",
     "Part",
     "Result",
     "account_of",
     "activity",
     "answer",
     "append",
-    "arrivals",
     "backup",
     "draft_cycle",
     "drops_to_zero",
@@ -41,6 +40,7 @@ __all__ = [
     "position_of",
     "read",
     "read_for",
+    "read_incoming",
     "terms_in",
     "unexpected_zero",
 ]

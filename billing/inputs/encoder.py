@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import Rejection
 from ..core.event import CREATED, TYPES, Batch, Bool, Int8, Int32, Names
-from ..core.kernel import compiled
+from ..core.kernel import compile_kernel
 from .checks import Complaint, check_details, check_recorded, collect_rejections
 from .registry import NONE, Encoded, Registry, encode_dictionary, look_up
 from .rows import Bad, RawRows, to_mask
@@ -104,7 +104,7 @@ class Encoder:
         if self._pairs is None:
             fresh = len(self._names) - len(self._account_of)
             self._account_of = np.append(self._account_of, np.full(fresh, NONE, np.int32))
-            claimed = compiled(_claim, len(names))(accounts, names, self._account_of, self.accepted)
+            claimed = compile_kernel(_claim, len(names))(accounts, names, self._account_of, self.accepted)
             if claimed == len(names):
                 return names
             # Names not seen in an accepted row belong to nobody yet: any account will do for them.

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..core.event import Bool, Int32
-from ..core.kernel import SMALL, compiled
+from ..core.kernel import SMALL, compile_kernel
 from .checks import BAD_ID, mark
 from .identifiers import find_bad_ids
 from .rows import Bad
@@ -81,7 +81,7 @@ def look_up(indices: pa.Array, table: NDArray[Any], *, missing: int) -> NDArray[
     if len(where) < SMALL:
         return np.asarray(table[where])
     out = np.empty(len(where), table.dtype)
-    compiled(_gather)(where, table, out)  # numpy would first widen the indices
+    compile_kernel(_gather)(where, table, out)  # numpy would first widen the indices
     return out
 
 

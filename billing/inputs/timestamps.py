@@ -60,7 +60,7 @@ def parse_timestamps(array: pa.Array, *, field: str, where: str) -> tuple[Int64,
     raise BadSource("column_type", where, field=field, got=str(array.type), wanted=_TYPE_WANTED)
 
 
-def instant(text: str, *, field: str) -> int:
+def parse_instant(text: str, *, field: str) -> int:
     """RFC 3339 text as an instant in microseconds. Raises `BadTerms` with the code of what is wrong."""
     instants, bad = parse_timestamps(pa.array([text], pa.string()), field=field, where="")
     if bad is not None:

@@ -108,7 +108,7 @@ def _draft(
     history = history if new_terms is None else TermsHistory((new_terms,))
     query = Query(terms=history, first=month, last=month, accounts=tuple(accounts))
     drafts = engine.answer(ledger, query, ReadOptions(position=head.position)).drafts()
-    began = ledger.began([draft.account_id for draft in drafts if not draft.peak], position=head.position)
+    began = ledger.first_events([draft.account_id for draft in drafts if not draft.peak], position=head.position)
     earliest = min((micros(draft.cycle.start) for draft in drafts), default=now)
     billed = {(b.account_id, b.cycle.start): b for b in billed_cycles(ledger, since=earliest - CYCLE_MAX)}
     due, waiting, closed = [], [], []

@@ -147,7 +147,7 @@ def credit_changes(before: Events, after: Events, span: tuple[int, int], catalog
 
 def _credits(events: Events, span: tuple[int, int], catalogue: Catalogue) -> dict[str, Decimal]:
     calls = Calls.of(events, by_identity=True)
-    codes = np.unique(calls.owners).tolist()
+    codes = np.unique(calls.group_codes).tolist()
     found = credits_of(calls, [(code, span) for code in codes], catalogue)
     return {events.names.identities[codes[place]].as_py(): cost for place, cost in found.items()}
 

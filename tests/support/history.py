@@ -53,7 +53,7 @@ class Told:
 def lived(ledger: Ledger, source: Any, terms: AllTerms) -> Told:
     """Bill a source whose events say when they were recorded, month by month."""
     told = Told()
-    whole = engine.arrivals(source)
+    whole = engine.read_incoming(source)
     recorded = whole.batch.content["recorded_at"].to_numpy()
     began = moment(int(recorded[0]))
     close.add_terms(ledger, terms, now=int(recorded[0]))

@@ -50,10 +50,10 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The agency's ledger with June closed, two late events, and the notes for them."""
     path = tmp_path_factory.mktemp("books") / "billing.db"
     ledger = open_ledger(f"sqlite:///{path}", create=True)
-    engine.append(ledger, engine.arrivals(EVENTS), now=micros("2026-01-01T00:00:00+00:00"))
+    engine.append(ledger, engine.read_incoming(EVENTS), now=micros("2026-01-01T00:00:00+00:00"))
     now = micros("2026-01-02T09:00:00+00:00")
     close.close(ledger, JUNE, terms=load_terms(TERMS), now=now, issue=True)
-    engine.append(ledger, engine.arrivals(str(AGENCY / "late.csv")), now=micros("2026-01-06T09:00:00+00:00"))
+    engine.append(ledger, engine.read_incoming(str(AGENCY / "late.csv")), now=micros("2026-01-06T09:00:00+00:00"))
     restate.restate(ledger, now=micros("2026-01-07T09:00:00+00:00"), issue=True)
     ledger.close()
     return path

@@ -109,7 +109,7 @@ def test_late_voids_ignored_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_last_of_a_conflict_kept_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     noted = "place = self._note_conflict("
-    caught(monkeypatch, (admission._Arriving, "_repeated", noted, f"self._contents[row or 0] = content; {noted}"))
+    caught(monkeypatch, (admission._Admission, "_repeated", noted, f"self._contents[row or 0] = content; {noted}"))
 
 
 def test_event_ids_without_their_account_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ from typing import Final
 from ...core.catalogue import WIDE
 from ...core.cycle import micros
 from ...core.invoice import Invoice, Line
-from ...core.money import EXACT, rounded
+from ...core.money import EXACT, round_amount
 from ...invoicing.issued import BilledDocument
 from ..tables.schema import Column, Row, Schema, View, code, decimal, instant, integer, money, text
 
@@ -332,7 +332,7 @@ def _priced(of: BilledDocument) -> tuple[Decimal, str, Decimal, Decimal]:
     peak, price, cost = Decimal(of.invoice.peak), of.usage.unit_price, of.usage.amount
     if price is not None:
         exact = EXACT.multiply(peak, price)
-        if rounded(exact, of.invoice.currency).amount == cost:
+        if round_amount(exact, of.invoice.currency).amount == cost:
             return peak, "Identities", price, exact
     if not peak and cost:
         return Decimal(1), "Billing Cycles", cost, cost

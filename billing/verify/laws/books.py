@@ -147,7 +147,7 @@ def closed(story: Story, early: Sequence[Event], *, plan: Plan = TEN, later: int
 def append(ledger: Ledger, events: Sequence[Event] | pa.Table, *, now: int = NOW) -> Receipt:
     """Tell a ledger of some events, as any door does."""
     source = events if isinstance(events, pa.Table) else table(events)
-    return engine.append(ledger, engine.arrivals(source), now=now)
+    return engine.append(ledger, engine.read_incoming(source), now=now)
 
 
 def close_all(ledger: Ledger, *, now: int) -> None:

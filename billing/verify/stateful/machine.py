@@ -33,7 +33,7 @@ from ...core.terms import AllTerms, Terms
 from ...engine.event_files import SCHEMA
 from ...engine.query import Query
 from ...inputs.rows import ReadOptions
-from ...inputs.timestamps import instant
+from ...inputs.timestamps import parse_instant
 from ...invoicing import close as closing
 from ...invoicing import issue
 from ...invoicing import restate as restating
@@ -53,7 +53,7 @@ DRAFTED: Final = ("2025-12", *MONTHS, "2026-04")
 #: How the cycles of each account follow one another: calendar months, and those of an anchor in New York.
 RULES: Final = (
     CycleRule(),
-    CycleRule(moment(instant("2025-10-14T07:13:47Z", field="anchor")), timezone="America/New_York"),
+    CycleRule(moment(parse_instant("2025-10-14T07:13:47Z", field="anchor")), timezone="America/New_York"),
 )
 BOUNDS: Final = tuple(tuple(rule.bound(rule.index_from(month)) for month in (*MONTHS, DRAFTED[-1])) for rule in RULES)
 #: When January is just settled, so that its cycle can be closed.
@@ -182,7 +182,7 @@ class LedgerMachine(RuleBasedStateMachine):
         verdicts = [self.model.take(event, self.now, recorded_at) for event in batch]
         for event, verdict in zip(batch, verdicts, strict=True):
             note(f"{text_of(self.now)} {verdict}: {_said(event)}")
-        receipt = engine.append(self.ledger, engine.arrivals(_table(batch, recorded_at)), now=self.now)
+        receipt = engine.append(self.ledger, engine.read_incoming(_table(batch, recorded_at)), now=self.now)
         rejected = {row: code for row, code in enumerate(verdicts, 1) if code not in ("accepted", "duplicate")}
         _same("rejections by row", {r.line: r.code for r in receipt.rejections}, rejected)
         counts = verdicts.count("accepted"), verdicts.count("duplicate"), len(rejected)
