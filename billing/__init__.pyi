@@ -45,7 +45,6 @@ from .core.errors import (
 from .core.event import Events, Tally
 from .core.evidence import ActiveOffPeak, Evidence, Witness
 from .core.invoice import Basis, Invoice, Line
-from .core.meeting import Meeting
 from .core.money import Money
 from .core.plan import Part, Plan, PlanWarning, Price, Tier
 from .core.terms import AllTerms, Terms, TermsVersion
@@ -118,7 +117,6 @@ __all__ = [
     "Ledger",
     "Line",
     "Match",
-    "Meeting",
     "Money",
     "NotPriced",
     "Origin",

@@ -33,7 +33,7 @@ from .inputs.rows import ReadOptions
 from .invoicing import close as closing
 from .invoicing import issue as issuing
 from .invoicing import restate as restating
-from .invoicing.close import SETTLE, CloseResult
+from .invoicing.close import GRACE_PERIOD, CloseResult
 from .invoicing.restate import RestateResult
 from .ledger import address as addresses
 from .ledger.entry import Receipt
@@ -156,8 +156,8 @@ def compare(
 
     Takes what `draft` takes, and `others`: a terms file or value each, a plan (then only the plan
     changes), or settings such as `"reconnect=restarts,discount=5%"`. `.comparisons` has one
-    `Comparison` for each, with `.overall` per currency, `.accounts` and `.cycles`; `.under` has the
-    bills under each of the terms, those of now first, and where a few identities more or fewer
+    `Comparison` for each, with `.overall` per currency, `.accounts` and `.cycles`; `.billed_under` has
+    the bills under each of the terms, the current ones first, and where a few identities more or fewer
     would have changed them. Raises what `draft` raises, and `BadTerms` for a change that cannot be.
     """
     changes = [change_of(other) for other in others]
@@ -242,7 +242,7 @@ def chart(
     its peak may come to, unless `forecast` is false. A year shows the peaks and amounts from `first` to `last`, or of
     the last twelve cycles. The chart shows itself in a notebook; `.save` writes .svg, .png, .html and
     .json, `.spec` is its Vega-Lite specification and `.table` its data. Numbers, money and dates follow
-    `locale`. Raises what `explain` and `draft` do. Needs `pip install 'peak-billing[documents]'`.
+    `locale`. Raises what `explain` and `draft` do. Needs the extra `documents`.
     """
     from .outputs.documents import chart as charting  # and with it Babel, which nothing else here needs
     from .outputs.documents.locale import locale_of
@@ -343,7 +343,7 @@ def append(
     `BadSource`, `Refused`, `BadLedger`.
     """
     with engine.open_source(source) as opened:
-        events = engine.arrivals(opened, _options(strict=strict, ignore_extra=ignore_extra))
+        events = engine.read_incoming(opened, _options(strict=strict, ignore_extra=ignore_extra))
     return engine.append(ledger, events, now=_now(now))
 
 
@@ -353,21 +353,28 @@ def close(
     *,
     terms: GivenTerms = None,
     accounts: Sequence[str] = (),
-    settle: timedelta = SETTLE,
+    grace_period: timedelta = GRACE_PERIOD,
     position: int | None = None,
     issue: bool = False,
     now: datetime | None = None,
 ) -> CloseResult:
-    """The invoices of a cycle (a month such as `"2026-01"`) that is over; with `issue`, they are issued.
+    """Draft the invoices of a cycle (a month such as `"2026-01"`) that is over; with `issue`, issue them.
 
-    One original for each account with an event before its cycle's end, 0.00 included; those that
-    have one are left alone. `.drafts` are what there is to issue, `.documents` what was issued. Cycles
-    close `settle` after their end. `terms` are kept as the ledger's own if it has none; later ones are
-    made known with `add_terms`. With `position`, raises `StaleLedger` if the ledger has gone on since.
+    Each account with an event before the end of its cycle gets one invoice, 0.00 included, unless it
+    has one already. `.drafts` are the invoices to issue, `.documents` those that were issued. A cycle
+    closes `grace_period` after its end. `terms` become the ledger's own if it has none; add later
+    versions with `add_terms`. With `position`, raises `StaleLedger` if the ledger has gone on since.
     """
     given = None if terms is None else _all_terms(terms)
     return closing.close(
-        ledger, cycle, now=_now(now), settle=settle, accounts=accounts, terms=given, position=position, issue=issue
+        ledger,
+        cycle,
+        now=_now(now),
+        grace_period=grace_period,
+        accounts=accounts,
+        terms=given,
+        position=position,
+        issue=issue,
     )
 
 
@@ -381,11 +388,11 @@ def restate(
     issue: bool = False,
     now: datetime | None = None,
 ) -> RestateResult:
-    """What late events change about what was issued; with `issue`, notes settle the differences.
+    """Compute issued cycles again that late events can have changed; with `issue`, settle the differences.
 
-    Each issued cycle that late events can have touched is computed again, under the terms of then:
-    `.restatements` are those that come to another total, each with the events that make the
-    difference. Invoice and notes together always equal a fresh draft; there is no note of 0.
+    Each cycle is computed under the terms it was billed by. `.restatements` are the cycles with another
+    total now, each with the events that explain it; a credit note or a supplementary invoice settles
+    each. An invoice and its notes together always equal a fresh draft; there is no note of 0.
     """
     return restating.restate(
         ledger, now=_now(now), first=first, last=last, accounts=accounts, position=position, issue=issue
@@ -395,9 +402,9 @@ def restate(
 def add_terms(
     ledger: Ledger, terms: GivenTerms, *, applies_from: datetime | None = None, now: datetime | None = None
 ) -> TermsVersion:
-    """Keep terms in the ledger, as a version that applies to cycles starting at `applies_from` or later.
+    """Add a version of the terms to a ledger, for the cycles that start at `applies_from` or later.
 
-    The first version applies to all cycles; what was issued keeps the version it used. Raises
+    The first version applies to all cycles; issued documents keep the version they were billed by. Raises
     `BadTerms` where a date is needed, or where an account with an invoice would get other cycles.
     """
     since = _micros(applies_from, "applies_from")
@@ -407,7 +414,7 @@ def add_terms(
 def statement(
     ledger: Ledger, *, account_id: str | None = None, known_at: datetime | None = None, position: int | None = None
 ) -> pd.DataFrame:
-    """The documents of each account, or of one, with what it owes after each.
+    """The documents of each account, or of one, with the balance after each.
 
     Columns `account_id`, `cycle` (str), `cycle_start`, `cycle_end` (datetime64[us, UTC]), `number`, `kind`
     (str), `issued_at` (datetime64[us, UTC]), `total`, `balance` (Decimal) and `currency` (str), by account in

@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from billing import BillingError
 from billing.cli import app
+from billing.cli.remedies import line_of
 from tests.support.browser import browser as browser
 from tests.support.postgres import postgres as postgres
 
@@ -49,7 +50,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
         try:
             status = app(list(words), standalone_mode=False) or 0
         except BillingError as error:  # what `main` does, which also ends the process
-            print(f"{error.code}: {error}", file=sys.stderr)
+            print(line_of(error), file=sys.stderr)
             status = 2
         return Outcome(status, *capsys.readouterr())
 

@@ -1,4 +1,4 @@
-"""Verbs about what can be proved of a bill: certificate check."""
+"""The verb that checks what a certificate proves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import remedies
 from .options import As, Format, IgnoreExtra
 from .output import FOUND, say_some, write
 
@@ -17,26 +18,19 @@ if TYPE_CHECKING:
     from ..verify.certificate.check import Held
     from ..verify.certificate.document import Certificate
 
-certificates = typer.Typer(
-    help="Check the certificate of a peak: that nobody was counted who was not active.", no_args_is_help=True
-)
 
-
-@certificates.callback()
-def _certificates() -> None:
-    """Check the certificate of a peak: that nobody was counted who was not active."""
-
-
-@certificates.command()
 def check(
     file: Annotated[str, typer.Argument(help="A certificate, as billing explain --certificate writes it.")],
     export: Annotated[
-        str | None, typer.Option(help="The events to hold it against: an export or other source, or the ledger itself.")
+        str | None, typer.Option(help="The events to check it with: an export or other source, or the ledger itself.")
     ] = None,
     ignore_extra: IgnoreExtra = False,
     format: As = Format.table,
 ) -> None:
-    """Whether everybody who was counted was active at the peak; what that proves, and what not."""
+    """Check that everybody who was counted was active.
+
+    Says what that proves, what it assumes, and what it does not prove.
+    """
     from ..core.errors import BillingError
     from ..verify.certificate import check as certificate
     from ..verify.certificate import document as certified
@@ -47,19 +41,19 @@ def check(
     of = certified.parse(document, where=file)
     held = None if export is None else _held(export, of, ignore_extra)
     findings = certificate.check(document, held, where=file)
-    told = {} if findings else _told(of, held, export)
+    proof = {} if findings else _proof(of, held, export)
     if format is Format.json:
-        write(None, json.dumps(_document(of, export, held, findings, told), ensure_ascii=False) + "\n")
+        write(None, json.dumps(_document(of, export, held, findings, proof), ensure_ascii=False) + "\n")
     else:
-        for name, sentences in told.items():
+        for name, sentences in proof.items():
             print(f"{name}: {sentences}")
-    say_some([f"{finding.code}: {finding}" for finding in findings])
+    say_some([*map(remedies.line_of, findings)])
     if findings:
         raise typer.Exit(FOUND)
 
 
 def _held(export: str, of: Certificate, ignore_extra: bool) -> Held:
-    """What the source holds of the account. What cannot be read whole proves nothing, so reading is strict."""
+    """The account's events in the source. A source with rejections proves nothing, so reading is strict."""
     from .. import engine
     from ..inputs.rows import ReadOptions
     from ..verify.certificate.source import held
@@ -68,7 +62,7 @@ def _held(export: str, of: Certificate, ignore_extra: bool) -> Held:
         return held(opened, of, ReadOptions(strict=True, ignore_extra=ignore_extra))
 
 
-def _told(of: Certificate, held: Held | None, export: str | None) -> dict[str, str]:
+def _proof(of: Certificate, held: Held | None, export: str | None) -> dict[str, str]:
     """What a certificate that holds proves, what that rests on, and what it does not prove."""
     from ..core.errors import escaped
 
@@ -79,14 +73,14 @@ def _told(of: Certificate, held: Held | None, export: str | None) -> dict[str, s
         were = "identity of {} was" if of.peak == 1 else "identities of {} were"
         proved = f"{of.peak:,} {were.format(of.account_id)} active at {_when(of.peak_at)} UTC, in {cycle}."
         proved += " Nobody was counted who was not active."
-    told = {"Proved": escaped(proved), "Policy": _policy(of), "Assumed": _assumed(of, export)}
+    proof = {"Proved": escaped(proved), "Policy": _policy(of), "Assumed": _assumed(of, export)}
     if held is not None and of.digest is not None:
-        told["Digest"] = held.told
-    told["Not proved"] = (
+        proof["Digest"] = held.told
+    proof["Not proved"] = (
         "that there was no moment of the cycle at which more were active. "
         "To count again from the events: billing verify SOURCE."
     )
-    return told
+    return proof
 
 
 def _policy(of: Certificate) -> str:
@@ -112,9 +106,9 @@ def _assumed(of: Certificate, export: str | None) -> str:
 
 
 def _document(
-    of: Certificate, export: str | None, held: Held | None, findings: Sequence[Finding], told: dict[str, str]
+    of: Certificate, export: str | None, held: Held | None, findings: Sequence[Finding], proof: dict[str, str]
 ) -> dict[str, Any]:
-    """What was found, as programs read it."""
+    """What was found, as JSON."""
     from ..verify.certificate.document import text
 
     return {
@@ -126,8 +120,8 @@ def _document(
         "peak_at": None if of.peak_at is None else text(of.peak_at),
         "export": export,
         "digest_holds": None if held is None else held.seal,
-        "findings": [finding.as_json() for finding in findings],
-        **{key: told.get(key.replace("_", " ").capitalize()) for key in ("proved", "assumed", "not_proved")},
+        "findings": [*map(remedies.finding_json, findings)],
+        **{key: proof.get(key.replace("_", " ").capitalize()) for key in ("proved", "assumed", "not_proved")},
     }
 
 

@@ -8,73 +8,44 @@ from typing import Annotated
 import typer
 
 from .documents import DEFAULT_LOCALE
-from .options import (
-    Anchor,
-    AsOf,
-    First,
-    IgnoreExtra,
-    KnownAt,
-    Last,
-    Months,
-    PlanFile,
-    Position,
-    Reconnect,
-    Rejections,
-    Source,
-    Strict,
-    TermsFile,
-    Timezone,
-    query_of,
-    read_options,
-    target,
-    terms_of,
-)
+from .option_groups import CycleOptions, KnownOptions, ReadingOptions, TermsOptions, open_query
+from .options import First, Last, OneAccount, Source, writable
 from .output import finish, say
 
 
 def chart(
     source: Source,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The file to write: .svg, .png, .html or .json.", callback=target)
+        Path, typer.Option("--output", "-o", help="The file to write: .svg, .png, .html or .json.", callback=writable)
     ],
-    account: Annotated[str | None, typer.Option(help="The account; needed unless the source has only one.")] = None,
+    *,
+    account: OneAccount = None,
     cycle: Annotated[str | None, typer.Option(help="The cycle, 2026-01; else a year is drawn.")] = None,
     first: First = None,
     last: Last = None,
-    plan: PlanFile = None,
-    terms: TermsFile = None,
-    anchor: Anchor = None,
-    timezone: Timezone = None,
-    months: Months = None,
-    reconnect: Reconnect = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: Position = None,
+    terms: TermsOptions,
+    known: KnownOptions,
     locale: Annotated[
         str | None, typer.Option(help="How numbers, money and dates are written: de_DE; else en_US. Texts are English.")
     ] = None,
     no_forecast: Annotated[
-        bool, typer.Option("--no-forecast", help="Of an open cycle, leave out what its peak may come to.")
+        bool, typer.Option("--no-forecast", help="Of an open cycle, leave out how high its peak may go.")
     ] = False,
-    strict: Strict = False,
-    ignore_extra: IgnoreExtra = False,
-    rejections: Rejections = None,
+    read: ReadingOptions,
 ) -> None:
-    """Draw a cycle and what moved its count, or peaks and amounts of a year: the last twelve cycles, or those said."""
-    from .. import engine
+    """Draw a cycle and what moved its count, or a year.
+
+    Of a year, peaks and amounts are drawn: the last twelve cycles, or those from --first to --last.
+    """
     from ..outputs.documents import chart as charting
     from ..outputs.documents import refuse_unless_installed
     from ..outputs.documents.locale import locale_of
 
     format = charting.format_of(str(output))
     refuse_unless_installed(format)
-    written_for = locale_of(locale or DEFAULT_LOCALE)
-    with (
-        engine.open_source(source) as opened,
-        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
-    ):
-        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
-        query = query_of(given, cycle, first, last, [account] if account else None, as_of)
+    written_for = locale_of(locale or DEFAULT_LOCALE, field="--locale")
+    cycles = CycleOptions(cycle, first, last, [account] if account else None)
+    with open_query(source, cycles, terms, known, read) as (opened, query, options):
         if cycle is None:
             made = charting.year(opened, query, written_for, options)
         else:
@@ -82,4 +53,4 @@ def chart(
     output.write_bytes(made.written(format))
     say(f"{made.title}, {made.account_id}: {output}")
     say(made.words.replace("\u00a0", " "))  # where a terminal breaks lines is its own affair
-    finish(made.found, rejections)
+    finish(made.found, read.rejections)

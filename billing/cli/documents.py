@@ -1,4 +1,4 @@
-"""Documents for people: issued ones shown again, and what all verbs do that write html or pdf."""
+"""Documents for people: issued ones shown again, and what every verb that writes html or pdf needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AsDocument, DocumentFormat, Ledger, Locale, NoEvidence, Output, PaperFormat
+from .options import AsDocument, DocumentFormat, Ledger, Locale, NoEvidence, Output, ResultOrDocumentFormat
 from .output import write
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from ..outputs.documents.sheet import Sheet
 
-#: How figures are written where nobody says.
+#: How figures are written by default.
 DEFAULT_LOCALE = "en_US"
 
 
 @dataclass(frozen=True, slots=True)
-class Paper:
-    """How documents are to be written, and where."""
+class DocumentTarget:
+    """How to write documents, and where."""
 
     format: str
     locale: BabelLocale
@@ -39,24 +39,27 @@ def document(
     locale: Locale = None,
     no_evidence: NoEvidence = False,
 ) -> None:
-    """Show issued documents again: as they are kept, or for people, with the evidence of then."""
+    """Show issued documents again.
+
+    As json, to the byte as they were issued; as html or pdf for people, with the evidence known when it was issued.
+    """
     from .. import engine
     from ..outputs.documents import build
 
-    paper = paper_of(format, output, locale, no_evidence)
+    target = document_target(format, output, locale, no_evidence)
     with engine.open_source(ledger) as opened:
         found = build.find(opened, number)
-        if paper is None:
+        if target is None:
             write(output, "[" + ", ".join(one.content for one in found) + "]\n")
             return
-        sheets = build.issued(opened, found, paper.locale, with_evidence=not no_evidence)
-    write_paper(paper, sheets, "Documents")
+        sheets = build.issued(opened, found, target.locale, with_evidence=not no_evidence)
+    write_documents(target, sheets, "Documents")
 
 
-def paper_of(
-    format: PaperFormat | DocumentFormat, output: Path | None, locale: str | None, no_evidence: bool = False
-) -> Paper | None:
-    """How documents are to be written; none for other formats. Refuses, before any work is done, what cannot be."""
+def document_target(
+    format: ResultOrDocumentFormat | DocumentFormat, output: Path | None, locale: str | None, no_evidence: bool = False
+) -> DocumentTarget | None:
+    """How to write documents; none for other formats. What cannot be written is refused before any work is done."""
     from ..core.errors import BillingError
 
     if format not in ("html", "pdf"):
@@ -70,23 +73,23 @@ def paper_of(
     from ..outputs.documents.locale import locale_of
 
     refuse_unless_installed(format)
-    return Paper(str(format), locale_of(locale or DEFAULT_LOCALE), output)
+    return DocumentTarget(str(format), locale_of(locale or DEFAULT_LOCALE, field="--locale"), output)
 
 
-def write_paper(paper: Paper, sheets: Sequence[Sheet], plural: str) -> None:
-    """Write documents; a single one names the file, and several `plural`."""
+def write_documents(target: DocumentTarget, sheets: Sequence[Sheet], plural: str) -> None:
+    """Write documents; the title of the file is that of a single one, or else `plural`."""
     from ..outputs.documents.locale import is_letter
 
     title = f"{sheets[0].title}, {sheets[0].account_id}" if len(sheets) == 1 else plural
-    if paper.format == "html":
+    if target.format == "html":
         from ..outputs.documents.html import page
 
-        write(paper.output, page(sheets, title=title, letter=is_letter(paper.locale)))
+        write(target.output, page(sheets, title=title, letter=is_letter(target.locale)))
         return
     from ..outputs.documents.pdf import pdf
 
-    made = pdf(sheets, title=title, letter=is_letter(paper.locale))
-    if paper.output is None:
+    made = pdf(sheets, title=title, letter=is_letter(target.locale))
+    if target.output is None:
         sys.stdout.buffer.write(made)
     else:
-        paper.output.write_bytes(made)
+        target.output.write_bytes(made)

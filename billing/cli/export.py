@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import (
-    Account,
-    Anchor,
-    Cycle,
-    First,
-    IgnoreExtra,
-    KnownAt,
-    Last,
-    Months,
-    Output,
-    PlanFile,
-    Position,
-    Reconnect,
-    Rejections,
-    Source,
-    Strict,
-    TermsFile,
-    Timezone,
-    query_of,
-    read_options,
-    terms_of,
-)
+from .option_groups import CycleOptions, ReadingOptions, RecordedOptions, TermsOptions, open_query
+from .options import Output, Source
 from .output import finish, say, write
 
 if TYPE_CHECKING:
     from ..engine.pipeline import Activity
-    from ..invoicing.billed_lines import Claim
-
-exports = typer.Typer(help="Write what was issued for finance systems; from a file, drafts.", no_args_is_help=True)
+    from ..invoicing.issued import BilledDocument
 
 
 def _folder(path: Path) -> Path:
-    """A folder to write into, which may have to be made."""
+    """A folder to write into; it need not exist yet."""
     from ..core.errors import BillingError
 
     if path.exists() and not path.is_dir():
@@ -49,122 +28,87 @@ def _folder(path: Path) -> Path:
     return path
 
 
-Folder = Annotated[Path, typer.Option(help="Write the files into this folder.", callback=_folder)]
+Folder = Annotated[Path, typer.Option("--output", "-o", help="Write the files into this folder.", callback=_folder)]
 
 
-@exports.command()
+@dataclass(frozen=True, slots=True)
+class NameOptions:
+    """What FOCUS calls those who take part."""
+
+    provider: Annotated[str, typer.Option(help="Who provides the service.")] = "Identity provider"
+    issuer: Annotated[str | None, typer.Option(help="Who issues the invoices, if not the provider.")] = None
+    service: Annotated[str, typer.Option(help="What the service is called.")] = "Engagement identities"
+    payment_terms: Annotated[str, typer.Option(help="When invoices are to be paid, in words.")] = "As agreed"
+
+
 def focus(
     source: Source,
     output: Folder,
-    cycle: Cycle = None,
-    first: First = None,
-    last: Last = None,
-    account: Account = None,
-    plan: PlanFile = None,
-    terms: TermsFile = None,
-    anchor: Anchor = None,
-    timezone: Timezone = None,
-    months: Months = None,
-    reconnect: Reconnect = None,
-    known_at: KnownAt = None,
-    position: Position = None,
-    strict: Strict = False,
-    ignore_extra: IgnoreExtra = False,
-    rejections: Rejections = None,
-    provider: Annotated[str, typer.Option(help="Who provides the service.")] = "Identity provider",
-    issuer: Annotated[str | None, typer.Option(help="Who issues the invoices, if not the provider.")] = None,
-    service: Annotated[str, typer.Option(help="What the service is called.")] = "Engagement identities",
-    payment_terms: Annotated[str, typer.Option(help="When invoices are to be paid, in words.")] = "As agreed",
+    cycles: CycleOptions,
+    terms: TermsOptions,
+    known: RecordedOptions,
+    read: ReadingOptions,
+    names: NameOptions,
 ) -> None:
-    """Cost and Usage, Invoice Detail and Billing Period of FOCUS 1.4, as CSV."""
+    """Write Cost and Usage and two more tables of FOCUS 1.4.
+
+    The other two are Invoice Detail and Billing Period; all are CSV files. A ledger is exported as it was issued, any
+    other source as drafts.
+    """
     from ..outputs.finance.focus import Names
     from ..outputs.finance.focus import focus as in_focus
     from ..outputs.tables.text import to_csv
 
-    claims, found = _claims(
-        source, cycle, first, last, account, plan, terms, anchor, timezone, months, reconnect, known_at, position,
-        strict, ignore_extra,
-    )  # fmt: skip
-    told = in_focus(claims, Names(provider, issuer or provider, service, payment_terms))
+    documents, found = _documents(source, cycles, terms, known, read)
+    by = Names(names.provider, names.issuer or names.provider, names.service, names.payment_terms)
+    written = in_focus(documents, by)
     output.mkdir(exist_ok=True)
     for name in ("cost_and_usage", "invoice_detail", "billing_period"):
-        file, view = output / f"{name}.csv", getattr(told, name)
+        file, view = output / f"{name}.csv", getattr(written, name)
         write(file, to_csv(view))
         say(f"{file}: {len(view.rows):,} {'row' if len(view.rows) == 1 else 'rows'}")
-    _finish(found, rejections)
+    if found is not None:
+        finish(found, read.rejections)
 
 
-@exports.command()
 def journal(
     source: Source,
-    cycle: Cycle = None,
-    first: First = None,
-    last: Last = None,
-    account: Account = None,
-    plan: PlanFile = None,
-    terms: TermsFile = None,
-    anchor: Anchor = None,
-    timezone: Timezone = None,
-    months: Months = None,
-    reconnect: Reconnect = None,
-    known_at: KnownAt = None,
-    position: Position = None,
+    cycles: CycleOptions,
+    terms: TermsOptions,
+    known: RecordedOptions,
+    read: ReadingOptions,
     output: Output = None,
-    strict: Strict = False,
-    ignore_extra: IgnoreExtra = False,
-    rejections: Rejections = None,
 ) -> None:
-    """A journal of double entry in the syntax of beancount: a transaction for each document."""
+    """Write a double-entry journal in beancount's syntax.
+
+    There is a transaction for each document. A ledger is exported as it was issued, any other source as drafts.
+    """
     from ..outputs.finance.journal import journal as as_journal
 
-    claims, found = _claims(
-        source, cycle, first, last, account, plan, terms, anchor, timezone, months, reconnect, known_at, position,
-        strict, ignore_extra,
-    )  # fmt: skip
-    write(output, as_journal(claims))
-    _finish(found, rejections)
+    documents, found = _documents(source, cycles, terms, known, read)
+    write(output, as_journal(documents))
+    if found is not None:
+        finish(found, read.rejections)
 
 
-def _claims(
-    source: str,
-    cycle: str | None,
-    first: str | None,
-    last: str | None,
-    account: list[str] | None,
-    plan: str | None,
-    terms: str | None,
-    anchor: str | None,
-    timezone: str | None,
-    months: int | None,
-    reconnect: str | None,
-    known_at: str | None,
-    position: int | None,
-    strict: bool,
-    ignore_extra: bool,
-) -> tuple[list[Claim], Activity | None]:
-    """What a ledger has issued, as it was; of any other source drafts, and what the source held."""
+def _documents(
+    source: str, cycles: CycleOptions, terms: TermsOptions, known: RecordedOptions, read: ReadingOptions
+) -> tuple[list[BilledDocument], Activity | None]:
+    """What a ledger issued, as it was; of any other source drafts, and what the source contained."""
     from .. import engine
     from ..core.errors import BillingError
     from ..core.terms import AllTerms
     from ..invoicing import issued
     from ..ledger.address import is_address
 
-    changes = (plan, terms, anchor, timezone, months, reconnect)
-    if is_address(source) and any(change is not None for change in changes):
-        raise BillingError(
-            "usage", detail="A ledger is exported as it was issued, so it goes without --plan, --terms and the like"
-        )
-    with (
-        engine.open_source(source) as opened,
-        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
-    ):
-        if is_address(source):
-            return issued.issued(opened, query_of(AllTerms(), cycle, first, last, account, None), options), None
-        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
-        result = engine.answer(opened, query_of(given, cycle, first, last, account, None), options)
-        return issued.drafted(result), result.found
-
-
-def _finish(found: Activity | None, rejections: Path | None) -> None:
-    if found is not None:
-        finish(found, rejections)
+    if is_address(source):
+        if terms.is_given:
+            raise BillingError(
+                "usage",
+                detail="A ledger is exported as it was issued, so it goes without --plan, --terms and the like",
+            )
+        with engine.open_source(source) as ledger, read.options(ledger, known) as options:
+            return issued.read_issued(ledger, cycles.query(AllTerms()), options), None
+    with open_query(source, cycles, terms, known, read) as (opened, query, options):
+        result = engine.answer(opened, query, options)
+        return issued.as_drafts(result), result.found

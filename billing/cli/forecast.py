@@ -2,173 +2,119 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import (
-    Account,
-    Anchor,
-    As,
-    Format,
-    IgnoreExtra,
-    KnownAt,
-    Months,
-    Output,
-    PlanFile,
-    Position,
-    Reconnect,
-    Rejections,
-    Source,
-    Strict,
-    TermsFile,
-    Timezone,
-    now_or,
-    query_of,
-    read_options,
-    terms_of,
-)
-from .output import counting, finish, print_tables, say, write
+from . import remedies, tables
+from .option_groups import CycleOptions, OutputOptions, ReadingOptions, RecordedOptions, TermsOptions, open_query
+from .options import Account, Now, Source, now_or
+from .output import counting, finish, say
 
-Now = Annotated[str | None, typer.Option("--as-of", help="The moment that is asked about; now, if left out.")]
+if TYPE_CHECKING:
+    from ..engine import Result
+
 Identities = Annotated[
-    bool, typer.Option("--identities", help="Name who is active, and when each falls asleep if nothing happens.")
+    bool, typer.Option("--identities", help="Name who is active, and when each becomes inactive if nothing happens.")
 ]
 
 
 def status(
     source: Source,
+    *,
     account: Account = None,
-    plan: PlanFile = None,
-    terms: TermsFile = None,
-    anchor: Anchor = None,
-    timezone: Timezone = None,
-    months: Months = None,
-    reconnect: Reconnect = None,
+    terms: TermsOptions,
     as_of: Now = None,
-    known_at: KnownAt = None,
-    position: Position = None,
+    known: RecordedOptions,
     identities: Identities = False,
-    format: As = Format.table,
-    output: Output = None,
-    strict: Strict = False,
-    ignore_extra: IgnoreExtra = False,
-    rejections: Rejections = None,
+    read: ReadingOptions,
+    out: OutputOptions,
 ) -> None:
-    """Who is active now, the peak so far, and what is certain of the bill of each open cycle."""
-    from .. import engine
+    """Show who is active now, and the peak so far.
+
+    For each open cycle, also what is certain of its bill.
+    """
     from ..forecasting import run
     from ..outputs.tables import forecast as forecasts
-    from ..outputs.tables.text import to_csv, to_json
+    from ..outputs.tables.text import to_json
 
     now = now_or(as_of, "--as-of")
-    with (
-        engine.open_source(source) as opened,
-        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
-    ):
-        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
-        query = query_of(given, None, None, None, account, None)
+    with open_query(source, CycleOptions(account=account), terms, known, read) as (opened, query, options):
         statuses, result = run.status(opened, query, now, options)
-    if format is Format.table:
-        from .tables import forecast as tables
-
-        print_tables(output, lambda to: tables.status_tables(statuses, identities=identities))
-    elif format is Format.json:
-        write(output, to_json(forecasts.status(each, identities=identities) for each in statuses) + "\n")
-    else:
-        write(output, to_csv(forecasts.statuses(statuses)))
-    _say_stale(result, as_of, now)
-    _say_credits(result)
-    finish(result.found, rejections)
+    out.write(
+        table=lambda to: tables.forecast.status_tables(statuses, identities=identities),
+        rows=lambda: forecasts.statuses(statuses),
+        json=lambda: to_json(forecasts.status(each, identities=identities) for each in statuses),
+    )
+    _say_limits(result, as_of, now)
+    finish(result.found, read.rejections)
 
 
 def forecast(
     source: Source,
+    *,
     account: Account = None,
-    plan: PlanFile = None,
-    terms: TermsFile = None,
-    anchor: Anchor = None,
-    timezone: Timezone = None,
-    months: Months = None,
-    reconnect: Reconnect = None,
+    terms: TermsOptions,
     as_of: Now = None,
-    known_at: KnownAt = None,
-    position: Position = None,
+    known: RecordedOptions,
     backtest: Annotated[
-        bool, typer.Option("--backtest", help="Forecast past cycles instead, and show how that came out.")
+        bool, typer.Option("--backtest", help="Forecast past cycles instead, and score those forecasts.")
     ] = False,
     phase: Annotated[
         list[float] | None,
         typer.Option(min=0.01, max=0.99, help="With --backtest: how much of a cycle has passed, such as 0.5."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Starts the dice; the same seed gives the same forecasts.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the random numbers; the same gives the same forecasts.")
+    ] = 0,
     identities: Identities = False,
-    format: As = Format.table,
-    output: Output = None,
-    strict: Strict = False,
-    ignore_extra: IgnoreExtra = False,
-    rejections: Rejections = None,
+    read: ReadingOptions,
+    out: OutputOptions,
 ) -> None:
-    """Where the peak and the bill of each open cycle are heading: what is certain, and what is likely."""
-    from .. import engine
+    """Forecast the peak and the bill of each open cycle.
+
+    What is certain is shown beside what is likely.
+    """
     from ..core.errors import BillingError
     from ..forecasting import run
     from ..outputs.tables import forecast as forecasts
-    from ..outputs.tables.text import to_csv, to_json
+    from ..outputs.tables.text import to_json
 
     if phase and not backtest:
         raise BillingError("usage", detail="--phase goes with --backtest alone: an open cycle is where it is")
     now = now_or(as_of, "--as-of")
+    cycles = CycleOptions(account=account)
     with (
-        engine.open_source(source) as opened,
-        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
+        open_query(source, cycles, terms, known, read) as (opened, query, options),
         counting("forecasting", "phases" if backtest else "accounts") as progress,
     ):
-        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
-        query = query_of(given, None, None, None, account, None)
         if backtest:
             phases = tuple(phase or run.PHASES)
             tests, result = run.backtests(opened, query, now, options, phases=phases, seed=seed, progress=progress)
         else:
             found, result = run.forecast(opened, query, now, options, seed=seed, progress=progress)
-    if format is Format.table:
-        from .tables import forecast as tables
-
-        print_tables(
-            output,
-            lambda to: (
-                tables.backtest_tables(tests) if backtest else tables.forecast_tables(found, identities=identities)
-            ),
+    if backtest:
+        out.write(
+            table=lambda to: tables.forecast.backtest_tables(tests),
+            rows=lambda: forecasts.backtests(tests),
+            json=lambda: to_json(map(forecasts.backtest, tests)),
         )
-    elif backtest:
-        write(
-            output,
-            to_json(map(forecasts.backtest, tests)) + "\n"
-            if format is Format.json
-            else to_csv(forecasts.backtests(tests)),
-        )
-    elif format is Format.json:
-        write(output, to_json(forecasts.forecast(each, identities=identities) for each in found) + "\n")
     else:
-        write(output, to_csv(forecasts.forecasts(found)))
-    if not backtest:
-        _say_stale(result, as_of, now)
-        _say_credits(result)
-    finish(result.found, rejections)
+        out.write(
+            table=lambda to: tables.forecast.forecast_tables(found, identities=identities),
+            rows=lambda: forecasts.forecasts(found),
+            json=lambda: to_json(forecasts.forecast(each, identities=identities) for each in found),
+        )
+        _say_limits(result, as_of, now)
+    finish(result.found, read.rejections)
 
 
-def _say_stale(result: Any, as_of: str | None, now: int) -> None:
-    """Where the clock was asked about and nobody is active any more, the source may just be old."""
+def _say_limits(result: Result, as_of: str | None, now: int) -> None:
+    """Point out a source that may just be old, and amounts in which credits to come are missing."""
     ends = result.found.intervals.ends
     if as_of is None and len(ends) and int(ends.max()) <= now:
         from ..core.cycle import text_of
 
         say(f"Nobody is active now; the last was until {text_of(int(ends.max()))}. --as-of asks about another moment.")
-
-
-def _say_credits(result: Any) -> None:
-    """Where credits are paid for, an amount is certain only as far as they were used."""
-    from ..core.errors import sentence
-
     if any(part.query.terms.prices_credits for part in result.parts):
-        say(f"credits_so_far: {sentence('credits_so_far')}")
+        say(remedies.line("credits_so_far"))

@@ -1,45 +1,47 @@
-"""Reconciling events: those of two sources held against each other, and which differences move a bill."""
+"""Reconciling events: those of two sources, and which differences change a bill."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Format, query_of, read_options, terms_of
-from .output import FOUND, counting, keep, print_tables, say, say_some, write
+from . import remedies, tables
+from .option_groups import CycleOptions, KnownOptions, OutputOptions, ReadingOptions, RecordedOptions, TermsOptions
+from .options import Source
+from .output import FOUND, counting, keep, say, say_some
 
 if TYPE_CHECKING:
     from ..reconciliation.effects import Alignment, Origin
 
 
 def reconcile_events(
-    source: str,
-    foreign: str,
+    source: Source,
+    foreign: Annotated[str, typer.Argument(help="Another source, as somebody else has it.")],
     *,
-    agreed: tuple[str | None, str | None, str | None, str | None, int | None, str | None],
-    asked: tuple[str | None, str | None, str | None, list[str] | None, str | None],
-    known: tuple[str | None, int | None],
-    read_as: tuple[bool, bool],
-    tolerance: str,
-    everything: bool,
-    format: Format,
-    output: Path | None,
-    rejections: Path | None,
+    cycles: CycleOptions,
+    terms: TermsOptions,
+    known: KnownOptions,
+    tolerance: Annotated[
+        str, typer.Option(help="Without ids: how far apart two events may be and still be one that was shifted.")
+    ] = "P1D",
+    everything: Annotated[
+        bool, typer.Option("--all", help="As json or csv, also list differences that change no bill.")
+    ] = False,
+    read: ReadingOptions,
+    out: OutputOptions,
 ) -> None:
-    """Hold the events of two sources against each other, and print what differs.
+    """Compare the events of two sources.
 
-    `agreed` is what the options say of terms, `asked` of cycles and accounts, `known` of what was
-    known when, `read_as` of reading strictly and of unknown columns; each as the options that share it take it.
+    Shows which events differ, which of those change a bill and by how much, and ends with status 1 if any differ.
     """
     from .. import engine
     from ..config.terms import span
     from ..inputs.encoder import Encoder
     from ..ledger.ledger import Ledger
     from ..outputs.tables import event_diff
-    from ..outputs.tables.text import to_csv
     from ..reconciliation import events
 
     apart = span(tolerance, field="--tolerance")
@@ -48,43 +50,37 @@ def reconcile_events(
         sides = []
         for side, other in ((ours, theirs), (theirs, ours)):
             elsewhere = isinstance(other, Ledger) and not isinstance(side, Ledger)
-            with read_options(side, *read_as, known[0], position=None if elsewhere else known[1]) as options:
+            own = RecordedOptions(known.known_at) if elsewhere else known
+            with read.options(side, own) as options:
                 sides.append((events.told(side, options, encoder), options))
         # A ledger has its own terms, whichever of the two it is.
-        whose = 1 if isinstance(theirs, Ledger) and not isinstance(ours, Ledger) else 0
-        terms = terms_of((ours, theirs)[whose], sides[whose][1], *agreed)
-        named = [str(side.name if isinstance(side, Ledger) else side) for side in (ours, theirs)]
-    query = query_of(terms, *asked)
+        by = 1 if isinstance(theirs, Ledger) and not isinstance(ours, Ledger) else 0
+        query = cycles.query(terms.applied_to((ours, theirs)[by], sides[by][1]), as_of=known.as_of)
+        names = [str(side.name if isinstance(side, Ledger) else side) for side in (ours, theirs)]
     with counting("weighing", "differences") as counted:
         found = events.held(sides[0][0], sides[1][0], encoder, query, tolerance=apart, progress=counted)
-    if format is Format.json:
-        told = event_diff.document(found, *named, everything=everything)
-        write(output, json.dumps(told, ensure_ascii=False) + "\n")
-    elif format is Format.csv:
-        write(output, to_csv(event_diff.differences(found, everything=everything)))
-    else:
-        from .tables import event_diff as tables
-
-        print_tables(output, lambda to: [event_diff.summary(found, *named), *tables.alignment_tables(found)])
-    _finish(found, named, rejections)
+    out.write(
+        table=lambda to: [event_diff.summary(found, *names), *tables.event_diff.alignment_tables(found)],
+        rows=lambda: event_diff.differences(found, everything=everything),
+        json=lambda: json.dumps(event_diff.document(found, *names, everything=everything), ensure_ascii=False),
+    )
+    _finish(found, names, read.rejections)
 
 
-def _finish(found: Alignment, named: list[str], kept: Path | None) -> None:
-    """Say what the sources held, keep the rejections of both, and end with the status that tells."""
-    from ..core.errors import sentence
-
+def _finish(found: Alignment, names: list[str], kept: Path | None) -> None:
+    """Report what the sources contained, keep the rejections of both, and end with 1 if anything differs."""
     rejections = [*found.ours.rejections, *found.theirs.rejections]
     keep(rejections, kept)
-    say_some([f"{r.code}: {r}" for r in rejections], "--rejections FILE keeps all of them")
+    say_some([*map(remedies.line_of, rejections)], "--rejections FILE keeps all of them")
     if found.credits_left_out:
-        say(f"credits_not_weighed: {sentence('credits_not_weighed')}")
-    for name, origin in zip(named, (found.ours, found.theirs), strict=True):
-        say(f"{name}: {_held(origin)}")
+        say(remedies.line("credits_not_weighed"))
+    for name, origin in zip(names, (found.ours, found.theirs), strict=True):
+        say(f"{name}: {_contents(origin)}")
     if found.differences or rejections:
         raise typer.Exit(FOUND)
 
 
-def _held(origin: Origin) -> str:
+def _contents(origin: Origin) -> str:
     if origin.position is None:
         return str(origin.tally)
     return f"position {origin.position:,}, digest {origin.digest}"

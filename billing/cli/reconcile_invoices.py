@@ -1,85 +1,107 @@
-"""Invoices of somebody else held against ours: what `billing reconcile` does without --events."""
+"""Reconciling invoices: ours with those of somebody else."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, Any
 
-from .options import Format, query_of, read_options, terms_of
-from .output import FOUND, counting, finish, print_tables, say, write
+import typer
+from typer.core import TyperCommand
 
-if TYPE_CHECKING:
-    from ..core.plan import Plan
+from . import remedies, tables
+from .option_groups import CycleOptions, OutputOptions, ReadingOptions, RecordedOptions, TermsOptions, open_query
+from .options import Source, writable
+from .output import FOUND, counting, finish, say
 
 
-def reconcile_invoices(
-    source: str,
-    foreign: str,
+class ReconcileCommand(TyperCommand):
+    """Points whoever asks for events to the command that compares them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The arguments, refused if --events is among them."""
+        from ..core.errors import BillingError
+
+        if "--events" in args:
+            raise BillingError("usage", detail="Events are compared by: billing reconcile-events OURS THEIRS")
+        return super().parse_args(ctx, args)
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptOptions:
+    """Which discrepancies are accepted."""
+
+    accepted: Annotated[
+        Path | None, typer.Option(help="File of accepted discrepancies, with their reasons.", callback=writable)
+    ] = None
+    accept: Annotated[
+        str | None, typer.Option(help="Accept what is shown, for this reason; kept in --accepted FILE.")
+    ] = None
+
+
+def reconcile(
+    source: Source,
+    foreign: Annotated[str, typer.Argument(help="Invoices of somebody else, .csv or .json.")],
     *,
-    agreed: tuple[str | None, str | None, str | None, str | None, int | None, str | None],
-    asked: tuple[str | None, str | None, str | None, list[str] | None],
-    known: tuple[str | None, int | None],
-    mapping: str | None,
-    earlier_plans: list[str] | None,
-    within: str,
-    drafts: bool,
-    identities: bool,
-    accepted: Path | None,
-    accept: str | None,
-    format: Format,
-    output: Path | None,
-    read_as: tuple[bool, bool],
-    rejections: Path | None,
+    cycles: CycleOptions,
+    terms: TermsOptions,
+    known: RecordedOptions,
+    mapping: Annotated[str | None, typer.Option(help="TOML file that says which of their columns is which.")] = None,
+    earlier_plan: Annotated[
+        list[str] | None, typer.Option(help="An earlier version of the plan, the latest first; to explain by.")
+    ] = None,
+    within: Annotated[str, typer.Option(help="Amounts may differ by so much and still agree.")] = "0",
+    drafts: Annotated[bool, typer.Option("--drafts", help="Of a ledger, drafts also where it has issued.")] = False,
+    identities: Annotated[
+        bool, typer.Option("--identities", help="Name the identities that only one side counts, and their events.")
+    ] = False,
+    accept: AcceptOptions,
+    read: ReadingOptions,
+    out: OutputOptions,
 ) -> None:
-    """Hold our invoices against theirs, say why they differ, and end with status 1 if something is open."""
-    import json
+    """Compare our invoices with somebody else's.
 
-    from .. import engine
+    Shows why they differ, and ends with status 1 if a discrepancy is open.
+    """
+    from ..config.terms import load_plan
     from ..core.errors import BillingError
     from ..outputs.tables import reconciliation
-    from ..outputs.tables.text import to_csv
     from ..reconciliation import invoices
     from ..reconciliation.accepted import keep_accepted, key_of, load_accepted
     from ..reconciliation.foreign import load_mapping, read_foreign
 
-    if accept is not None and accepted is None:
+    if accept.accept is not None and accept.accepted is None:
         raise BillingError("usage", detail="--accept needs --accepted FILE, where reasons are kept")
     tolerance = _amount(within)
-    plans = [_plan(path) for path in earlier_plans or ()]
+    plans = [load_plan(path) for path in earlier_plan or ()]
     theirs = read_foreign(foreign, None if mapping is None else load_mapping(mapping))
-    settled = {} if accepted is None else load_accepted(str(accepted))
-    strict, ignore_extra = read_as
-    known_at, position = known
+    accepted = {} if accept.accepted is None else load_accepted(str(accept.accepted))
     with (
-        engine.open_source(source) as opened,
-        read_options(opened, strict, ignore_extra, known_at, position=position) as options,
-        counting("trying", "readings") as tried,
+        open_query(source, cycles, terms, known, read) as (opened, query, options),
+        counting("trying", "causes") as tried,
     ):
-        query = query_of(terms_of(opened, options, *agreed), *asked, None)
         found, result = invoices.reconcile(
             opened, theirs.claims, query, options, earlier=plans, tolerance=tolerance, drafts=drafts,
             identities=identities, progress=tried,
         )  # fmt: skip
-    if accept is not None and accepted is not None:
-        new = [m for m, _ in found.differing if key_of(m) not in settled]
-        keep_accepted(str(accepted), new, accept)
-        settled |= {key_of(m): accept for m in new}
-        say(f"{len(new):,} discrepancies accepted: {accept}")
-    if format is Format.json:
-        write(output, json.dumps(reconciliation.document(found, settled), ensure_ascii=False) + "\n")
-    elif format is Format.csv:
-        write(output, to_csv(reconciliation.compared(found, settled)))
-    else:
-        from .tables import reconciliation as tables
-
-        print_tables(output, lambda to: tables.reconciliation_tables(found, settled))
+    if accept.accept is not None and accept.accepted is not None:
+        new = [m for m, _ in found.differing if key_of(m) not in accepted]
+        keep_accepted(str(accept.accepted), new, accept.accept)
+        accepted |= {key_of(m): accept.accept for m in new}
+        say(f"{len(new):,} discrepancies accepted: {accept.accept}")
+    out.write(
+        table=lambda to: tables.reconciliation.reconciliation_tables(found, accepted),
+        rows=lambda: reconciliation.compared(found, accepted),
+        json=lambda: json.dumps(reconciliation.document(found, accepted), ensure_ascii=False),
+    )
     for rejection in theirs.rejections:
-        say(f"{rejection.code}: {rejection}")
+        say(remedies.line_of(rejection))
     say(f"{foreign}: {theirs.received:,} rows = {theirs.used:,} used + {len(theirs.rejections):,} rejected"
         + (f"; {found.left_out:,} invoices are beyond what was asked for" if found.left_out else ""))  # fmt: skip
-    left = any(key_of(m) not in settled for m, _ in found.differing)
-    finish(result.found, rejections, status=FOUND if left or theirs.rejections else 0)
+    left = any(key_of(m) not in accepted for m, _ in found.differing)
+    finish(result.found, read.rejections, status=FOUND if left or theirs.rejections else 0)
 
 
 def _amount(text: str) -> Decimal:
@@ -92,9 +114,3 @@ def _amount(text: str) -> Decimal:
     if not amount.is_finite() or amount < 0:
         raise BillingError("price_format", field="--within", got=text)
     return amount
-
-
-def _plan(path: str) -> Plan:
-    from ..config.terms import load_plan
-
-    return load_plan(path)

@@ -1,95 +1,75 @@
-"""The verb that searches for what is wrong: with a source, with an invoice, or with somebody else's biller."""
+"""The verb that searches for mistakes: in a source, in invoices, or of somebody else's biller."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import (
-    Account,
-    Anchor,
-    As,
-    AsOf,
-    Cycle,
-    First,
-    Format,
-    IgnoreExtra,
-    KnownAt,
-    Last,
-    Months,
-    PlanFile,
-    Position,
-    Reconnect,
-    Rejections,
-    TermsFile,
-    Timezone,
-    query_of,
-    read_options,
-    terms_of,
-)
+from . import remedies
+from .option_groups import CycleOptions, KnownOptions, ReadingOptions, TermsOptions, open_query
+from .options import As, Format, IgnoreExtra, Rejections
 from .output import FOUND, counting, finish, say, write
 
 if TYPE_CHECKING:
     from ..verify.audit.audit import Audit
     from ..verify.audit.claims import Discrepancy
 
-Keep = Annotated[Path, typer.Option("--keep", help="Folder for what shows a difference again.")]
+Keep = Annotated[Path, typer.Option("--keep", help="Folder for the events that show a difference.")]
+
+
+@dataclass(frozen=True, slots=True)
+class BillerOptions:
+    """What to try somebody else's biller on."""
+
+    ledgers: Annotated[int, typer.Option(help="How many random ledgers to try a biller on.")] = 2_000
+    seed: Annotated[int, typer.Option(help="Other ledgers for another number.")] = 0
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="Only events of this type; may be given several times.")
+    ] = None
+    conflicts: Annotated[bool, typer.Option(help="Also one id with two contents, one identity with two types.")] = True
 
 
 def verify(
     source: Annotated[
         str | None, typer.Argument(help="Events, as for the other verbs, or the URL of a ledger.")
     ] = None,
+    *,
     against: Annotated[
-        str | None, typer.Option(metavar="COMMAND", help="A biller to hold against the definition, as one types it.")
+        str | None,
+        typer.Option(metavar="COMMAND", help="A biller to compare with the definition, as you would type it."),
     ] = None,
     invoice: Annotated[Path | None, typer.Option(help="Invoices in JSON, to compute again from the source.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Look at large accounts in full too.")] = False,
-    ledgers: Annotated[int, typer.Option(help="How many made-up ledgers a biller is tried on.")] = 2_000,
-    seed: Annotated[int, typer.Option(help="Other ledgers for another number.")] = 0,
-    types: Annotated[
-        list[str] | None, typer.Option("--type", help="Only events of this type; may be given several times.")
-    ] = None,
-    conflicts: Annotated[bool, typer.Option(help="Also one id with two contents, one identity with two types.")] = True,
+    everything: Annotated[bool, typer.Option("--all", help="Check large accounts in full too.")] = False,
+    biller: BillerOptions,
     keep: Keep = Path("counterexample"),
-    cycle: Cycle = None,
-    first: First = None,
-    last: Last = None,
-    account: Account = None,
-    plan: PlanFile = None,
-    terms: TermsFile = None,
-    anchor: Anchor = None,
-    timezone: Timezone = None,
-    months: Months = None,
-    reconnect: Reconnect = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: Position = None,
+    cycles: CycleOptions,
+    terms: TermsOptions,
+    known: KnownOptions,
     format: As = Format.table,
     ignore_extra: IgnoreExtra = False,
     rejections: Rejections = None,
 ) -> None:
-    """Compute bills again by the definition, or search for a ledger on which a biller is wrong."""
-    from .. import engine
+    """Compute bills again by the definition.
+
+    With --against, search for a ledger on which a biller is wrong.
+    """
     from ..core.errors import BillingError
 
     if (source is None) == (against is None):
         raise BillingError("usage", detail="verify takes either a source or --against COMMAND")
     if format is Format.csv:
         raise BillingError("usage", detail="verify answers as table or json")
-    if against is not None:
-        _against(against, ledgers, seed, types, conflicts, keep, format)
+    if source is None:
+        assert against is not None, "one of the two was given"
+        _against(against, biller, keep, format)
         return
-    with (
-        engine.open_source(source) as opened,
-        read_options(opened, False, ignore_extra, known_at, position=position) as options,
-    ):
-        given = terms_of(opened, options, terms, plan, anchor, timezone, months, reconnect)
-        query = query_of(given, cycle, first, last, account, as_of)
+    read = ReadingOptions(ignore_extra=ignore_extra)
+    with open_query(source, cycles, terms, known, read) as (opened, query, options):
         if invoice is None:
             from ..verify.audit.audit import audit
 
@@ -97,7 +77,7 @@ def verify(
                 found = audit(opened, query, options, everything=everything, progress=counted)
         else:
             found = _invoices(opened, invoice, query, options)
-    _tell(found, keep, format, rejections)
+    _report(found, keep, format, rejections)
 
 
 def _invoices(source: Any, file: Path, query: Any, options: Any) -> Audit:
@@ -105,7 +85,7 @@ def _invoices(source: Any, file: Path, query: Any, options: Any) -> Audit:
     from ..verify.audit.audit import UNREADABLE, audit_invoices, unreadable
 
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        documents = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BillingError("file_missing", str(file), hint="") from None
     except OSError as error:
@@ -113,15 +93,15 @@ def _invoices(source: Any, file: Path, query: Any, options: Any) -> Audit:
     except (ValueError, RecursionError) as error:
         raise BillingError("invoice_unreadable", str(file), detail=str(error).rstrip(".")) from None
     try:
-        return audit_invoices(source, said if isinstance(said, list) else [said], query, options)
+        return audit_invoices(source, documents if isinstance(documents, list) else [documents], query, options)
     except BillingError:
         raise
     except UNREADABLE as error:
         raise BillingError("invoice_unreadable", str(file), detail=unreadable(error)) from None
 
 
-def _tell(found: Audit, keep: Path, format: Format, rejections: Path | None) -> None:
-    """Say what was looked at and what differs, and keep what shows it."""
+def _report(found: Audit, keep: Path, format: Format, rejections: Path | None) -> None:
+    """Print what was checked and what differs, and keep the events that show it."""
     kept = [_kept(one, keep / str(number)) for number, one in enumerate(found.discrepancies, 1)]
     if format is Format.json:
         write(
@@ -133,7 +113,7 @@ def _tell(found: Audit, keep: Path, format: Format, rejections: Path | None) -> 
                     "in_full": found.full,
                     "sampled": found.sampled,
                     "discrepancies": [one.as_json() for one in found.discrepancies],
-                    "findings": [one.as_json() for one in found.findings],
+                    "findings": [*map(remedies.finding_json, found.findings)],
                 },
                 ensure_ascii=False,
             )
@@ -143,7 +123,7 @@ def _tell(found: Audit, keep: Path, format: Format, rejections: Path | None) -> 
         for line in _looked_at(found):
             print(line)
         for finding in found.findings:
-            print(f"{finding.code}: {finding}")
+            print(remedies.line_of(finding))
         for one, files in zip(found.discrepancies, kept, strict=True):
             print(one)
             if files:
@@ -156,7 +136,7 @@ def _tell(found: Audit, keep: Path, format: Format, rejections: Path | None) -> 
 
 
 def _looked_at(found: Audit) -> Iterator[str]:
-    """What was looked at, in full and by sample, and whether it holds."""
+    """What was checked in full, and what by sample."""
     if found.full:
         yield f"In full: {_some(found.full)}."
     for account, instants in found.sampled.items():
@@ -166,13 +146,13 @@ def _looked_at(found: Audit) -> Iterator[str]:
 
 
 def _result(found: Audit) -> str:
-    """Whether it holds, in one sentence."""
+    """Whether all of it is right, in one sentence."""
     figures = [_counted(found.bills, "bill")] if found.bills else []
     figures += [_counted(found.documents, "document")] if found.documents else []
-    said = f"{' and '.join(figures) or 'no bills'}: "
+    text = f"{' and '.join(figures) or 'no bills'}: "
     differ = len(found.discrepancies)
-    said += f"{_counted(differ, 'figure')} not as the definition has it" if differ else "all as the definition has them"
-    return said + (f"; {_counted(len(found.findings), 'finding')} about the ledger itself." if found.findings else ".")
+    text += f"{_counted(differ, 'figure')} not as the definition has it" if differ else "all as the definition has them"
+    return text + (f"; {_counted(len(found.findings), 'finding')} about the ledger itself." if found.findings else ".")
 
 
 def _counted(count: int, what: str) -> str:
@@ -184,7 +164,7 @@ def _some(names: list[str]) -> str:
 
 
 def _kept(one: Discrepancy, folder: Path) -> str:
-    """Write the events that show a discrepancy, with the terms and the story; what to say of it."""
+    """Write the events that show a discrepancy, with the terms and the story; returns a sentence about it."""
     if not one.events:
         return ""
     from ..verify.attack import billers
@@ -196,15 +176,14 @@ def _kept(one: Discrepancy, folder: Path) -> str:
     return f"Kept in {folder}: events.csv, cycles.csv and terms.json."
 
 
-def _against(
-    command: str, ledgers: int, seed: int, types: list[str] | None, conflicts: bool, keep: Path, format: Format
-) -> None:
+def _against(command: str, options: BillerOptions, keep: Path, format: Format) -> None:
+    """Search for a ledger on which a biller is wrong, and keep it."""
     from ..core.errors import BillingError
     from ..core.event import TYPES
     from ..verify.attack.billers import Command
 
     biller = Command(command)
-    unknown = [name for name in types or [] if name not in TYPES]
+    unknown = [name for name in options.types or [] if name not in TYPES]
     if unknown:
         raise BillingError("usage", detail=f"--type is {unknown[0]}; known are {', '.join(TYPES)}")
     try:
@@ -216,12 +195,12 @@ def _against(
         with counting("trying", "ledgers") as counted:
             checked = check(
                 biller,
-                ledgers=ledgers,
+                ledgers=options.ledgers,
                 terms=strategies.terms() if biller.takes_terms else None,
                 anchored=biller.takes_cycles,
-                types=tuple(types) if types else strategies.TYPES,
-                conflicts=conflicts,
-                first_seed=seed,
+                types=tuple(options.types) if options.types else strategies.TYPES,
+                conflicts=options.conflicts,
+                first_seed=options.seed,
                 progress=counted,
             )
     except Wrong as wrong:

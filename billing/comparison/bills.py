@@ -1,8 +1,8 @@
 """Comparisons: what the same history costs under other terms, and who gains and who pays.
 
-Totals of an account are those of all its cycles that are asked for, per currency. Where other terms
-give an account other cycles, the cycles themselves are not held against each other. Amounts of
-several currencies are never added, and a change of currency is shown, not subtracted.
+The totals of an account are those of all its cycles in the query, per currency. Where other terms give
+an account other cycles, only the totals are compared, not the cycles. Amounts of several currencies
+are never added, and a change of currency is shown, not subtracted.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ..core.totals import PriceSteps, Totals
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A draft under some terms, and what a few identities fewer or more would have cost, with the same credits."""
+    """A draft under some terms, and the totals for a few identities fewer or more, with the same credits."""
 
-    drafted: Invoice
+    draft: Invoice
     terms: Terms
     near: PriceSteps
 
@@ -38,18 +38,18 @@ class BilledUnder:
 
     @property
     def totals(self) -> tuple[Money, ...]:
-        """What all bills come to, in each currency."""
-        return by_currency(bill.drafted.total for bill in self.bills)
+        """The total of all bills, in each currency."""
+        return by_currency(bill.draft.total for bill in self.bills)
 
     @property
     def cheaper(self) -> list[Bill]:
-        """The bills that more identities would have made smaller."""
+        """The bills that would have been lower with more identities."""
         return [bill for bill in self.bills if bill.near.cheaper is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What something costs now, and under the other terms."""
+    """What something costs under the current terms, and under the others."""
 
     now: Money
     other: Money
@@ -69,8 +69,8 @@ class Difference:
 class AccountRow:
     """What an account costs now and under other terms, in each currency.
 
-    `differences` has one for each currency, and none where the currencies are others. `cycles` and
-    `other_cycles` count what was billed.
+    `differences` has one for each currency, and is empty where the currencies differ. `cycles` and
+    `other_cycles` count the bills.
     """
 
     account_id: str
@@ -83,7 +83,7 @@ class AccountRow:
 
 @dataclass(frozen=True, slots=True)
 class CycleRow:
-    """A cycle of an account that has the same cycles under both terms; a bill is none where there is none."""
+    """A cycle of an account that has the same cycles under both terms, with its draft under each, if there is one."""
 
     account_id: str
     cycle: Cycle
@@ -92,10 +92,10 @@ class CycleRow:
 
     @property
     def difference(self) -> Difference | None:
-        """What the cycle costs, now and then; none where that is in another currency."""
-        some = self.now or self.other
-        assert some is not None, "a row is made from a bill"
-        now, other = (_nothing(some.total) if bill is None else bill.total for bill in (self.now, self.other))
+        """What the cycle costs now and under the other terms; none if the currencies differ."""
+        either = self.now or self.other
+        assert either is not None, "a row is made from a bill"
+        now, other = (_zero(either.total) if draft is None else draft.total for draft in (self.now, self.other))
         return Difference(now, other) if now.currency == other.currency else None
 
 
@@ -113,9 +113,9 @@ class Overall:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Some terms held against those of now.
+    """Some other terms compared with the current ones.
 
-    `overall` leaves out the accounts in `changed`, whose currency is another. `realigned` are the
+    `overall` leaves out the accounts in `currency_changed`, whose currency is another. `realigned` are the
     accounts with other cycles, of which only the totals are compared.
     """
 
@@ -126,32 +126,31 @@ class Comparison:
     realigned: tuple[str, ...]
 
     @property
-    def changed(self) -> list[AccountRow]:
+    def currency_changed(self) -> list[AccountRow]:
         """The accounts that would pay in another currency."""
         return [row for row in self.accounts if not row.differences]
 
 
-def under(name: str, drafts: Iterable[Invoice], terms_of: Callable[[Invoice], Terms]) -> BilledUnder:
-    """Drafts under some terms, with what is near each of them."""
+def bills_under(name: str, drafts: Iterable[Invoice], terms_of: Callable[[Invoice], Terms]) -> BilledUnder:
+    """The bills for drafts under some terms."""
     totals: dict[tuple[int, Decimal], Totals] = {}
 
-    def bill(drafted: Invoice) -> Bill:
-        terms = terms_of(drafted)
-        assert terms.plan is not None, "what was drafted has a plan"
-        besides = Decimal(0) if drafted.credits is None else drafted.credits.amount
-        key = id(terms), besides
+    def bill(draft: Invoice) -> Bill:
+        terms = terms_of(draft)
+        assert terms.plan is not None, "a draft has a plan"
+        credits = Decimal(0) if draft.credits is None else draft.credits.amount
+        key = id(terms), credits
         if key not in totals:
-            totals[key] = Totals(terms.plan, terms.discount, besides)
-        priced = totals[key]
-        return Bill(drafted, terms, priced.near(drafted.peak))
+            totals[key] = Totals(terms.plan, terms.discount, credits)
+        return Bill(draft, terms, totals[key].near(draft.peak))
 
     return BilledUnder(name, tuple(map(bill, drafts)))
 
 
 def compare(now: BilledUnder, other: BilledUnder, same_cycles: Callable[[str], bool]) -> Comparison:
-    """What bills come to under other terms, in place of those of now.
+    """Compare the bills under other terms with those under the current ones.
 
-    `same_cycles` says whether an account has the same cycles under both.
+    `same_cycles` tells whether an account has the same cycles under both.
     """
     mine, theirs = _by_account(now.bills), _by_account(other.bills)
     names = sorted({*mine, *theirs})
@@ -179,21 +178,21 @@ def percent(part: Decimal, whole: Decimal) -> Decimal | None:
 def _by_account(bills: Iterable[Bill]) -> dict[str, list[Bill]]:
     found: dict[str, list[Bill]] = {}
     for bill in bills:
-        found.setdefault(bill.drafted.account_id, []).append(bill)
+        found.setdefault(bill.draft.account_id, []).append(bill)
     return found
 
 
 def _account_row(name: str, mine: Sequence[Bill], theirs: Sequence[Bill]) -> AccountRow:
-    now, other = (by_currency(bill.drafted.total for bill in bills) for bills in (mine, theirs))
-    if not now or not other:  # who has no cycle owes nothing, in whatever currency
-        now, other = now or tuple(map(_nothing, other)), other or tuple(map(_nothing, now))
+    now, other = (by_currency(bill.draft.total for bill in bills) for bills in (mine, theirs))
+    if not now or not other:  # without a cycle nothing is owed, in any currency
+        now, other = now or tuple(map(_zero, other)), other or tuple(map(_zero, now))
     alike = [total.currency for total in now] == [total.currency for total in other]
     differences = tuple(Difference(*pair) for pair in zip(now, other, strict=True)) if alike else ()
     return AccountRow(name, now, other, differences, len(mine), len(theirs))
 
 
 def _cycle_rows(name: str, mine: Sequence[Bill], theirs: Sequence[Bill]) -> list[CycleRow]:
-    now, other = ({bill.drafted.cycle.start: bill.drafted for bill in bills} for bills in (mine, theirs))
+    now, other = ({bill.draft.cycle.start: bill.draft for bill in bills} for bills in (mine, theirs))
     starts: list[datetime] = sorted({*now, *other})
     return [
         CycleRow(name, (now.get(start) or other[start]).cycle, now.get(start), other.get(start)) for start in starts
@@ -223,5 +222,5 @@ def _overall_of(differences: Sequence[tuple[str, Difference]]) -> Overall:
     )
 
 
-def _nothing(like: Money) -> Money:
+def _zero(like: Money) -> Money:
     return like + -like

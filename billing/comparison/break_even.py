@@ -1,9 +1,9 @@
 """Break-even: which of several plans is the cheapest, for every quantity there is.
 
-Cut at the bounds of all tiers and where a minimum ends or a maximum begins, prices are straight
-lines, but for packages and the rounding, by which they stray from a line no further than a known
-amount. Where lines are further apart than that, the order of the totals is certain; what lies
-between is looked at quantity by quantity, by what the plans themselves say.
+Between the bounds of tiers, the end of a minimum and the start of a maximum, prices are straight lines,
+except for packages and rounding, which move a price off its line by no more than a known amount. Where
+two lines are further apart than that, the order of the totals is certain. Quantities in between are
+tried one by one, priced by the plans themselves.
 """
 
 from __future__ import annotations
@@ -18,21 +18,20 @@ from math import ceil, floor, gcd, lcm
 from typing import Final
 
 from ..core.errors import BadPlan, NotPriced
-from ..core.meeting import Meeting, meetings
 from ..core.money import EXACT, Money, minor_digits
 from ..core.plan import PRICE_DECIMALS_MAX, QUANTITY_MAX, Plan
 
-#: How many quantities in a row are looked at one by one.
-LOOKED_AT: Final = 10_000
+#: How many quantities in a row are tried one by one.
+TRIED_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRange:
     """The quantities `first` to `last`, and the plans that are the cheapest for each of them.
 
-    `totals` are what all plans come to at `first`, in their order; none for a plan without a price
-    for it. Where plans take turns for so long that a list would have no end, `cheapest` are those
-    that may be the cheapest; if the turns repeat, `turns` are those of the first `every` quantities.
+    `totals` are the totals of all plans at `first`, in their order; none for a plan without a price
+    for it. Where plans take turns too often to list them, `in_turn` is true and `cheapest` are those
+    that can be the cheapest; if the turns repeat, `turns` are those of the first `every` quantities.
     """
 
     first: int
@@ -46,15 +45,11 @@ class PlanRange:
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """Which plan is the cheapest for how many identities, from 0 to the largest quantity, without gaps.
-
-    `meetings` are those of plans that do not price in packages.
-    """
+    """Which plan is the cheapest for how many identities: `ranges` from 0 to the largest quantity, without gaps."""
 
     plans: tuple[str, ...]
     currency: str
-    stretches: tuple[PlanRange, ...]
-    meetings: tuple[Meeting, ...]
+    ranges: tuple[PlanRange, ...]
 
 
 def break_even(plans: Mapping[str, Plan]) -> BreakEven:
@@ -63,7 +58,7 @@ def break_even(plans: Mapping[str, Plan]) -> BreakEven:
     >>> from billing.core.plan import Tier
     >>> a = Plan(id="a", currency="USD", mode="volume", tiers=[Tier(unit_price="7", flat_price="20")])
     >>> b = Plan(id="b", currency="USD", mode="volume", tiers=[Tier(unit_price="8")])
-    >>> for stretch in break_even({"a": a, "b": b}).stretches: print(stretch.first, stretch.cheapest)
+    >>> for each in break_even({"a": a, "b": b}).ranges: print(each.first, each.cheapest)
     0 ('a', 'b')
     1 ('b',)
     20 ('a', 'b')
@@ -75,11 +70,11 @@ def break_even(plans: Mapping[str, Plan]) -> BreakEven:
             details = {"currency": one.currency, "plan": name, "got": plan.currency}
             raise BadPlan("currencies_differ", field="currency", first=first, **details)
     found = [
-        stretch
+        each
         for start, end in _pieces(list(plans.values()))
-        for stretch in _stretches(plans, _lines(plans, start, end), start, end)
+        for each in _ranges(plans, _lines(plans, start, end), start, end)
     ]
-    return BreakEven(tuple(plans), one.currency, tuple(_joined(found)), tuple(meetings(plans)))
+    return BreakEven(tuple(plans), one.currency, tuple(_joined(found)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +94,7 @@ class _Line:
 
 
 def _pieces(plans: Sequence[Plan]) -> list[tuple[int, int]]:
-    """All quantities, cut wherever the price of a plan may leave its line."""
+    """All quantities, cut wherever a price can leave its line."""
     starts = {0, *(start for plan in plans for start in _starts(plan))}
     return [(start, end - 1) for start, end in pairwise([*sorted(starts), QUANTITY_MAX + 1])]
 
@@ -119,13 +114,13 @@ def _starts(plan: Plan) -> Iterator[int]:
 
 
 def _by_tiers(plan: Plan, quantity: int) -> Decimal:
-    """A price before minimum and maximum."""
+    """The price of a quantity before minimum and maximum."""
     with localcontext(EXACT):
         return sum((part.amount for part in plan.price(quantity).parts), Decimal(0))
 
 
 def _lines(plans: Mapping[str, Plan], start: int, end: int) -> dict[str, _Line]:
-    """The line of each plan that has a price there."""
+    """The line of each plan that has prices there."""
     return {name: _line(plan, start, end) for name, plan in plans.items() if plan.spans()[-1][1] >= start}
 
 
@@ -145,8 +140,8 @@ def _line(plan: Plan, start: int, end: int) -> _Line:
     return _Line(base, slope, slope * (size - 1), half, package, size * steps)
 
 
-def _stretches(plans: Mapping[str, Plan], lines: Mapping[str, _Line], start: int, end: int) -> Iterator[PlanRange]:
-    """Who is the cheapest between two cuts."""
+def _ranges(plans: Mapping[str, Plan], lines: Mapping[str, _Line], start: int, end: int) -> Iterator[PlanRange]:
+    """The cheapest plans between two cuts."""
     cuts = {start, end + 1}
     for a, b in combinations(lines.values(), 2):
         for one, other in ((a, b), (b, a)):
@@ -179,23 +174,23 @@ def _not_dearer(lines: Mapping[str, _Line], at: int) -> dict[str, _Line]:
 
 
 def _between(plans: Mapping[str, Plan], lines: Mapping[str, _Line], first: int, last: int) -> Iterator[PlanRange]:
-    """Who is the cheapest, of plans of which none is certainly dearer than another."""
+    """The cheapest of plans of which none is certainly dearer than another."""
     if len(set(lines.values())) <= 1:
-        yield _stretch(plans, tuple(lines), first, last)
+        yield _range(plans, tuple(lines), first, last)
         return
-    if last - first < LOOKED_AT:
+    if last - first < TRIED_MAX:
         yield from _one_by_one(plans, tuple(lines), first, last)
         return
     every = lcm(*(line.period for line in lines.values()))
-    if len({line.slope for line in lines.values()}) > 1 or every > LOOKED_AT:
-        yield replace(_stretch(plans, tuple(lines), first, last), in_turn=True)
+    if len({line.slope for line in lines.values()}) > 1 or every > TRIED_MAX:
+        yield replace(_range(plans, tuple(lines), first, last), in_turn=True)
         return
     turns = tuple(_joined(_one_by_one(plans, tuple(lines), first, first + every - 1)))
     if len(turns) == 1:
         yield replace(turns[0], last=last)
         return
     cheapest = tuple(name for name in lines if any(name in turn.cheapest for turn in turns))
-    yield replace(_stretch(plans, cheapest, first, last), in_turn=True, every=every, turns=turns)
+    yield replace(_range(plans, cheapest, first, last), in_turn=True, every=every, turns=turns)
 
 
 def _one_by_one(plans: Mapping[str, Plan], names: tuple[str, ...], first: int, last: int) -> Iterator[PlanRange]:
@@ -205,14 +200,14 @@ def _one_by_one(plans: Mapping[str, Plan], names: tuple[str, ...], first: int, l
         least = min(totals.values())
         cheapest = tuple(name for name in names if totals[name] == least)
         if before is not None and cheapest != before:
-            yield _stretch(plans, before, since, quantity - 1)
+            yield _range(plans, before, since, quantity - 1)
             since = quantity
         before = cheapest
     assert before is not None, "there is a quantity"
-    yield _stretch(plans, before, since, last)
+    yield _range(plans, before, since, last)
 
 
-def _stretch(plans: Mapping[str, Plan], cheapest: tuple[str, ...], first: int, last: int) -> PlanRange:
+def _range(plans: Mapping[str, Plan], cheapest: tuple[str, ...], first: int, last: int) -> PlanRange:
     return PlanRange(first, last, cheapest, tuple(_total(plan, first) for plan in plans.values()))
 
 
@@ -223,13 +218,13 @@ def _total(plan: Plan, quantity: int) -> Money | None:
         return None
 
 
-def _joined(stretches: Sequence[PlanRange] | Iterator[PlanRange]) -> list[PlanRange]:
+def _joined(ranges: Sequence[PlanRange] | Iterator[PlanRange]) -> list[PlanRange]:
     """The same, with neighbours in one that have the same plans for the cheapest."""
     joined: list[PlanRange] = []
-    for stretch in stretches:
+    for each in ranges:
         before = joined[-1] if joined else None
-        if before and before.cheapest == stretch.cheapest and not before.in_turn and not stretch.in_turn:
-            joined[-1] = replace(before, last=stretch.last)
+        if before and before.cheapest == each.cheapest and not before.in_turn and not each.in_turn:
+            joined[-1] = replace(before, last=each.last)
         else:
-            joined.append(stretch)
+            joined.append(each)
     return joined

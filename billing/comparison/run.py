@@ -1,4 +1,4 @@
-"""Comparing: the same history under other terms, read once and walked once for each activity policy."""
+"""Compare the bills of one history under several terms; it is read once, and swept once per activity policy."""
 
 from __future__ import annotations
 
@@ -13,49 +13,48 @@ from ..core.terms import AllTerms, TermsHistory
 from ..engine.pipeline import Activity
 from ..engine.query import Query
 from ..inputs.rows import ReadOptions
-from .bills import BilledUnder, Comparison, compare, under
+from .bills import BilledUnder, Comparison, bills_under, compare
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonResult:
-    """What was billed under the terms of now, under each of the others, and how they compare.
+    """The bills under the current terms and under each of the others, and how they compare.
 
-    `under` begins with the terms of now; `comparisons` hold each of the others against them.
+    `billed_under` begins with the current terms; `comparisons` compare each of the others with them.
     """
 
-    under: tuple[BilledUnder, ...]
+    billed_under: tuple[BilledUnder, ...]
     comparisons: tuple[Comparison, ...]
     found: Activity
 
     @property
     def now(self) -> BilledUnder:
-        """What is billed under the terms of now."""
-        return self.under[0]
+        """The bills under the current terms."""
+        return self.billed_under[0]
 
 
 def compare_terms(
     source: Any, query: Query, others: Sequence[Change], options: ReadOptions | None = None
 ) -> ComparisonResult:
-    """Hold each of the other terms against those of the question. Raises `BadTerms`, `NotPriced`.
+    """Compare each of the other terms with those of the query. Raises `BadTerms`, `NotPriced`.
 
-    The terms of a question may be those of a ledger, in versions: then each is changed.
+    The terms of a query may be those of a ledger, in versions; then each version is changed.
     """
-    asked = [("now", query)]
-    asked += [(other.name, replace(query, terms=_changed(query.terms, other.apply))) for other in others]
-    details = any(each.details for _, each in asked)
-    asked = [(name, replace(each, calls=details)) for name, each in asked]
-    events = engine.read_for(source, [each for _, each in asked], options)
-    answers: list[engine.Result] = []
-    for _, each in asked:
-        answers.append(engine.answer(events, each, known=[part for result in answers for part in result.parts]))
-    names = [name for name, _ in asked]
-    bills = [under(name, a.drafts(), a.terms_of) for name, a in zip(names, answers, strict=True)]
-    rules = [_rules(result) for result in answers]
+    names = ["now", *(other.name for other in others)]
+    queries = [query, *(replace(query, terms=_changed(query.terms, other.apply)) for other in others)]
+    details = any(each.details for each in queries)
+    queries = [replace(each, calls=details) for each in queries]
+    events = engine.read_for(source, queries, options)
+    results: list[engine.Result] = []
+    for each in queries:
+        results.append(engine.answer(events, each, known=[part for result in results for part in result.parts]))
+    bills = [bills_under(name, result.drafts(), result.terms_of) for name, result in zip(names, results, strict=True)]
+    rules = [_rules(result) for result in results]
 
-    def compared(k: int) -> Comparison:
+    def comparison(k: int) -> Comparison:
         return compare(bills[0], bills[k], lambda account: rules[0](account) == rules[k](account))
 
-    return ComparisonResult(tuple(bills), tuple(map(compared, range(1, len(bills)))), answers[0].found)
+    return ComparisonResult(tuple(bills), tuple(map(comparison, range(1, len(bills)))), results[0].found)
 
 
 def _rules(result: engine.Result) -> Callable[[str], CycleRule]:

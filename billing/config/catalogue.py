@@ -23,7 +23,7 @@ from ..core.cycle import instant_of, text_of
 from ..core.errors import BadTerms, BillingError, hint
 from ..core.plan import wanted_by
 from ..core.terms import Terms
-from ..inputs.timestamps import instant
+from ..inputs.timestamps import parse_instant
 from .files import document_of
 
 _RATIO: Final = re.compile(r"\d{1,7}(\.\d{1,12})?", re.ASCII)
@@ -111,7 +111,7 @@ def _moment(value: object) -> int | None:
         value = value.isoformat()
     if value is not None and not isinstance(value, str):
         raise BadTerms("value", field="applies_from", got=value, wanted="an instant such as 2026-01-14T09:00:00Z")
-    return None if value is None else instant(value, field="applies_from")
+    return None if value is None else parse_instant(value, field="applies_from")
 
 
 def catalogue_document(catalogue: Catalogue) -> list[dict[str, Any]]:

@@ -32,10 +32,10 @@ class Change:
     apply: Callable[[AllTerms], AllTerms]
 
 
-def change_of(given: str | os.PathLike[str] | AllTerms | Terms | Plan) -> Change:
+def change_of(given: str | os.PathLike[str] | AllTerms | Terms | Plan, *, where: str = "settings") -> Change:
     """What stands for other terms: a file of terms or of a plan, settings in a line, or any of these as a value.
 
-    Of a plan, only the plan changes. Raises `BadTerms`, `BadPlan`.
+    Of a plan, only the plan changes. `where` names settings in a line in errors. Raises `BadTerms`, `BadPlan`.
     """
     if isinstance(given, AllTerms):
         return Change("other terms", lambda _: given)
@@ -45,37 +45,37 @@ def change_of(given: str | os.PathLike[str] | AllTerms | Terms | Plan) -> Change
         return Change(given.id, lambda now: overridden(now, Settings(), plan=given))
     name = os.fspath(given)
     if "=" in name and not Path(name).is_file():
-        return Change(name, _settings(name))
+        return Change(name, _settings(name, where))
     return Change(name, change_of(load_either(name)).apply)
 
 
-def _settings(text: str) -> Callable[[AllTerms], AllTerms]:
+def _settings(text: str, where: str) -> Callable[[AllTerms], AllTerms]:
     settings: dict[str, Any] = {}
     for part in text.split(","):
         key, _, value = (word.strip() for word in part.partition("="))
         if key not in _KNOWN:
-            raise BadTerms("key_unknown", "--with", field=key, hint=hint(key, list(_KNOWN)), known=", ".join(_KNOWN))
+            raise BadTerms("key_unknown", where, field=key, hint=hint(key, list(_KNOWN)), known=", ".join(_KNOWN))
         if key in settings:
-            raise BillingError("usage", detail=f"--with {text} says {key} twice")
-        settings[key] = _value(key, value)
-    return _changing(settings)
+            raise BillingError("usage", detail=f"{where} {text} says {key} twice")
+        settings[key] = _value(key, value, where)
+    return _changing(settings, where)
 
 
-def _value(key: str, value: str) -> Any:
+def _value(key: str, value: str, where: str) -> Any:
     if value == "none" and key in _OPTIONAL:
         return None
     if key in _WHOLE:
         if not value.isascii() or not value.isdecimal() or len(value) > 13:
-            raise BadTerms("value", "--with", field=key, got=value, wanted="a whole number")
+            raise BadTerms("value", where, field=key, got=value, wanted="a whole number")
         return int(value)
     if key == "charge_flat_at_zero":
         if value not in ("true", "false"):
-            raise BadTerms("value", "--with", field=key, got=value, wanted="true or false")
+            raise BadTerms("value", where, field=key, got=value, wanted="true or false")
         return value == "true"
     return value
 
 
-def _changing(settings: Mapping[str, Any]) -> Callable[[AllTerms], AllTerms]:
+def _changing(settings: Mapping[str, Any], where: str) -> Callable[[AllTerms], AllTerms]:
     """The same terms for every account, but for these settings of terms and of plans."""
     of_plan = {key: value for key, value in settings.items() if key in _OF_PLANS}
     of_terms = Settings(**{key: value for key, value in settings.items() if key not in (*_OF_PLANS, "plan")})
@@ -95,6 +95,6 @@ def _changing(settings: Mapping[str, Any]) -> Callable[[AllTerms], AllTerms]:
             given = overridden(now, of_terms, plan=plan)
             return AllTerms(over(given.default), {account: over(own) for account, own in given.accounts.items()})
         except BillingError as error:
-            raise error if error.where else BadTerms(error.code, "--with", **error.details) from None
+            raise error if error.where else BadTerms(error.code, where, **error.details) from None
 
     return apply

@@ -24,7 +24,7 @@ from ..core.cycle import CycleRule, instant_of, micros, moment, text_of
 from ..core.errors import BadPlan, BadTerms, BillingError, hint
 from ..core.plan import Plan, wanted_by
 from ..core.terms import AllTerms, Terms, TermsVersion
-from ..inputs.timestamps import instant
+from ..inputs.timestamps import parse_instant
 from .catalogue import catalogue_document, catalogue_of, in_force, load_catalogue, own
 from .files import document_of
 
@@ -269,7 +269,7 @@ def _anchor(value: object) -> datetime | None:
         value = value.isoformat()
     if not isinstance(value, str):
         raise BadTerms("value", field="anchor", got=value, wanted="an instant such as 2026-01-14T09:00:00Z")
-    return moment(instant(value, field="anchor"))
+    return moment(parse_instant(value, field="anchor"))
 
 
 def _percent(text: str | None) -> Decimal:

@@ -1,8 +1,8 @@
 """The state machine: from events to the intervals in which an identity is active.
 
 An action keeps an identity active for 30 days, a connect for 5, a deletion ends it at once; days
-are exactly 24 hours. Every span is half-open. `_walk` is the definition turned into one pass over
-events in order of time, with a few numbers kept per identity.
+are exactly 24 hours. Every span is half-open. `_walk` computes the definition in one pass over the
+events in order of time, and keeps a few numbers per identity.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from .errors import BadPolicy
 from .event import CONNECTED, DELETED, Bool, Columns, Int32, Int64
-from .kernel import SMALL, compiled
+from .kernel import SMALL, compile_kernel
 
-#: The instant of what has not happened, earlier than any event; and the index of no interval.
+#: The instant of what never happened, earlier than any event; and the index of no interval.
 NEVER: Final = -(1 << 62)
 NONE: Final = -1
 _NO_REACHES: Final[Int64] = np.empty(0, np.int64)
@@ -31,10 +31,9 @@ _STEP: Final = 1 << 20
 class ActivityPolicy:
     """How long an event keeps an identity active: 30 days for an action, 5 for a connect.
 
-    `reconnect` says what a later connect does to windows already open: `"extends"` leaves them
-    alone (the default), `"restarts"` ends them, so that only the connect's own window counts from
-    there. The two lengths are settings. Raises `BadPolicy` for a window that is not positive or a
-    reading that does not exist.
+    `reconnect` says what a later connect does to windows already open: `"extends"` leaves them open
+    (the default), `"restarts"` ends them, so that only the connect's own window counts from then on.
+    Raises `BadPolicy` for a window that is not positive or longer than 3,650 days, or another `reconnect`.
 
     >>> ActivityPolicy().longest_window == 30 * 86_400_000_000
     True
@@ -54,7 +53,7 @@ class ActivityPolicy:
 
     @property
     def longest_window(self) -> int:
-        """How far an event can reach, in microseconds: nothing older matters to a cycle."""
+        """How long an event can matter, in microseconds: nothing older matters to a cycle."""
         return max(microseconds(self.action_window), microseconds(self.connect_window))
 
 
@@ -68,7 +67,7 @@ class Intervals:
     """Maximal spans of activity, `[start, end)`, in order of their starts.
 
     `identities` are int32 codes, `starts` and `ends` int64 microseconds; `after_deletion` marks the
-    intervals of an identity that had been deleted before and came alive again.
+    intervals of an identity that was deleted before and became active again.
     """
 
     identities: Int32
@@ -84,13 +83,13 @@ class Intervals:
         return Intervals(self.identities[rows], self.starts[rows], self.ends[rows], self.after_deletion[rows])
 
     def part(self, first: int, end: int) -> Intervals:
-        """Intervals `first` to `end`, the latter not included."""
+        """Intervals `first` to `end`, without `end`."""
         rows = slice(first, end)
         return Intervals(self.identities[rows], self.starts[rows], self.ends[rows], self.after_deletion[rows])
 
     @staticmethod
-    def joined(parts: list[Intervals]) -> Intervals:
-        """Intervals of different identities, put together in order of their starts."""
+    def concat(parts: list[Intervals]) -> Intervals:
+        """Intervals of different identities, merged in order of their starts."""
         if len(parts) == 1:
             return parts[0]
         both = Intervals(
@@ -103,14 +102,14 @@ class Intervals:
 
 
 class OutOfOrder(Exception):
-    """An event is older than the one before it: sort, and walk again."""
+    """An event is older than the one before it; sort the events and walk again."""
 
 
 class Walk:
     """Intervals of activity under one policy, from events fed in order of time.
 
-    Feed it columns, batch by batch; how they are cut into batches changes nothing. It keeps a few
-    numbers per identity and one row per interval, whatever the number of events.
+    Columns are fed in batches of any size; the sizes change nothing. It keeps a few numbers per identity
+    and one row per interval, however many events there are.
     """
 
     def __init__(self, policy: ActivityPolicy) -> None:
@@ -122,7 +121,7 @@ class Walk:
         self._called: Any = self._until  # its latest action, if connects restart
         self._latest: Any = np.empty(0, np.int32)  # its latest interval
         # Per interval:
-        self._whose: Any = np.empty(0, np.int32)
+        self._identity_code: Any = np.empty(0, np.int32)
         self._starts: Any = np.empty(0, np.int64)
         self._ends: Any = self._starts
         self._revived: Any = np.empty(0, np.bool_)
@@ -131,12 +130,12 @@ class Walk:
         self._now = NEVER
 
     def feed(self, events: Columns, identities: int, reaches: Int64 | None = None) -> None:
-        """Take the next events; `identities` is how many codes are known by now. Raises `OutOfOrder`.
+        """Take the next events; `identities` is how many identities are known so far. Raises `OutOfOrder`.
 
-        `reaches` (microseconds), where given, says for each event until when it covers at most, in
-        place of the windows of the policy.
+        `reaches` (microseconds) gives for each event until when it covers at most, in place of the
+        windows of the policy.
         """
-        # Room is made for as many intervals as there are events, so not for all events at once.
+        # Each step makes room for as many intervals as it has events, so a step is limited.
         for first in range(0, len(events), _STEP):
             part = slice(first, first + _STEP)
             self._step(events.part(first, first + _STEP), identities, _NO_REACHES if reaches is None else reaches[part])
@@ -149,7 +148,7 @@ class Walk:
             self._deleted,
             self._called,
             self._latest,
-            self._whose,
+            self._identity_code,
             self._starts,
             self._ends,
             self._revived,
@@ -157,14 +156,14 @@ class Walk:
         columns: list[Any] = [events.instants, events.types, events.identities, reaches]
         settings: list[Any] = [*self._windows, self._restarts, self._count, self._now]
         if self._fed < SMALL:
-            # Python walks lists several times faster than arrays, one element at a time.
+            # Element by element, Python is several times faster over lists than over arrays.
             lists = [array.tolist() for array in state]
             columns = [column.tolist() for column in columns]
             count = _walk(*columns, *settings, *lists)
             for array, values in zip(state, lists, strict=True):
                 array[:] = values
         else:
-            count = compiled(_walk)(*columns, *settings, *state)
+            count = compile_kernel(_walk)(*columns, *settings, *state)
         if count == NONE:
             raise OutOfOrder
         self._count = count
@@ -176,20 +175,20 @@ class Walk:
         ends = self._ends[:n].copy()
         begun = self._latest != NONE
         ends[self._latest[begun]] = self._until[begun]
-        found = Intervals(self._whose[:n], self._starts[:n], ends, self._revived[:n])
-        # A deletion at the very instant of an activation leaves a span of no length: it never was.
+        found = Intervals(self._identity_code[:n], self._starts[:n], ends, self._revived[:n])
+        # A deletion at the instant of an activation leaves an empty span, which is no interval.
         return found.at(found.ends > found.starts)
 
     def _make_room(self, events: int, identities: int) -> None:
-        self._until = _grown(self._until, identities, NEVER)
-        self._deleted = _grown(self._deleted, identities, NEVER)
-        self._called = _grown(self._called, identities, NEVER)
-        self._latest = _grown(self._latest, identities, NONE)
+        self._until = _grow(self._until, identities, NEVER)
+        self._deleted = _grow(self._deleted, identities, NEVER)
+        self._called = _grow(self._called, identities, NEVER)
+        self._latest = _grow(self._latest, identities, NONE)
         intervals = self._count + events  # each event opens at most one
-        self._whose = _grown(self._whose, intervals, NONE)
-        self._starts = _grown(self._starts, intervals, NEVER)
-        self._ends = _grown(self._ends, intervals, NEVER)
-        self._revived = _grown(self._revived, intervals, False)
+        self._identity_code = _grow(self._identity_code, intervals, NONE)
+        self._starts = _grow(self._starts, intervals, NEVER)
+        self._ends = _grow(self._ends, intervals, NEVER)
+        self._revived = _grow(self._revived, intervals, False)
 
 
 def spans_of(history: Sequence[tuple[int, int]], policy: ActivityPolicy) -> list[tuple[int, int]]:
@@ -226,8 +225,8 @@ def spans_of(history: Sequence[tuple[int, int]], policy: ActivityPolicy) -> list
     return [(start, end) for start, end in zip(starts[:count], ends, strict=False) if end > start]
 
 
-def _grown(column: Any, size: int, filler: int) -> Any:
-    """A column with room for so many, and where it has to grow for half as many again, so that it seldom has to."""
+def _grow(column: Any, size: int, filler: int) -> Any:
+    """A column with room for `size`; when it has to grow, by at least half, so that it seldom has to."""
     known = len(column)
     if size <= known:
         return column
@@ -248,17 +247,17 @@ def _walk(
     deleted: Any,
     called: Any,
     latest: Any,
-    whose: Any,
+    identity_code: Any,
     starts: Any,
     ends: Any,
     revived: Any,
 ) -> int:
-    """Walk events in order of time; return the number of intervals, or `NONE` if one goes back.
+    """Walk events in order of time; return the number of intervals, or `NONE` if an event goes back in time.
 
     Events at one instant may come in any order: a deletion cuts what began at its own instant, and
     an activation that comes after it at that instant is ignored.
     """
-    told = len(reaches) > 0
+    own_reaches = len(reaches) > 0
     for k in range(len(instants)):
         t = instants[k]
         if t < now:
@@ -271,7 +270,7 @@ def _walk(
                 until[i] = t
             continue
         connects = types[k] == CONNECTED
-        reach = reaches[k] if told else t + (connect_window if connects else action_window)
+        reach = reaches[k] if own_reaches else t + (connect_window if connects else action_window)
         if t >= until[i]:
             if deleted[i] == t:  # deletion wins a tie
                 continue
@@ -279,7 +278,7 @@ def _walk(
                 if latest[i] != NONE:
                     ends[latest[i]] = until[i]
                 latest[i] = count
-                whose[count] = i
+                identity_code[count] = i
                 starts[count] = t
                 revived[count] = deleted[i] != NEVER
                 until[i] = NEVER

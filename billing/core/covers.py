@@ -7,7 +7,7 @@ number of peaks times that of events.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -61,6 +61,14 @@ class GroupedActivity:
         kept = np.flatnonzero(wanted[accounts])
         order, interval_spans = _grouped(accounts[kept], codes)
         return cls(source, columns.take(rows), rows, intervals.at(kept[order]), spans, interval_spans)
+
+    def event_ids(self, rows: Rows) -> list[str | None]:
+        """The ids of events, none of them where the source has none."""
+        ids = self.source.event_ids
+        if ids is None:
+            return [None] * len(rows)
+        found: list[str | None] = ids.take(pa.array(self.rows[rows])).to_pylist()
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +148,17 @@ class CycleWindows:
         )
 
 
-class Cover(NamedTuple):
-    """An event that covers a peak, and how far it reaches."""
+class Covers(NamedTuple):
+    """For each identity counted at a peak, the event that covers the peak, and until when it does."""
 
-    event_id: str | None
-    type: str
-    instant: int
-    until: int
+    event_ids: list[str | None]
+    types: list[str]
+    instants: list[int]
+    until: list[int]
 
 
-def covers(activity: GroupedActivity, cycles: CycleWindows, counted: Int64) -> Iterator[Cover]:
-    """For each identity counted at a peak the event that reaches furthest beyond it."""
+def covers(activity: GroupedActivity, cycles: CycleWindows, counted: Int64) -> Covers:
+    """For each identity counted at a peak, by its key, the event that reaches furthest beyond it."""
     before = _CountedEvents.of(activity, counted, cycles.first, cycles.now)
     after = _CountedEvents.of(activity, counted, cycles.now, cycles.last)
     # From when on events still cover the peak, and what ends their cover. A deletion ends even what
@@ -167,20 +175,20 @@ def covers(activity: GroupedActivity, cycles: CycleWindows, counted: Int64) -> I
     covering &= before.instants >= since[before.identity]
     furthest = np.full(len(counted), _EARLIEST)
     np.maximum.at(furthest, before.identity[covering], reach[covering])
-    found = np.flatnonzero(covering & (reach == furthest[before.identity]))
-
-    ids = activity.source.event_ids
-    names = [None] * len(found) if ids is None else ids.take(pa.array(activity.rows[before.rows[found]])).to_pylist()
+    found = covering & (reach == furthest[before.identity])
     # Of events that reach equally far the later, then the smaller id, then the type.
-    best: dict[int, tuple[int, str, int, int]] = {}
-    columns = before.identity[found].tolist(), before.instants[found].tolist(), before.types[found].tolist()
-    for k, (identity, instant, kind) in enumerate(zip(*columns, strict=True)):
-        rank = -instant, names[k] or "", kind, k
-        if identity not in best or rank < best[identity]:
-            best[identity] = rank
-    for identity, reached in enumerate(np.minimum(furthest, until).tolist()):
-        earlier, _, kind, k = best[identity]
-        yield Cover(names[k], TYPES[kind], -earlier, reached)
+    latest = np.full(len(counted), _EARLIEST)
+    np.maximum.at(latest, before.identity[found], before.instants[found])
+    rows = np.flatnonzero(found & (before.instants == latest[before.identity]))
+    rows = rows[np.argsort(before.identity[rows], kind="stable")]
+    names = activity.event_ids(before.rows[rows])
+    kinds = before.types[rows].tolist()
+    if len(rows) > len(counted):
+        identity = before.identity[rows].tolist()
+        order = sorted(range(len(rows)), key=lambda k: (identity[k], names[k] or "", kinds[k]))
+        best = {identity[k]: k for k in reversed(order)}
+        names, kinds = ([column[best[k]] for k in range(len(counted))] for column in (names, kinds))
+    return Covers(names, [TYPES[kind] for kind in kinds], latest.tolist(), np.minimum(furthest, until).tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
-"""Seals: digests that stand for what they were made of, so that a change to it shows.
+"""Digests of events and documents, so that any change to them shows.
 
-A content is written as typed, length-prefixed values, so that no two contents can be written alike.
-A set of contents has a digest in which their order does not show; a sequence has one after each
-content, made of the one before and of the content itself. How a sequence was cut into batches does
-not show in it.
+A content is encoded as typed, length-prefixed values, so no two contents have the same encoding. The
+digest of a set of contents does not depend on their order. A sequence is a hash chain: the digest after
+each content is made of the digest before it and the content, however the sequence is cut into batches.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ import pyarrow.compute as pc
 
 Value = str | int | None
 
-#: The digest of a sequence that has not begun.
+#: The digest of an empty sequence.
 BEGINNING: Final = bytes(32)
-#: From so many rows on, writing whole columns costs less than writing value by value.
+#: From this many rows on, encoding whole columns is faster than encoding value by value.
 _MANY: Final = 200
 _NOTHING: Final = pa.scalar(b"")
 
@@ -34,15 +33,15 @@ def digest(contents: Iterable[Sequence[Value]]) -> str:
     False
     """
     whole = hashlib.sha256()
-    for content in sorted({written(content) for content in contents}):
+    for content in sorted({encode(content) for content in contents}):
         whole.update(len(content).to_bytes(8) + content)
     return whole.hexdigest()
 
 
-def sealed(before: bytes, contents: Iterable[bytes]) -> list[bytes]:
-    """The digest after each of some written contents, given that before the first.
+def chain_digests(before: bytes, contents: Iterable[bytes]) -> list[bytes]:
+    """The digest after each of some encoded contents, given the digest before the first.
 
-    Each is the SHA-256 of the digest before it (32 bytes, zeros at the beginning) and the content.
+    Each is the SHA-256 of the digest before it (32 bytes, zeros for an empty sequence) and the content.
     """
     digests = []
     for content in contents:
@@ -51,31 +50,31 @@ def sealed(before: bytes, contents: Iterable[bytes]) -> list[bytes]:
     return digests
 
 
-def written(content: Iterable[Value]) -> bytes:
+def encode(content: Iterable[Value]) -> bytes:
     """A content as bytes: `n` for nothing; else `s` (UTF-8) or `i` (decimal), 8 bytes of length, and the value.
 
-    >>> written(["ab", 7, None])
+    >>> encode(["ab", 7, None])
     b's\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02abi\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x017n'
     """
-    return b"".join(map(_written, content))
+    return b"".join(map(_encode_value, content))
 
 
-def written_rows(columns: Sequence[pa.Array]) -> list[bytes]:
-    """The rows of columns of text and whole numbers, each as `written` writes it."""
+def encode_rows(columns: Sequence[pa.Array]) -> list[bytes]:
+    """The rows of columns of text and whole numbers, each encoded as by `encode`."""
     if len(columns[0]) < _MANY:
-        return [written(row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
-    rows: list[bytes] = pc.binary_join_element_wise(*map(_written_column, columns), _NOTHING).to_pylist()
+        return [encode(row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
+    rows: list[bytes] = pc.binary_join_element_wise(*map(_encode_column, columns), _NOTHING).to_pylist()
     return rows
 
 
-def _written(value: Value) -> bytes:
+def _encode_value(value: Value) -> bytes:
     if value is None:
         return b"n"
     kind, content = (b"i", str(value).encode()) if isinstance(value, int) else (b"s", value.encode())
     return kind + len(content).to_bytes(8) + content
 
 
-def _written_column(column: pa.Array) -> Any:
+def _encode_column(column: pa.Array) -> Any:
     kind = b"i" if pa.types.is_integer(column.type) else b"s"
     text = column.cast(pa.string()).cast(pa.binary())
     sizes = pc.binary_length(text).fill_null(0).to_numpy().astype(">u8")

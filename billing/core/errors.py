@@ -13,19 +13,22 @@
     +-- BadLedger             a ledger that cannot be used, or cannot do what was asked
     |   +-- StaleLedger       what was to be issued was drafted before something else came
 
-A row that cannot be accepted is no exception but a value, a `Rejection`. Both say where, what, why
-and what to do, and carry a stable code; the sentences stand in `messages`, once.
+A row that cannot be accepted is not an exception but a value, a `Rejection`. Both have a stable code, and
+say where, what, why and what to do. The sentences stand in `messages`, with remedies that fit every interface;
+`remedies` has those in Python's words, which `str()` uses.
 """
 
 from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final
 
 from .messages import MESSAGES
+from .remedies import REMEDIES
 
 GOT_CHARACTERS_MAX: Final = 64
 
@@ -62,13 +65,18 @@ def hint(value: str, known: list[str], *, wording: str = " (did you mean {}?)") 
     return wording.format(near[0]) if near else ""
 
 
-def sentence(code: str, where: str = "", **details: Any) -> str:
-    """The message of a code: where, what and why, what to do."""
+def remedy(code: str, details: Mapping[str, Any], remedies: Mapping[str, str] = REMEDIES) -> str:
+    """What to do about it: as `remedies` word it for an interface, else in words that fit all of them."""
+    return remedies.get(code, MESSAGES[code][1]).format(**details)
+
+
+def sentence(code: str, where: str = "", *, remedies: Mapping[str, str] = REMEDIES, **details: Any) -> str:
+    """The message of a code: where, what and why, what to do. `remedies` are those of an interface, else of Python."""
     shown = {name: escaped(value) if isinstance(value, str) else value for name, value in details.items()}
     if "got" in details:
         shown["got"] = quoted(details["got"])
-    what, remedy = (text.format(**shown) for text in MESSAGES[code])
-    return f"{escaped(where)}: {what}. {remedy}" if where else f"{what}. {remedy}"
+    what, todo = MESSAGES[code][0].format(**shown), remedy(code, shown, remedies)
+    return f"{escaped(where)}: {what}. {todo}" if where else f"{what}. {todo}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ class Rejection:
     @property
     def expected(self) -> str:
         """What to send instead."""
-        return MESSAGES[self.code][1].format(**self.details)
+        return remedy(self.code, self.details)
 
     def __str__(self) -> str:
         return sentence(self.code, self.where, **self.details)

@@ -1,8 +1,8 @@
 """Event types, and events as columns.
 
-Names are text at the doors and integers in between: an account, an identity and a type are codes
-into `Names` and `TYPES`, and an instant is microseconds since 1970-01-01T00:00:00Z. Codes are handed
-out in order of appearance and mean nothing in themselves; results are ordered by name.
+Names are text at the interfaces and integers inside: an account, an identity and a type are codes into
+`Names` and `TYPES`, and an instant is microseconds since 1970-01-01T00:00:00Z. Codes are assigned in
+order of appearance and have no meaning of their own; results are ordered by name.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ TYPES: Final = (
 #: The types an identity can have. Only engagement identities are counted.
 IDENTITY_TYPES: Final = ("engagement", "standard")
 
-#: The mode of a call that none of the account's own identities runs.
+#: The mode of a call that is not run by one of the account's own identities.
 MANAGED: Final = "managed"
 
-#: What an event may carry besides: its details.
+#: The optional fields of an event: its details.
 DETAILS: Final = ("identity_type", "action", "results", "mode", "voids")
-#: What an event says, in the order in which it is sealed. When it was recorded is not part of it.
+#: The content of an event, in the order in which a digest takes it. When it was recorded is not part of it.
 CONTENT: Final = ("account_id", "identity_id", "type", "occurred_at", "event_id", *DETAILS)
 
-#: Enough for the types that make or end activity, which come first.
+#: Enough bits for the types that begin or end activity, which come first.
 _TYPE_BITS: Final = 2
-#: How many rows are worked on at a time where what comes between would be large.
+#: How many rows are worked on at a time where intermediate arrays would be large.
 _SLICE: Final = 1 << 20
 
 _TEXT: Final = pa.string()
-#: In place of an action or a number of results that an event does not tell.
+#: In place of an action or a number of results that an event does not give.
 UNSAID: Final = -1
 #: Text columns hold at most so many bytes.
 _OFFSET_MAX: Final = 2**31 - 1
@@ -66,7 +66,7 @@ _OFFSET_MAX: Final = 2**31 - 1
 #: A source, and a line in it.
 Place = tuple[str, int]
 
-#: Events occur in [2000, 2200): outside, a clock or a unit is wrong.
+#: Events occur in [2000, 2200); outside of it a clock or a unit is wrong.
 INSTANT_MIN: Final = 946_684_800 * SECOND
 INSTANT_MAX: Final = 7_258_118_400 * SECOND
 
@@ -105,7 +105,7 @@ class Columns:
     """Connects, actions and deletions as three columns of one length.
 
     `identities` (int32 codes), `types` (int8 codes, below `CREATED`) and `instants` (int64,
-    microseconds). The order of rows never changes an answer; order of time makes it faster.
+    microseconds). The order of rows never changes an answer; ordered by time they are answered faster.
     """
 
     identities: Int32
@@ -127,22 +127,22 @@ class Columns:
         return Columns(self.identities[rows], self.types[rows], self.instants[rows])
 
     def part(self, first: int, end: int) -> Columns:
-        """Rows `first` to `end`, the latter not included."""
+        """Rows `first` to `end`, without `end`."""
         return Columns(self.identities[first:end], self.types[first:end], self.instants[first:end])
 
     def in_order_of_time(self) -> Columns:
         """The same events, sorted once by instant; ties in any order."""
         if np.all(self.instants[:-1] <= self.instants[1:]):
             return self
-        # An event fits one integer, its instant first: sorting those takes a quarter of the time of
-        # sorting an index by instant and fetching three columns through it. What does not fit of a
-        # long span of time, its highest bits, sorts events into a few buckets before.
+        # An event is packed into one integer, its instant first: sorting these takes a quarter of the time
+        # of sorting an index by instant and fetching three columns through it. Of a long span of time the
+        # highest bits do not fit; they first sort the events into a few buckets.
         first, last = int(self.instants.min()), int(self.instants.max())
         identity_bits = int(self.identities.max()).bit_length()
         low, high = np.uint64(identity_bits + _TYPE_BITS), np.uint64(64 - identity_bits - _TYPE_BITS)
         packed = np.empty(len(self), np.uint64)
         buckets = np.zeros(len(self), np.min_scalar_type((last - first) >> int(high)))
-        for rows in self._slices():  # large intermediate arrays would cost more than the sums
+        for rows in self._slices():  # large intermediate arrays would cost more than the arithmetic
             offsets = (self.instants[rows] - first).astype(np.uint64)
             tails = self.identities[rows].astype(np.uint64) << np.uint64(_TYPE_BITS)
             tails |= self.types[rows].astype(np.uint64)
@@ -153,7 +153,7 @@ class Columns:
             packed, buckets = packed[order], buckets[order]
         for bucket in np.split(packed, np.flatnonzero(buckets[1:] != buckets[:-1]) + 1):
             bucket.sort()
-        # The instants take the place of what they are taken from.
+        # The instants overwrite the integers that they are unpacked from.
         sorted_ = Columns(np.empty_like(self.identities), np.empty_like(self.types), packed.view(np.int64))
         for rows in self._slices():
             part = packed[rows]
@@ -168,8 +168,8 @@ class Columns:
             yield slice(start, start + _SLICE)
 
     @staticmethod
-    def joined(parts: Sequence[Columns]) -> Columns:
-        """Columns put one after the other."""
+    def concat(parts: Sequence[Columns]) -> Columns:
+        """The rows of several columns, one after the other."""
         return Columns(
             np.concatenate([p.identities for p in parts]),
             np.concatenate([p.types for p in parts]),
@@ -182,9 +182,9 @@ class Batch:
     """Rows of a source that can be accepted, as columns, in its order.
 
     `accounts` and `identities` (int32) and `types` (int8) are codes, `instants` int64 microseconds.
-    `standard` tells, for `identity.created`, the identity type (int8: 0 engagement, 1 standard).
-    `content` holds the other columns, as Arrow arrays of the same length, `recorded_at` as int64;
-    `place_of(k)` says in which source, and where in it, row `k` stands.
+    `standard` is, for `identity.created`, the identity type (int8: 0 engagement, 1 standard).
+    `content` has the other columns, as Arrow arrays of the same length, `recorded_at` as int64;
+    `place_of(k)` gives the source of row `k` and the line in it.
     """
 
     accounts: Int32
@@ -201,7 +201,7 @@ class Batch:
     def take(self, rows: NDArray[np.intp]) -> Batch:
         """These rows, in this order."""
         where = pa.array(rows)
-        place_of = self.place_of  # of these rows alone, so that the others need not be kept for it
+        place_of = self.place_of  # a closure over these rows only, so that the others can be freed
         return Batch(
             self.accounts[rows],
             self.identities[rows],
@@ -213,7 +213,7 @@ class Batch:
         )
 
     def contents(self, names: Names) -> list[pa.Array]:
-        """What the rows say, a column for each of `CONTENT`: text, and `occurred_at` and `results` as int64."""
+        """The content of the rows, a column for each of `CONTENT`: text, and `occurred_at` and `results` as int64."""
         known = {
             "account_id": names.accounts.take(pa.array(self.accounts)),
             "identity_id": names.identities.take(pa.array(self.identities)),
@@ -224,8 +224,8 @@ class Batch:
         return [known[field] if field in known else pa.nulls(len(self), _TEXT) for field in CONTENT]
 
     @staticmethod
-    def joined(parts: Sequence[Batch]) -> Batch:
-        """Batches put one after the other; what some of them lack is missing in their rows."""
+    def concat(parts: Sequence[Batch]) -> Batch:
+        """The rows of several batches, one after the other; a column that a batch lacks is null in its rows."""
         if len(parts) == 1:
             return parts[0]
         if not parts:
@@ -240,7 +240,7 @@ class Batch:
             np.concatenate([p.instants for p in parts]),
             np.concatenate([p.standard for p in parts]),
             {
-                field: joined([p.content.get(field, pa.nulls(len(p), kind)) for p in parts])
+                field: concat_arrays([p.content.get(field, pa.nulls(len(p), kind)) for p in parts])
                 for field, kind in kinds.items()
             },
             places.of,
@@ -248,7 +248,7 @@ class Batch:
 
 
 class Places:
-    """Where each row of a source stands, for messages."""
+    """The source and line of each row, for messages."""
 
     def __init__(self, batches: Iterable[Batch] = ()) -> None:
         self._starts: list[int] = []
@@ -258,7 +258,7 @@ class Places:
             self.add(batch)
 
     def add(self, batch: Batch) -> int:
-        """Note the next batch, and return the number of its first row."""
+        """Add the next batch, and return the number of its first row."""
         self._starts.append(self.count)
         self._batches.append(batch.place_of)
         self.count += len(batch)
@@ -270,8 +270,8 @@ class Places:
         return self._batches[part](row - self._starts[part])
 
 
-def joined(arrays: Sequence[pa.Array]) -> pa.Array:
-    """Arrow arrays of one type, put one after the other."""
+def concat_arrays(arrays: Sequence[pa.Array]) -> pa.Array:
+    """Arrow arrays of one type as one array."""
     kind = arrays[0].type
     if pa.types.is_string(kind) and sum(array.nbytes for array in arrays) > _OFFSET_MAX:
         arrays = [array.cast(pa.large_string()) for array in arrays]
@@ -299,11 +299,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a source tells besides what holds now, as far as it can tell.
+    """What was known when, as far as a source says.
 
-    `recorded` says when each row of `Events.columns` was recorded (int64 microseconds, the latest of
-    all for those that do not say). `voided` are connects, actions and deletions that were taken back:
-    known from `voided_since` until `voided_until`. `repeats` are those that were sent again.
+    `recorded` is when each row of `Events.columns` was recorded (int64 microseconds; for rows that do not
+    say, the latest of all). `voided` are connects, actions and deletions that were voided: known from
+    `voided_since` until `voided_until`. `repeats` are those that were sent again.
     """
 
     recorded: Int64 | None
@@ -315,11 +315,11 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What calls say besides that they happened, a row for each of `Events.columns`.
+    """The details of calls, a row for each of `Events.columns`.
 
     `actions` (int32) are codes into `names`, an Arrow string array, and `results` (int64) how many
-    results a call had; both are `UNSAID` where nothing is told. `managed` marks the mode of that name.
-    What stands in rows that are no calls means nothing.
+    results a call had; both are `UNSAID` where the event does not say. `managed` is true for calls in
+    managed mode. Rows that are not calls have no meaning.
     """
 
     names: pa.Array
@@ -335,9 +335,8 @@ class Events:
     `columns` holds connects, actions and deletions in the order of the source, without repeats,
     conflicts and voided ones; `event_ids` (an Arrow string array or none) belongs to its rows.
     `accepted` counts the accepted events of each account, of every type (int64). `digest` is the
-    SHA-256 over all accepted events, where it was asked for; `position` and digest are those of a
-    ledger, if they come from one. `history`, where it was asked for, is what the source told besides,
-    `details` what its calls did.
+    SHA-256 over all accepted events, if requested; for events of a ledger, `position` and `digest` are
+    those of the ledger. `history` and `details` are there if requested.
     """
 
     names: Names

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 import numpy as np
@@ -121,35 +121,29 @@ def _evidence(
     at_peak = at_peak[np.argsort(keys[at_peak])]  # a key is there once: intervals of an identity share no instant
     counted = keys[at_peak]
 
-    witnesses: list[list[Witness]] = [[] for _ in peaks]
     own = within.at(at_peak)
     names = identities.take(pa.array(own.identities)).to_pylist()
     columns = own.starts.tolist(), own.ends.tolist(), own.after_deletion.tolist()
-    found = covers(activity, cycles, counted)
-    for at, name, cover, since, until, deleted in zip(cycle[at_peak].tolist(), names, found, *columns, strict=True):
-        witnesses[at].append(
-            Witness(name, cover.event_id, cover.type, cover.instant, cover.until, since, until, deleted)
-        )
+    witnesses = map(Witness, names, *covers(activity, cycles, counted), *columns)
+    at_each = np.bincount(cycle[at_peak], minlength=len(peaks)).tolist()
 
-    others: list[list[ActiveOffPeak]] = [[] for _ in peaks]
     off_peak = np.flatnonzero(~positions_in(counted, keys)[1])
     own = within.at(off_peak)
     names = identities.take(pa.array(own.identities)).to_pylist()
-    bounds = zip(own.starts.tolist(), own.ends.tolist(), strict=True)
-    for at, name, (since, until) in zip(cycle[off_peak].tolist(), names, bounds, strict=True):
-        others[at].append(ActiveOffPeak(name, since, until))
+    others = map(ActiveOffPeak, names, own.starts.tolist(), own.ends.tolist())
+    off_each = np.bincount(cycle[off_peak], minlength=len(peaks)).tolist()
 
     counts = _counts(cycles, cycle, within)
-    for peak, policy, at_it, off_it, steps in zip(peaks, policies, witnesses, others, counts, strict=True):
+    for peak, policy, at, off, steps in zip(peaks, policies, at_each, off_each, counts, strict=True):
         yield Evidence(
             account_id=peak.account_id,
             cycle=peak.cycle,
             peak=peak.peak,
             peak_at=peak.peak_at,
             policy=policy,
-            witnesses=tuple(sorted(at_it, key=_by_name)),
-            active_off_peak=tuple(sorted(off_it, key=_by_name)),
-            counts=tuple(steps),
+            witnesses=tuple(sorted(islice(witnesses, at), key=_by_name)),
+            active_off_peak=tuple(sorted(islice(others, off), key=_by_name)),
+            counts=steps,
         )
 
 
@@ -157,7 +151,7 @@ def _by_name(row: Witness | ActiveOffPeak) -> tuple[str, int]:
     return row.identity_id, row.active_since
 
 
-def _counts(cycles: CycleWindows, cycle: Rows, within: Intervals) -> Iterator[list[tuple[int, int]]]:
+def _counts(cycles: CycleWindows, cycle: Rows, within: Intervals) -> Iterator[tuple[tuple[int, int], ...]]:
     """The step curve of each cycle: a step at its start, and wherever the count changes."""
     count = len(cycles.start)
     ending = within.ends < cycles.end[cycle]
@@ -175,4 +169,4 @@ def _counts(cycles: CycleWindows, cycle: Rows, within: Intervals) -> Iterator[li
     stepping = first | (total != before)
     steps = zip(instants[stepping].tolist(), counts[stepping].tolist(), strict=True)
     for size in np.bincount(each[stepping]).tolist():
-        yield [next(steps) for _ in range(size)]
+        yield tuple(islice(steps, size))

@@ -13,7 +13,7 @@ from typing import Literal
 from .activity import ActivityPolicy
 from .catalogue import WIDE
 from .cycle import Cycle
-from .money import EXACT, Money, rounded
+from .money import EXACT, Money, round_amount
 from .plan import Part, Plan, Price
 
 
@@ -67,7 +67,7 @@ class Invoice:
     total: Money
     policy: ActivityPolicy
     basis: Basis
-    status: Literal["draft"] = "draft"
+    status: Literal["draft", "issued"] = "draft"
     number: str | None = None
 
     @property
@@ -101,7 +101,7 @@ def credits_line(credits: Decimal, plan: Plan) -> Line:
     assert plan.credit_price is not None, "credits are billed where they have a price"
     text = f"{_grouped(credits)} {'credit' if credits == 1 else 'credits'} for actions"
     sums = f"{_short(credits)} x {plan.credit_price:f}"
-    amount = rounded(WIDE.multiply(credits, plan.credit_price), plan.currency).amount
+    amount = round_amount(WIDE.multiply(credits, plan.credit_price), plan.currency).amount
     return Line("credits", f"{text}: {sums}", Decimal(_short(credits)), plan.credit_price, amount)
 
 
@@ -117,15 +117,15 @@ def _for_identities(price: Price, plan: Plan, discount: Decimal) -> tuple[tuple[
     )
     if not discount:
         return (usage,), price.total
-    taken_off = taken_off_by(discount, price.total)
+    taken_off = discount_on(discount, price.total)
     less = Line("discount", f"Discount of {_short(discount)}% on {price.total}", None, None, taken_off.amount)
     return (usage, less), price.total + taken_off
 
 
-def taken_off_by(discount: Decimal, usage: Money) -> Money:
+def discount_on(discount: Decimal, usage: Money) -> Money:
     """What a discount, a percentage, adds to a usage line: nothing, or less."""
     with localcontext(EXACT):
-        return rounded(-usage.amount * discount.scaleb(-2), usage.currency)
+        return round_amount(-usage.amount * discount.scaleb(-2), usage.currency)
 
 
 def arithmetic(price: Price, plan: Plan) -> str:

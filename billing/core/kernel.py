@@ -1,8 +1,8 @@
-"""Compiling the two kernels, when there is enough to do that it pays.
+"""Compiling kernels, where there are enough rows for it to pay.
 
-A kernel is a plain Python function over columns of integers. It is compiled by handing it to
-`compiled`, so the same text can be read, stepped through, covered and mutated uncompiled
-(`NUMBA_DISABLE_JIT=1`). What is compiled is kept on disk between runs.
+A kernel is a plain Python function over columns of integers, compiled by `compile_kernel`. The same
+source can be debugged, covered and mutated uncompiled (`NUMBA_DISABLE_JIT=1`). Machine code is cached on
+disk between runs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, TypeVar, cast
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
-#: Below this many rows a kernel runs uncompiled over lists, which spares loading the compiler.
+#: Below this many rows a kernel runs uncompiled over lists, so that the compiler need not be loaded.
 SMALL: Final = 100_000
 
 
@@ -24,6 +24,6 @@ def _compile(kernel: Callable[..., object]) -> Callable[..., object]:
     return cast(Callable[..., object], njit(cache=True, nogil=True)(kernel))
 
 
-def compiled(kernel: Kernel, rows: int = SMALL) -> Kernel:
-    """The kernel as machine code, with the answers of the uncompiled one; as it is for few `rows`."""
+def compile_kernel(kernel: Kernel, rows: int = SMALL) -> Kernel:
+    """The kernel as machine code, with the same results; for few `rows`, the kernel itself."""
     return cast(Kernel, _compile(kernel)) if rows >= SMALL else kernel

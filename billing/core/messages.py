@@ -1,10 +1,15 @@
-"""The sentences of every error and rejection, by code: what is wrong, and what to do about it."""
+"""The sentences of every error, rejection and warning, by code: what is wrong, and what to do about it.
+
+Remedies are worded so that they fit every interface. Where one has better words, such as the name of a
+function or of an option, it keeps them in a table of its own: `remedies` for Python, `billing.cli.remedies`
+for the command line.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-#: code -> (what is wrong and why, what to do). Fields in braces are filled in; see `sentence`.
+#: code -> (what is wrong and why, what to do). `errors.sentence` fills in the fields in braces.
 MESSAGES: Final[dict[str, tuple[str, str]]] = {
     # Instants
     "ts_missing": ("{field} is missing", "Every event needs an instant, for example 2026-01-31T09:00:00Z."),
@@ -72,12 +77,12 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "json_invalid": ("the line is not one JSON object: {detail}", "Write one event a line, as one object."),
     "json_duplicate_key": ("key {got} appears twice", "Keep the one that is meant."),
     "json_too_deep": ("the line is nested deeper than 8", "An event is one flat object."),
-    "field_unknown": ("field {got} is unknown{hint}", "Known fields: {known}. Or read with --ignore-extra."),
+    "field_unknown": ("field {got} is unknown{hint}", "Known fields: {known}. Or let unknown ones be ignored."),
     "number_not_finite": ("{field} is {got}, which is not a finite number", "Write a number."),
     "type": ("{field} is {got}, which is not {wanted}", "Write {wanted}."),
     # Files
     "file_missing": ("there is no such file", "Check the name{hint}."),
-    "nothing_accepted": ("no row of it could be accepted", "Read why with: billing peaks SOURCE --rejections FILE."),
+    "nothing_accepted": ("no row of it could be accepted", "Its rejections say why."),
     "file_unwritable": ("it cannot be written: {detail}", "Give a file in a folder that exists and may be written."),
     "file_unreadable": ("it cannot be read: {detail}", "Check its permissions."),
     "file_empty": ("it has no events", "Check the export that made it; an empty bill would hide a broken one."),
@@ -114,7 +119,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     # Ledgers
     "ledger_url": ("{got} is not the address of a ledger", "Write sqlite:///billing.db or postgresql://HOST/DATABASE."),
-    "ledger_missing": ("there is no ledger", "Check the name, or make one with: billing import SOURCE --ledger URL."),
+    "ledger_missing": ("there is no ledger", "Check the name, or create one by importing events."),
     "ledger_exists": ("there is such a file already", "Give the name of a file that does not exist yet."),
     "ledger_foreign": ("it is something else than a ledger", "Check the name; it was left as it is."),
     "ledger_newer": (
@@ -139,8 +144,8 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Check that it is there, and who may write to it.",
     ),
     "ledger_damaged": ("it is damaged: {detail}", "Restore a backup, and import again what came after it."),
-    "ledger_needs_extra": ("{detail} is not installed", "Install it with: pip install 'peak-billing[{extra}]'."),
-    "number_unknown": ("there is no document {got}", "Numbers are listed by: billing statement --ledger URL."),
+    "ledger_needs_extra": ("{detail} is not installed", "Install peak-billing[{extra}]."),
+    "number_unknown": ("there is no document {got}", "Numbers are listed in the statement of each account."),
     "event_id_missing": (
         "event_id is missing, by which a ledger knows what it has already",
         "Make an id at the source, and keep it when sending again.",
@@ -159,7 +164,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "head_unreadable": (
         "it is not the head of a ledger",
-        "Write one down with: billing ledger head LEDGER --format json > head.json.",
+        "Give one as it was noted, as JSON with position, digest, documents_digest and recorded_at.",
     ),
     "backup_elsewhere": (
         "a ledger on a server is backed up by the server's own means",
@@ -173,15 +178,15 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "terms_missing": (
         "the ledger holds no terms, and none were given",
-        "Give --terms or --plan; they are kept with the first invoices.",
+        "Give terms or a plan; they are kept with the first invoices.",
     ),
     "terms_differ": (
         "the terms given differ from version {version}, the newest in the ledger",
-        "Leave them out, or make them a new version: billing ledger terms LEDGER --terms FILE --from INSTANT.",
+        "Leave them out, or add them as a new version, with the date from which it applies.",
     ),
     "terms_from_missing": (
         "the ledger holds terms already, up to version {version}, and no date was given",
-        "Say from when the new ones apply: --from 2026-03-01T00:00:00Z.",
+        "Say from when the new ones apply, for example 2026-03-01T00:00:00Z.",
     ),
     "cycle_rule_change": (
         "account {account} has an invoice, and these terms give it other billing cycles",
@@ -192,12 +197,12 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "See which time zone rules and which anchor that invoice was drafted with.",
     ),
     "not_settled": (
-        "account {account}: cycle {cycle} ends at {end}, and is closed {settle} later at the earliest",
-        "Close it then, or give a shorter --settle.",
+        "account {account}: cycle {cycle} ends at {end}, and is closed {grace_period} later at the earliest",
+        "Close it then, or with a shorter grace period.",
     ),
     "already_closed": (
         "account {account}: cycle {cycle} is closed, by {number}",
-        "What came late is settled by: billing restate --ledger URL.",
+        "What came late is settled by a restatement.",
     ),
     "documents_stale": (
         "other documents came while these were drafted; nothing was issued",
@@ -251,16 +256,16 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "biller_unusable": ("{got} cannot be run: {detail}", "Give a command as you would type it."),
     "invoice_unreadable": (
         "it holds no invoice as billing writes them: {detail}",
-        "Write it with: billing invoice SOURCE --format json.",
+        "Give invoices in JSON, as they were drafted or issued.",
     ),
     "verify_missing": (
         "{detail} is not installed",
-        "Install it with: pip install 'peak-billing[verify]'.",
+        "Install peak-billing[verify].",
     ),
     # Findings about a certificate
     "certificate_invalid": (
         "it is not a certificate: {detail}",
-        "Write one with: billing explain SOURCE --certificate, and keep it as it is.",
+        "Ask for the certificate again, and keep it as it is.",
     ),
     "certificate_count": (
         "the peak is {peak}, and {detail}",
@@ -334,7 +339,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "plan {plan} ends at {bound}, and {got} are to be priced",
         "Add a last tier without up_to, or a plan that reaches this far.",
     ),
-    "plan_missing": ("account {got} has no plan", "Give --plan, or a plan in the terms file."),
+    "plan_missing": ("account {got} has no plan", "Give a plan, or terms that have one for the account."),
     # Policies, cycles, accounts
     "window_range": ("{field} is {got}, which cannot be a window", "A window is longer than 0 and at most 3,650 days."),
     "reconnect_unknown": ("{field} is {got}, which is unknown", 'Write "extends" or "restarts".'),
@@ -342,7 +347,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "cycle_name": ("{field} is {got}, which is not a month", "A cycle is named by the month it starts in: 2026-01."),
     "cycle_empty": ("the cycles end at {end}, before they start at {start}", "Put the earlier month first."),
     "cycle_none": ("account {account} has no cycle that starts in {got}", "Ask for another month."),
-    "account_needed": ("there are several accounts", "Say which with --account: {known}."),
+    "account_needed": ("there are several accounts", "Say which: {known}."),
     "timezone_unknown": (
         "{field} is {got}, which is not a time zone{hint}",
         "Write an IANA name such as Europe/Paris.",
@@ -385,14 +390,13 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "credits_not_weighed": (
         "amounts are those of identities alone: what differences in actions, results and modes do to credits is not "
         "weighed",
-        "Hold billing credits of both sources against each other.",
+        "Compare the credits of both sources.",
     ),
     # Invoices of others
     "foreign_empty": ("it has no invoices", "Check the export that made it."),
     "foreign_columns": (
         "its columns are not known: {got}",
-        "Say which is which in a file, and give it with --mapping: account_id, cycle or cycle_start, "
-        "quantity or amount.",
+        "Say which is which in a mapping: account_id, cycle or cycle_start, quantity or amount.",
     ),
     "foreign_column_missing": (
         "the mapping says that {field} is column {got}, and there is none",
@@ -407,10 +411,10 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "accepted_invalid": (
         "it does not say which discrepancy was accepted: {detail}",
-        "Each line is written by billing reconcile --accept.",
+        "Each line is one discrepancy and the reason for which it was accepted, as reconciling wrote it.",
     ),
-    "usage": ("{detail}", "See billing --help."),
+    "usage": ("{detail}", "See the documentation."),
     "chart_type": ("a chart cannot be written as that", "End its name with .svg, .png, .html or .json."),
     "locale_unknown": ("{field} is {got}, which is no locale", "Write, for example, de_DE or en_US."),
-    "extra_missing": ("{detail} is not installed", "Install it with: pip install 'peak-billing[{extra}]'."),
+    "extra_missing": ("{detail} is not installed", "Install peak-billing[{extra}]."),
 }

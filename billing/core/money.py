@@ -73,10 +73,10 @@ class Money:
         return f"{self.amount:f} {self.currency}"
 
 
-def rounded(amount: Decimal, currency: str) -> Money:
+def round_amount(amount: Decimal, currency: str) -> Money:
     """The amount that can be owed: half a minor unit and more goes away from zero.
 
-    >>> str(rounded(Decimal("2.675"), "USD")), str(rounded(Decimal("-0.125"), "USD"))
+    >>> str(round_amount(Decimal("2.675"), "USD")), str(round_amount(Decimal("-0.125"), "USD"))
     ('2.68 USD', '-0.13 USD')
     """
     nearest = _NEAREST.quantize(amount, Decimal(1).scaleb(-minor_digits(currency)))

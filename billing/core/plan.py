@@ -20,7 +20,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import BadPlan, NotPriced, hint, sentence
-from .money import EXACT, Money, minor_digits, rounded
+from .money import EXACT, Money, minor_digits, round_amount
 
 QUANTITY_MAX: Final = 10**12
 PRICE_DECIMALS_MAX: Final = 12
@@ -151,7 +151,7 @@ class Plan(_Document):
                 exact = max(exact, self.minimum)
             if self.maximum is not None:
                 exact = min(exact, self.maximum)
-            return Price(quantity, units, parts, exact, rounded(exact, self.currency))
+            return Price(quantity, units, parts, exact, round_amount(exact, self.currency))
 
     def units(self, quantity: Decimal) -> Decimal:
         """What the tiers count: `quantity` less what is included, in whole packages if it has them."""

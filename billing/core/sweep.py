@@ -1,7 +1,7 @@
 """The sweep: from intervals and cycles to peaks.
 
-Every interval is a +1 at its start and a -1 at its end; the running count of an account, at its
-highest within a cycle, is the peak. At one instant ends come before starts, so an identity ending
+Every interval counts +1 at its start and -1 at its end; the highest running count of an account within a
+cycle is its peak. At one instant ends come before starts, so an identity ending
 as another begins is never counted as two.
 """
 
@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from .activity import Intervals
 from .cycle import Cycle
 from .event import Int32, Int64
-from .kernel import SMALL, compiled
+from .kernel import SMALL, compile_kernel
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Adjoining spans of time per account, the cycles among them, as one row of bounds.
+    """Adjoining spans of time per account, such as its cycles, as one row of bounds.
 
     Account `a` has the spans `[bounds[j], bounds[j + 1])` for `first[a] <= j < last[a]`; all three
     are int64, `bounds` in microseconds and increasing within an account. An account without spans
-    has `first[a] == last[a]`, and one bound that no edge can pass.
+    has `first[a] == last[a]`, and one bound that no start or end can pass.
     """
 
     bounds: Int64
@@ -43,7 +43,7 @@ class Spans:
 
 
 @dataclass(frozen=True, slots=True)
-class Peaks:
+class SpanPeaks:
     """The peak of every span: rows as in `Spans.bounds` (int64), the last of each account unused.
 
     `instants` holds the first instant of the peak, in microseconds; it means nothing where the
@@ -57,8 +57,8 @@ class Peaks:
 class Peak(NamedTuple):
     """The peak of one account in one cycle.
 
-    `start`, `end` and `peak_at` are microseconds, `peak_at` none if the peak is 0. `before` is the
-    peak of the cycle before; `curve`, where asked for, the highest count in each slice of the cycle.
+    `start`, `end` and `peak_at` are microseconds; `peak_at` is none if the peak is 0. `before` is the
+    peak of the previous cycle; `curve`, if requested, the highest count in each slice of the cycle.
     """
 
     account_id: str
@@ -74,7 +74,7 @@ class Peak(NamedTuple):
 _FOREVER = np.iinfo(np.int64).max
 
 
-def sweep(intervals: Intervals, accounts: Int32, spans: Spans) -> Peaks:
+def sweep(intervals: Intervals, accounts: Int32, spans: Spans) -> SpanPeaks:
     """The highest number of intervals open at one instant of each span, and the first such instant.
 
     `accounts` gives the account code of each interval.
@@ -87,44 +87,44 @@ def sweep(intervals: Intervals, accounts: Int32, spans: Spans) -> Peaks:
     if len(intervals) < SMALL:
         lists = [array.tolist() for array in (*edges, *state)]
         _sweep(*lists)
-        return Peaks(np.array(lists[-2], np.int64), np.array(lists[-1], np.int64))
-    compiled(_sweep)(*edges, *state)
-    return Peaks(peaks, instants)
+        return SpanPeaks(np.array(lists[-2], np.int64), np.array(lists[-1], np.int64))
+    compile_kernel(_sweep)(*edges, *state)
+    return SpanPeaks(peaks, instants)
 
 
 def _sweep(
     starts: Any,
-    starters: Any,
+    start_accounts: Any,
     ends: Any,
-    enders: Any,
+    end_accounts: Any,
     bounds: Any,
     first: Any,
     last: Any,
     active: Any,
-    ahead: Any,
+    upcoming: Any,
     peaks: Any,
     instants: Any,
 ) -> None:
-    """Pass all starts and ends in order of time, ends first.
+    """Process all starts and ends in order of time, ends first.
 
-    `active[a]` is the running count of account `a` and `ahead[a]` the next of its bounds. A span
-    begins with the count carried into it: that of the moment its bound is reached, once every end
-    up to and including that bound has been passed. So an end at t reaches only the bounds before t.
+    `active[a]` is the running count of account `a` and `upcoming[a]` the next of its bounds. A span
+    begins with the count carried into it: the count at its bound, after every end up to and including the
+    bound. So an end at t reaches only the bounds before t.
     """
     s = e = 0
     while e < len(ends):  # every start has its end after it, so the ends run out last
         if s == len(starts) or ends[e] <= starts[s]:
-            a, reached, change = enders[e], ends[e] - 1, -1
+            a, reached, change = end_accounts[e], ends[e] - 1, -1
             e += 1
         else:
-            a, reached, change = starters[s], starts[s], 1
+            a, reached, change = start_accounts[s], starts[s], 1
             s += 1
-        while ahead[a] <= last[a] and bounds[ahead[a]] <= reached:
-            peaks[ahead[a]] = active[a]
-            instants[ahead[a]] = bounds[ahead[a]]
-            ahead[a] += 1
+        while upcoming[a] <= last[a] and bounds[upcoming[a]] <= reached:
+            peaks[upcoming[a]] = active[a]
+            instants[upcoming[a]] = bounds[upcoming[a]]
+            upcoming[a] += 1
         active[a] += change
-        span = ahead[a] - 1
+        span = upcoming[a] - 1
         if span >= first[a] and active[a] > peaks[span]:
             peaks[span] = active[a]
             instants[span] = reached

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from .invoice import taken_off_by
+from .invoice import discount_on
 from .money import Money
 from .plan import Plan
 
@@ -59,7 +59,7 @@ class Totals:
     def of(self, quantity: int) -> Money:
         """What a quantity comes to. Raises `NotPriced`."""
         usage = self._plan.price(quantity).total
-        owed = usage + taken_off_by(self._discount, usage) if self._discount else usage
+        owed = usage + discount_on(self._discount, usage) if self._discount else usage
         return owed + self._besides if self._besides.amount else owed
 
     def near(self, quantity: int) -> PriceSteps:

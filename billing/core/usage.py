@@ -26,12 +26,13 @@ _HALF: Final = 31
 class Calls:
     """The calls of a source as columns of one length, in any order.
 
-    `owners` (int32) are the codes of whatever they are counted by: accounts, or identities. `actions`
-    are codes into `names`, or `UNSAID`, and so are `results`; `standard` marks calls on standard identities.
+    `group_codes` (int32) are the codes of what calls are counted by, accounts or identities. `actions` are
+    codes into `names`, and `results` how many results a call had, both `UNSAID` where the event does not
+    say; `standard` marks calls on standard identities.
     """
 
     names: pa.Array
-    owners: Int32
+    group_codes: Int32
     instants: Int64
     standard: Bool
     actions: Int32
@@ -49,7 +50,7 @@ class Calls:
         identities = columns.identities[mask]
         return cls(
             names=details.names,
-            owners=identities if by_identity else events.names.account_of[identities],
+            group_codes=identities if by_identity else events.names.account_of[identities],
             instants=columns.instants[mask],
             standard=events.names.standard[identities],
             actions=details.actions[mask],
@@ -58,21 +59,21 @@ class Calls:
         )
 
     def spans(self, count: int) -> tuple[Int64, Int64]:
-        """When each of `count` owners made its first and last call; without any, the first is after the last."""
+        """The first and the last call of each of `count` groups; without any, the first is after the last."""
         first, last = np.full(count, np.iinfo(np.int64).max), np.full(count, np.iinfo(np.int64).min)
-        np.minimum.at(first, self.owners, self.instants)
-        np.maximum.at(last, self.owners, self.instants)
+        np.minimum.at(first, self.group_codes, self.instants)
+        np.maximum.at(last, self.group_codes, self.instants)
         return first, last
 
 
 class Usage(NamedTuple):
-    """The calls of one action, on identities of one type, in one cycle of an owner, and what they cost.
+    """The calls of one action, on identities of one type, in one cycle of a group, and what they cost.
 
-    `place` is that of the cycle among all that were asked for. `action` is none for calls that name none.
+    `position` is that of the cycle among all that were asked for. `action` is none for calls that name none.
     `on_standard` is what the same calls cost on standard identities.
     """
 
-    place: int
+    position: int
     action: str | None
     standard: bool
     calls: int
@@ -81,17 +82,17 @@ class Usage(NamedTuple):
     on_standard: Decimal
 
 
-def used(calls: Calls, cycles: Sequence[tuple[int, Sequence[int]]], catalogue: Catalogue) -> list[Usage]:
-    """What was used in some cycles, by place, action and type.
+def count_usage(calls: Calls, cycles: Sequence[tuple[int, Sequence[int]]], catalogue: Catalogue) -> list[Usage]:
+    """What was used in some cycles, by position, action and type.
 
-    `cycles` gives for each owner its code and the bounds of its cycles, which adjoin; places count
-    them all, one owner after the other.
+    `cycles` gives for each group its code and the bounds of its cycles, which adjoin; positions count
+    all cycles, one group after the other.
     """
-    places = _places(calls, cycles)
-    rows = np.flatnonzero(places != UNSAID)
+    positions = _positions(calls, cycles)
+    rows = np.flatnonzero(positions != UNSAID)
     versions = np.searchsorted(np.array(catalogue.dates, np.int64), calls.instants[rows], side="right")
     parts = (
-        (places[rows], sum(len(bounds) - 1 for _, bounds in cycles)),
+        (positions[rows], sum(len(bounds) - 1 for _, bounds in cycles)),
         (calls.actions[rows] - UNSAID, len(calls.names) + 1),
         (calls.standard[rows], 2),
         (calls.managed[rows], 2),
@@ -101,21 +102,21 @@ def used(calls: Calls, cycles: Sequence[tuple[int, Sequence[int]]], catalogue: C
     for column, size in parts:
         keys = keys * size + column
     groups, group_of, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    said = calls.results[rows]
-    sums = _sums(np.where(said == UNSAID, RESULTS_UNSAID, said), group_of.reshape(-1), len(groups))
+    stated = calls.results[rows]
+    sums = _sums(np.where(stated == UNSAID, RESULTS_UNSAID, stated), group_of.reshape(-1), len(groups))
     found: dict[tuple[int, str | None, bool], Usage] = {}
     for key, count, results in zip(groups.tolist(), counts.tolist(), sums, strict=True):
         digits = []
         for _, size in reversed(parts):
             key, digit = divmod(key, size)
             digits.append(digit)
-        number, managed, standard, code, place = digits
+        number, managed, standard, code, position = digits
         action = None if code == 0 else calls.names[code - 1].as_py()
         version = catalogue.versions[number]
         own, other = (
             version.cost(action, results, standard=on, managed=bool(managed)) for on in (bool(standard), True)
         )
-        at = place, action, bool(standard)
+        at = position, action, bool(standard)
         before = found.get(at, Usage(*at, 0, 0, Decimal(0), Decimal(0)))
         found[at] = before._replace(
             calls=before.calls + count,
@@ -123,49 +124,49 @@ def used(calls: Calls, cycles: Sequence[tuple[int, Sequence[int]]], catalogue: C
             credits=WIDE.add(before.credits, own),
             on_standard=WIDE.add(before.on_standard, other),
         )
-    return sorted(found.values(), key=lambda u: (u.place, u.action is None, u.action or "", u.standard))
+    return sorted(found.values(), key=lambda u: (u.position, u.action is None, u.action or "", u.standard))
 
 
-def meter(
+def price_usage(
     calls: Calls, bounds: Mapping[int, Sequence[int]], catalogues: Mapping[int, Catalogue]
 ) -> Iterator[tuple[int, int, Usage]]:
-    """What was used in some cycles: the code of the owner, the start of the cycle, and the usage.
+    """What was used in some cycles: the code of the group, the start of the cycle, and the usage.
 
-    `bounds` are those of the cycles of each owner, which adjoin, `catalogues` what its actions cost.
+    `bounds` are those of the cycles of each group, which adjoin, `catalogues` what its actions cost.
     """
     several: dict[Catalogue, list[int]] = {}  # almost always there is one for all
     for code in bounds:
         several.setdefault(catalogues[code], []).append(code)
     for catalogue, codes in several.items():
-        places = [(code, start) for code in codes for start in bounds[code][:-1]]
-        for usage in used(calls, [(code, bounds[code]) for code in codes], catalogue):
-            yield (*places[usage.place], usage)
+        positions = [(code, start) for code in codes for start in bounds[code][:-1]]
+        for usage in count_usage(calls, [(code, bounds[code]) for code in codes], catalogue):
+            yield (*positions[usage.position], usage)
 
 
 def credits_of(calls: Calls, cycles: Sequence[tuple[int, Sequence[int]]], catalogue: Catalogue) -> dict[int, Decimal]:
-    """The credits used in each cycle in which there was a call, by its place."""
+    """The credits used in each cycle in which there was a call, by its position."""
     found: dict[int, Decimal] = {}
-    for usage in used(calls, cycles, catalogue):
-        found[usage.place] = WIDE.add(found.get(usage.place, Decimal(0)), usage.credits)
+    for usage in count_usage(calls, cycles, catalogue):
+        found[usage.position] = WIDE.add(found.get(usage.position, Decimal(0)), usage.credits)
     return found
 
 
-def _places(calls: Calls, cycles: Sequence[tuple[int, Sequence[int]]]) -> Int64:
-    """In which of the cycles each call was made, and `UNSAID` for none of them."""
-    places = np.full(len(calls.owners), UNSAID, np.int64)
-    order = np.argsort(calls.owners, kind="stable")
-    owners = calls.owners[order]
+def _positions(calls: Calls, cycles: Sequence[tuple[int, Sequence[int]]]) -> Int64:
+    """The position of the cycle that each call falls in; `UNSAID` outside of all."""
+    positions = np.full(len(calls.group_codes), UNSAID, np.int64)
+    order = np.argsort(calls.group_codes, kind="stable")
+    group_codes = calls.group_codes[order]
     codes = np.array([code for code, _ in cycles], np.int64)
-    firsts, ends = np.searchsorted(owners, codes), np.searchsorted(owners, codes, side="right")
+    firsts, ends = np.searchsorted(group_codes, codes), np.searchsorted(group_codes, codes, side="right")
     before = 0
     for (_, bounds), first, end in zip(cycles, firsts.tolist(), ends.tolist(), strict=True):
         if first < end:
             rows = order[first:end]
             k = np.searchsorted(np.asarray(bounds, np.int64), calls.instants[rows], side="right") - 1
             inside = (k >= 0) & (k < len(bounds) - 1)
-            places[rows[inside]] = before + k[inside]
+            positions[rows[inside]] = before + k[inside]
         before += len(bounds) - 1
-    return places
+    return positions
 
 
 def _sums(numbers: Int64, group_of: Int64, groups: int) -> list[int]:

@@ -3,7 +3,7 @@
 Every interface calls these verbs, and adds only parsing and printing.
 """
 
-from .load import APPEND_ROWS, Arrivals, append, arrivals, backup, export
+from .load import APPEND_ROWS, IncomingEvents, append, backup, export, read_incoming
 from .result import (
     Part,
     Result,
@@ -13,33 +13,34 @@ from .result import (
     draft_cycle,
     explain,
     explain_cycle,
-    idle,
     open_source,
     position_of,
     read,
     read_for,
     terms_in,
 )
+from .unexpected_zero import drops_to_zero, unexpected_zero
 
 __all__ = [
     "APPEND_ROWS",
-    "Arrivals",
+    "IncomingEvents",
     "Part",
     "Result",
     "account_of",
     "activity",
     "answer",
     "append",
-    "arrivals",
     "backup",
     "draft_cycle",
+    "drops_to_zero",
     "explain",
     "explain_cycle",
     "export",
-    "idle",
     "open_source",
     "position_of",
     "read",
     "read_for",
+    "read_incoming",
     "terms_in",
+    "unexpected_zero",
 ]

@@ -1,4 +1,4 @@
-"""Crediting: what the calls of actions cost in credits, and what engagement identities saved."""
+"""Credits: what the calls of actions cost, and what engagement identities saved."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .result import answer
 
 @dataclass(frozen=True, slots=True)
 class CreditsResult:
-    """The credits of all accounts asked for.
+    """The credits of all requested accounts.
 
-    `rows` are by account, cycle, action and type of identity; `accounts` are their sums, of accounts
-    without calls too, and `total` that of all.
+    `rows` are by account, cycle, action and type of identity; `accounts` has the sum of each account,
+    with or without calls, and `total` the sum of all.
     """
 
     rows: tuple[Credits, ...]
@@ -32,9 +32,9 @@ class CreditsResult:
 def credits(
     source: Any, query: Query, options: ReadOptions | None = None, *, catalogue: Catalogue | None = None
 ) -> CreditsResult:
-    """What was called in the cycles asked for, and what it cost.
+    """The calls in the requested cycles, and what they cost.
 
-    A `catalogue` that is given comes before that of the terms. Raises what reading raises, `BadCycle`,
+    A `catalogue` overrides that of the terms. Raises what reading raises, `BadCycle`,
     `UnknownAccount`.
     """
     terms = query.terms if catalogue is None else _with(query.terms, catalogue)

@@ -1,7 +1,7 @@
-"""Events out of a ledger into files from which it can be made again.
+"""Files of events exported from a ledger, from which the ledger can be made again.
 
-An export is for machines: exact to the byte and nothing neutralised, so that importing it into an
-empty ledger gives the same digest.
+An export is for machines: values are exact to the byte and no formula is neutralised, so importing it
+into an empty ledger gives the same digest.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def _kind(column: str) -> pa.DataType:
 SCHEMA: Final = pa.schema([(column, _kind(column)) for column in COLUMNS])
 
 
-class Told(Protocol):
-    """An event with when it was recorded, as a ledger gives it; `content` is in the order of `CONTENT`."""
+class RecordedEvent(Protocol):
+    """An event and when it was recorded; `content` is in the order of `CONTENT`."""
 
     @property
     def recorded_at(self) -> int:
@@ -41,10 +41,10 @@ class Told(Protocol):
 
     @property
     def content(self) -> tuple[Any, ...]:
-        """What it says."""
+        """The values of the event."""
 
 
-def batch_of(entries: Sequence[Told]) -> pa.RecordBatch:
+def batch_of(entries: Sequence[RecordedEvent]) -> pa.RecordBatch:
     """Some entries as Arrow columns, in the order of `SCHEMA`."""
     columns = dict(zip(CONTENT, zip(*(entry.content for entry in entries), strict=True), strict=True))
     columns["recorded_at"] = tuple(entry.recorded_at for entry in entries)
@@ -60,7 +60,7 @@ def batch_of(entries: Sequence[Told]) -> pa.RecordBatch:
 def write(batches: Iterable[pa.RecordBatch], path: str) -> None:
     """Write batches into a new `.csv`, `.jsonl` (either also `.gz` or `.zst`) or `.parquet` file.
 
-    Nothing stands under the name before all of it is written. Raises `BadSource` (`file_type`).
+    The name appears only when the whole file is written. Raises `BadSource` (`file_type`).
     """
     file = recognize_file(path)
     if file is None:
@@ -85,11 +85,11 @@ def _write_text(batches: Iterable[pa.RecordBatch], out: Any, kind: str) -> None:
         out.write((",".join(COLUMNS) + "\n").encode())
     for batch in batches:
         texts = [_text(column) if column.type == _INSTANT else column for column in batch.columns]
-        told = pa.RecordBatch.from_arrays(texts, names=list(COLUMNS))
+        rows = pa.RecordBatch.from_arrays(texts, names=list(COLUMNS))
         if kind == "csv":
-            pacsv.write_csv(told, out, pacsv.WriteOptions(include_header=False, quoting_style="needed"))
+            pacsv.write_csv(rows, out, pacsv.WriteOptions(include_header=False, quoting_style="needed"))
         else:
-            for row in told.to_pylist():
+            for row in rows.to_pylist():
                 event = {name: value for name, value in row.items() if value is not None}
                 out.write((json.dumps(event, ensure_ascii=False) + "\n").encode())
 

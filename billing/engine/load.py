@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,17 +17,18 @@ from ..inputs.rows import ReadOptions
 from ..ledger.entry import Head, Receipt
 from ..ledger.ledger import Ledger
 from . import event_files
+from .garbage import without_collecting
 
-#: How many events are added to a ledger in one step.
+#: How many events are appended in one transaction.
 APPEND_ROWS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Arrivals:
-    """All events of a source, read and ready to be added to a ledger, in the order in which they go in.
+class IncomingEvents:
+    """All events of a source, ready to be appended to a ledger, in this order.
 
-    Those with a `recorded_at` are ordered by it. `received` counts all rows, with those that were
-    rejected already.
+    Events with a `recorded_at` are ordered by it. `received` counts all rows, also those rejected while
+    reading.
     """
 
     batch: Batch
@@ -39,34 +38,36 @@ class Arrivals:
     strict: bool = False
 
 
-def arrivals(source: Any, options: ReadOptions | None = None) -> Arrivals:
-    """Read a source whole, to add its events to a ledger. Raises `BadSource`, or `Refused` where strict."""
+def read_incoming(source: Any, options: ReadOptions | None = None) -> IncomingEvents:
+    """Read all events of a source, to append them to a ledger. Raises `BadSource`, or `Refused` where strict."""
     options = options or ReadOptions()
     if isinstance(source, Ledger):
         source = pa.Table.from_batches(map(event_files.batch_of, source.entries()), event_files.SCHEMA)
     encoder, batches = sources.read_batches(source, options)
-    whole = Batch.joined(batches)
+    whole = Batch.concat(batches)
     if len(whole) and "event_id" not in whole.content:
         raise BadSource("event_id_missing", whole.place_of(0)[0], field="event_id")
     if (recorded := whole.content.get("recorded_at")) is not None:
-        # What does not say when it was recorded is recorded now, after all that was before.
+        # Events without a `recorded_at` are recorded now, after all that have one.
         whole = whole.take(np.argsort(recorded.fill_null(INSTANT_MAX).to_numpy(), kind="stable"))
     names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
-    return Arrivals(whole, names, encoder.received, tuple(encoder.rejections), options.strict)
+    return IncomingEvents(whole, names, encoder.received, tuple(encoder.rejections), options.strict)
 
 
-def append(ledger: Ledger, events: Arrivals, *, now: int, progress: Callable[[int], None] | None = None) -> Receipt:
-    """Add events to a ledger; those that are there already change nothing.
+def append(
+    ledger: Ledger, events: IncomingEvents, *, now: int, progress: Callable[[int], None] | None = None
+) -> Receipt:
+    """Append events to a ledger; events that are in it already change nothing.
 
-    Those without a `recorded_at` are recorded `now` (microseconds). They are added a part at a time,
-    each in one step; after an interruption, appending the same source again adds the rest. Where
-    reading was strict they are added in one step, or not at all. `progress` is told how many events
-    were looked at. Raises `BadLedger`, `Refused`.
+    Events without a `recorded_at` are recorded `now` (microseconds). They are added in parts of
+    `APPEND_ROWS`, each in one transaction; after an interruption, appending the same source again adds the
+    rest. If reading was strict, all are added in one transaction, or none. `progress` receives the
+    number of events of each part. Raises `BadLedger`, `Refused`.
     """
     total = len(events.batch)
     step = max(total, 1) if events.strict else APPEND_ROWS
     receipts = []
-    with _without_collecting():
+    with without_collecting():
         for first in range(0, total, step):
             part = events.batch.take(np.arange(first, min(first + step, total)))
             receipts.append(ledger.append(part, events.names, now=now, strict=events.strict))
@@ -82,22 +83,10 @@ def append(ledger: Ledger, events: Arrivals, *, now: int, progress: Callable[[in
     return Receipt(tally, ledger.head(), tuple(rejections))
 
 
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Rows make no cycles, and to look for some among millions of them takes a tenth of the time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
 def export(
     ledger: Ledger, path: str, *, position: int | None = None, progress: Callable[[int], None] | None = None
 ) -> Head:
-    """Write all entries of a ledger, up to a position, into a new file; the head of what was written.
+    """Write all entries of a ledger, up to a position, to a new file. Returns the head at that position.
 
     Raises `BadSource` (`file_type`), and `BadLedger` (`ledger_exists`) where there is such a file already.
     """
@@ -116,8 +105,8 @@ def export(
 
 
 def backup(ledger: Ledger, path: str) -> Head:
-    """Copy an embedded ledger into a new file, as it is at one moment; the head of the copy."""
-    from ..ledger.sqlite import SqliteDatabase  # brings SQLite, which files do without
+    """Copy an embedded ledger to a new file, as of one moment. Returns the head of the copy."""
+    from ..ledger.sqlite import SqliteDatabase  # loads SQLite, which files do not need
 
     database = ledger.database
     if not isinstance(database, SqliteDatabase):

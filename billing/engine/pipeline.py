@@ -1,7 +1,7 @@
-"""Reckoning: from the events of a source to activity, peaks and drafts.
+"""The pipeline: from the events of a source to activity, peaks and drafts.
 
-Whatever the events come from, a file, a stream or a ledger, they are reckoned here, in this order:
-walks of the state machine, intervals, the sweep, prices.
+Events from a file, a stream or a ledger all take the same way: the walk of the state machine makes
+intervals, the sweep makes peaks, and the plan makes drafts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..core.invoice import Basis, Invoice, lines
 from ..core.kernel import SMALL
 from ..core.sweep import Peak, Spans, sweep
 from ..core.terms import Terms, TermsVersion
-from ..core.usage import Calls, Credits, meter
+from ..core.usage import Calls, Credits, price_usage
 from ..inputs.source import Stream
 from .query import Query, requested_bounds
 
@@ -33,7 +33,7 @@ CURVE_SLICES: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Who was active when, and what the source said besides.
+    """When each identity was active, and what else a result needs to know of the source.
 
     `intervals` are those of counted identities; `accounts` are their account codes. `accepted`
     counts the accepted events of each account.
@@ -77,7 +77,7 @@ def run(found: Events | Stream, parts: Iterable[Columns], query: Query) -> Activ
 
 def _calls(found: Events | Stream, query: Query) -> Calls | None:
     if not isinstance(found, Events) or found.details is None:
-        assert not query.details, "what calls did was read, since it matters"
+        assert not query.details, "the details of calls were read, since they matter"
         return None
     return Calls.of(found, as_of=query.as_of) if query.details else None
 
@@ -101,13 +101,13 @@ class _Walks:
             self._step(names)
 
     def intervals(self, names: Names) -> Intervals:
-        """The intervals of all events fed."""
+        """The intervals of all events fed so far."""
         if self._waiting:
             self._step(names)
-        return Intervals.joined([walk.intervals() for _, walk in self._walks] or [Walk(ActivityPolicy()).intervals()])
+        return Intervals.concat([walk.intervals() for _, walk in self._walks] or [Walk(ActivityPolicy()).intervals()])
 
     def _step(self, names: Names) -> None:
-        columns = self._waiting[0] if len(self._waiting) == 1 else Columns.joined(self._waiting)
+        columns = self._waiting[0] if len(self._waiting) == 1 else Columns.concat(self._waiting)
         self._waiting = []
         fresh = names.accounts[len(self._walk_of) :].to_pylist()
         self._walk_of = np.append(self._walk_of, np.array([self._index(a) for a in fresh], np.int64))
@@ -128,7 +128,7 @@ class _Walks:
 
 
 def peaks(found: Activity, query: Query, *, curves: bool = False) -> list[Peak]:
-    """The peak of every account and cycle asked for, by account and cycle.
+    """The peak of every requested account and cycle, by account and cycle.
 
     Without `first` and `last`, the cycles of an account are those from its first active one to its
     last; where it pays for credits, also those before and after in which it called an action. Raises
@@ -147,8 +147,8 @@ def _peaks(found: Activity, query: Query) -> Iterator[Peak]:
 def sweep_cycles(found: Activity, codes: list[int], spans: list[tuple[list[int], list[Cycle]]]) -> Iterator[Peak]:
     """The peaks of the cycles of each account, given their bounds and one bound before the first."""
     names = found.names.account_names
-    place = _places(codes, len(names))
-    peaks = sweep(found.intervals, place[found.accounts], Spans.of([*(bounds for bounds, _ in spans), []]))
+    position = _positions(codes, len(names))
+    peaks = sweep(found.intervals, position[found.accounts], Spans.of([*(bounds for bounds, _ in spans), []]))
     counts, instants = peaks.counts.tolist(), peaks.instants.tolist()
     at = 0
     for code, (bounds, cycles) in zip(codes, spans, strict=True):
@@ -159,11 +159,11 @@ def sweep_cycles(found: Activity, codes: list[int], spans: list[tuple[list[int],
         at += max(len(bounds), 1)
 
 
-def _places(codes: list[int], accounts: int) -> Int32:
-    """Where each account stands among `codes`; the others share the place behind the last."""
-    place = np.full(accounts, len(codes), np.int32)
-    place[codes] = np.arange(len(codes), dtype=np.int32)
-    return place
+def _positions(codes: list[int], accounts: int) -> Int32:
+    """Where each account stands among `codes`; the others share the position behind the last."""
+    position = np.full(accounts, len(codes), np.int32)
+    position[codes] = np.arange(len(codes), dtype=np.int32)
+    return position
 
 
 def _with_curves(found: Activity, rows: list[Peak]) -> list[Peak]:
@@ -175,9 +175,9 @@ def _with_curves(found: Activity, rows: list[Peak]) -> list[Peak]:
         bounds = slices.setdefault(names.code_of(row.account_id), [row.start])
         length = row.end - row.start
         bounds += [row.start + k * length // CURVE_SLICES for k in range(1, CURVE_SLICES + 1)]
-    place = _places(list(slices), len(names.accounts))
+    position = _positions(list(slices), len(names.accounts))
     spans = Spans.of([*slices.values(), []])
-    counts = sweep(found.intervals, place[found.accounts], spans).counts.tolist()
+    counts = sweep(found.intervals, position[found.accounts], spans).counts.tolist()
     at = {code: int(spans.first[k]) for k, code in enumerate(slices)}
     curved = []
     for row in rows:
@@ -188,14 +188,14 @@ def _with_curves(found: Activity, rows: list[Peak]) -> list[Peak]:
 
 
 def draft(found: Activity, query: Query, version: TermsVersion | None = None) -> Iterator[Invoice]:
-    """The invoices for what was asked for, as drafts. Raises `BadTerms`, `NotPriced`."""
+    """The draft invoices of the requested accounts and cycles. Raises `BadTerms`, `NotPriced`."""
     return price_cycles(_peaks(found, query), found, query, version)
 
 
 def price_cycles(
     rows: Iterable[Peak], found: Activity, query: Query, version: TermsVersion | None
 ) -> Iterator[Invoice]:
-    """Peaks, priced by the terms of their accounts. Raises `BadTerms` for an account without a plan."""
+    """The draft invoices for some peaks. Raises `BadTerms` for an account without a plan."""
     if query.all_terms.prices_credits:
         rows = list(rows)
     credits = Meter(found, query, rows) if query.all_terms.prices_credits else None
@@ -240,36 +240,36 @@ class Meter:
         bounds = {code: [own[0].start, *(row.end for row in own)] for code, own in cycles.items()}
         catalogues = {code: in_force(query.all_terms.of(names.account_names[code])) for code in cycles}
         self._used = {(row.account_id, row.start): Decimal(0) for own in cycles.values() for row in own}
-        assert found.calls is not None, "what calls did was read, since it matters"
-        for code, start, usage in meter(found.calls, bounds, catalogues):
+        assert found.calls is not None, "the details of calls were read, since they matter"
+        for code, start, usage in price_usage(found.calls, bounds, catalogues):
             key = names.account_names[code], start
             self._used[key] = WIDE.add(self._used[key], usage.credits)
 
     def of(self, row: Peak) -> Decimal | None:
-        """The credits used in a cycle; none where nobody pays for them."""
+        """The credits used in a cycle; none if the account does not pay for credits."""
         return self._used.get((row.account_id, row.start))
 
 
 def credits(found: Activity, query: Query) -> Iterator[Credits]:
-    """The calls of every account and cycle asked for, by account, cycle, action and type of identity.
+    """The calls of every requested account and cycle, by account, cycle, action and type of identity.
 
     Without `first` and `last`, all cycles in which an action was called. Raises `UnknownAccount`.
     """
     names = found.names.account_names
     requested = _RequestedCycles(found, query, calls=True)
     spans = {code: requested.of(code) for code in accounts_in_scope(found, query)}
-    # The first bound is that of the cycle before those asked for.
+    # The first bound is that of the cycle before the first requested one.
     bounds = {code: bounds[1:] for code, (bounds, _) in spans.items() if bounds}
     cycle_of = {(code, micros(cycle.start)): cycle for code, (_, cycles) in spans.items() for cycle in cycles}
     catalogues = {code: in_force(query.all_terms.of(names[code])) for code in bounds}
-    assert found.calls is not None, "what calls did was read, since it is asked for"
-    usage = meter(found.calls, bounds, catalogues)
+    assert found.calls is not None, "the details of calls were read, since they were requested"
+    usage = price_usage(found.calls, bounds, catalogues)
     rows = [Credits.of(names[code], cycle_of[code, start], each) for code, start, each in usage]
     yield from sorted(rows, key=lambda row: (row.account_id, row.cycle))
 
 
 def accounts_in_scope(found: Activity, query: Query) -> list[int]:
-    """The codes of the accounts asked for, in order of their names. Raises `UnknownAccount`."""
+    """The codes of the requested accounts, in order of their names. Raises `UnknownAccount`."""
     present = {name: code for code, name in enumerate(found.names.account_names) if found.accepted[code]}
     for name in query.accounts:
         if name not in present:
@@ -278,7 +278,7 @@ def accounts_in_scope(found: Activity, query: Query) -> list[int]:
 
 
 class _RequestedCycles:
-    """Which cycles of an account are asked for; with `calls`, those in which it called an action, active or not."""
+    """The requested cycles of each account; with `calls`, those in which it called an action, active or not."""
 
     def __init__(self, found: Activity, query: Query, *, calls: bool = False) -> None:
         self._query = query

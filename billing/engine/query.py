@@ -1,4 +1,4 @@
-"""The question: which bills are asked for, under which terms, and which events can matter to them."""
+"""The query: which bills are requested, under which terms, and which events can matter to them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from ..core.terms import AllTerms, TermsHistory
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which bills are asked for, and under which terms.
+    """Which bills are requested, and under which terms.
 
-    `first` and `last` are months (`2026-01`), `accounts` limits to these, `as_of` (microseconds)
-    leaves out what occurred then or later, `policy` overrides that of the terms, `ids` asks for
-    those of the events, `calls` for what calls did also where nobody pays for credits. In place of months,
-    `open_at` (microseconds) asks for the cycle that is open then, and `before` for so many before it.
+    `first` and `last` are months (`2026-01`), both inclusive; `accounts` limits the query to these.
+    `as_of` (microseconds) leaves out events that occurred then or later. `policy` overrides that of the
+    terms. `ids` keeps the ids of events, and `calls` reads the details of calls even if no account pays
+    for credits. In place of months, `open_at` (microseconds) requests the cycle that is open then, and
+    `before` how many cycles before it.
     """
 
     terms: AllTerms | TermsHistory = field(default_factory=AllTerms)
@@ -45,25 +46,25 @@ class Query:
 
     @property
     def details(self) -> bool:
-        """Whether what calls did matters to the answer; few bills need it, and the others are not slowed by it."""
+        """Whether the result needs the details of calls; few bills do, and the others are not slowed down."""
         return self.calls or self.terms.prices_credits
 
     @property
     def all_terms(self) -> AllTerms:
-        """The terms of all accounts, where there is but one version of them."""
-        assert isinstance(self.terms, AllTerms), "of several versions, one is taken at a time"
+        """The terms of all accounts, for a query with a single version of them."""
+        assert isinstance(self.terms, AllTerms), "a query is answered for one version of the terms at a time"
         return self.terms
 
 
 class RequiredSpans:
-    """Which instants of an account can matter to the cycles asked for: those from a window before the first."""
+    """Which instants of an account can matter to the requested cycles: from one window before the first."""
 
     def __init__(self, query: Query) -> None:
         self._query = query
         self._spans: dict[tuple[CycleRule, ActivityPolicy], tuple[int, int]] = {}
 
     def __call__(self, account_id: str) -> tuple[int, int] | None:
-        """Those of one account, `[start, end)` in microseconds; none if it is not asked for."""
+        """The span of one account, `[start, end)` in microseconds; none if the account is not requested."""
         q = self._query
         if q.accounts and account_id not in q.accounts:
             return None
@@ -71,7 +72,7 @@ class RequiredSpans:
         if key not in self._spans:
             rule, policy = key
             first, last = requested_bounds(q, rule)
-            # What shows who was active since when goes back further than the count.
+            # Evidence says since when an identity was active, which goes back further than the count.
             if first is None or last is None or q.ids:
                 return INSTANT_MIN, INSTANT_MAX
             start, end = rule.bound(first) - policy.longest_window, rule.bound(last + 1)
@@ -80,7 +81,7 @@ class RequiredSpans:
 
 
 def requested_bounds(query: Query, rule: CycleRule) -> tuple[int | None, int | None]:
-    """The numbers of the first and the last cycle that are asked for, as far as the question says."""
+    """The numbers of the first and the last requested cycle; none where the query leaves one open."""
     if query.open_at is not None:
         last = rule.index_at(query.open_at)
         return last - query.before, last

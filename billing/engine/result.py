@@ -1,9 +1,9 @@
-"""The verbs: read, intervals, peaks, draft, explain.
+"""The verbs that answer a query: read, activity, answer, explain.
 
-Every door calls these and adds only parsing and printing. A verb takes a source: events that were
+Every interface calls these and adds only parsing and printing. A verb takes a source: events that were
 read, a path, folder or glob, `-`, a table with `__arrow_c_stream__`, or a ledger. Parquet files
-without event ids are answered as they are read, without keeping their events; of a ledger only what
-can matter to the cycles asked for is read.
+without event ids are streamed, and their events are not kept; of a ledger, only events that can matter
+to the requested cycles are read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from ..config.terms import version_of
 from ..core.activity import ActivityPolicy, OutOfOrder
-from ..core.cycle import Cycle, micros, moment, zone_rules_version
+from ..core.cycle import Cycle, micros, zone_rules_version
 from ..core.errors import BadCycle, BadLedger, BadSource, UnknownAccount, quoted
 from ..core.event import Columns, Events
 from ..core.evidence import Evidence, evidence
@@ -29,6 +29,7 @@ from ..inputs import source as sources
 from ..inputs.rows import ReadOptions
 from ..ledger.address import is_address, open_ledger
 from ..ledger.ledger import Ledger
+from .garbage import without_collecting
 from .pipeline import Activity, Meter, accounts_in_scope, credits, draft, peaks, price_cycles, run, sweep_cycles
 from .query import Query, RequiredSpans
 
@@ -49,7 +50,7 @@ class OfCycle(Protocol):
 
 @contextmanager
 def open_source(source: Any) -> Iterator[Any]:
-    """The source itself; where it is the address of a ledger, that ledger, for as long as it is needed."""
+    """The source itself or, where it is the address of a ledger, that ledger, closed at the end."""
     if not is_address(source):
         yield source
         return
@@ -61,7 +62,7 @@ def open_source(source: Any) -> Iterator[Any]:
 
 
 def read(source: Any, options: ReadOptions | None = None) -> Events:
-    """All events of a source, settled: repeats, conflicts and voided ones taken out."""
+    """All events of a source, without repeats, conflicts and voided ones."""
     if isinstance(source, Ledger):
         options = options or ReadOptions()
         return source.read(position=position_of(source, options), ids=True, details=options.details)
@@ -71,22 +72,22 @@ def read(source: Any, options: ReadOptions | None = None) -> Events:
 
 
 def read_for(source: Any, queries: Sequence[Query], options: ReadOptions | None = None) -> Events:
-    """The events of a source that can matter to some questions, read once for all of them."""
+    """The events of a source that can matter to any of the queries, read once for all of them."""
     options = options or ReadOptions()
     details = any(query.details for query in queries)
     if not isinstance(source, Ledger):
         return read(source, replace(options, details=details))
-    wanted = [RequiredSpans(plain) for query in queries for plain in _plain(query)]
+    required = [RequiredSpans(plain) for query in queries for plain in _plain(query)]
 
     def span_of(account_id: str) -> tuple[int, int] | None:
-        spans = [span for each in wanted if (span := each(account_id)) is not None]
+        spans = [span for each in required if (span := each(account_id)) is not None]
         return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
 
     return source.read(span_of, position=position_of(source, options), details=details)
 
 
 def _plain(query: Query) -> list[Query]:
-    """The question under each version of its terms."""
+    """The query under each version of its terms."""
     history = query.terms
     if isinstance(history, AllTerms):
         return [query]
@@ -95,12 +96,12 @@ def _plain(query: Query) -> list[Query]:
 
 
 def position_of(ledger: Ledger, options: ReadOptions) -> int:
-    """The position of a ledger that is asked for: one that was given, that of an instant, or its end."""
+    """The ledger position to read at: `position`, else the last one known at `known_at`, else the head."""
     return ledger.head(position=options.position, known_at=options.known_at).position
 
 
 def terms_in(ledger: Ledger, options: ReadOptions | None = None) -> TermsHistory:
-    """The terms that a ledger holds, as they were known at the position asked for."""
+    """All versions of the terms in a ledger, as known at the position to read at."""
     documents = ledger.documents("terms", position=position_of(ledger, options or ReadOptions()))
     versions = []
     for document in documents:
@@ -124,10 +125,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a source answers to a question.
+    """The result of a query.
 
-    A ledger may hold several versions of the terms; each cycle is computed under the one that is in
-    force at its start.
+    A ledger may hold several versions of the terms; each cycle is computed under the one in force at
+    its start. `parts` has what was computed under each.
     """
 
     parts: tuple[Part, ...]
@@ -135,23 +136,23 @@ class Result:
 
     @property
     def found(self) -> Activity:
-        """What the source said, under the newest terms."""
+        """The activity under the newest terms."""
         return self.parts[-1].found
 
     def peaks(self, *, curves: bool = False) -> list[Peak]:
-        """The peak of every account and cycle asked for, by account and cycle."""
+        """The peak of every requested account and cycle, by account and cycle."""
         return [row for row, _ in self._rows(lambda p: peaks(p.found, p.query, curves=curves))]
 
     def drafts(self) -> list[Invoice]:
-        """The invoice of every account and cycle asked for, by account and cycle, as a draft."""
+        """The draft invoice of every requested account and cycle, by account and cycle."""
         return [drafted for drafted, _ in self._rows(lambda p: draft(p.found, p.query, p.version))]
 
     def credits(self) -> list[Credits]:
-        """Calls and the credits they cost, by account, cycle and action; only where the question asked for `calls`."""
+        """Calls and the credits they cost, by account, cycle and action; only for a query with `calls`."""
         return [row for row, _ in self._rows(lambda p: credits(p.found, p.query))]
 
     def evidence(self) -> list[Evidence]:
-        """The evidence for every peak, as `drafts` has them; only where the question asked for `ids`."""
+        """The evidence for every peak, in the order of `drafts`; only for a query with `ids`."""
         rows = self._rows(lambda p: peaks(p.found, p.query))
         # A part passes its events once for all its rows.
         of_part = {id(part): iter(_evidence(part, [row for row, own in rows if own is part])) for part in self.parts}
@@ -159,46 +160,47 @@ class Result:
 
     def part_of(self, row: OfCycle) -> Part:
         """What was computed under the terms that a cycle is billed by."""
-        return next(part for part in self.parts if self._in_force(part, row))
+        version = self._version_of(row)
+        return next(part for part in self.parts if part.version is version)
 
     def terms_of(self, row: OfCycle) -> Terms:
         """The terms that a cycle is billed by."""
         return self.part_of(row).query.all_terms.of(row.account_id)
 
     def credits_used(self, rows: Iterable[Peak]) -> dict[tuple[str, int], Decimal]:
-        """The credits used in some cycles, by account and start; without those of accounts that do not pay for them."""
+        """The credits used in some cycles, by account and start of cycle; only of accounts that pay for credits."""
         used: dict[tuple[str, int], Decimal] = {}
         rows = list(rows)
         for part in self.parts:
             if part.query.all_terms.prices_credits:
-                own = [row for row in rows if self._in_force(part, row)]
+                own = [row for row in rows if self._version_of(row) is part.version]
                 meter = Meter(part.found, part.query, own)
                 used |= {(row.account_id, row.start): found for row in own if (found := meter.of(row)) is not None}
         return used
 
     def basis_of(self, row: OfCycle) -> Basis:
-        """What a cycle was computed from, as its invoice names it."""
+        """What a cycle was computed from, as its invoice states it."""
         part = self.part_of(row)
         found, version = part.found, part.version
         number = None if version is None else version.number
         return Basis(found.accepted_of(row.account_id), found.position, found.digest, zone_rules_version(), number)
 
     def _rows(self, rows_of: Callable[[Part], Iterable[Bill]]) -> list[tuple[Bill, Part]]:
-        found = [(row, part) for part in self.parts for row in rows_of(part) if self._in_force(part, row)]
+        found = [(row, part) for part in self.parts for row in rows_of(part) if self._version_of(row) is part.version]
         return sorted(found, key=lambda r: (r[0].account_id, r[0].cycle)) if len(self.parts) > 1 else found
 
-    def _in_force(self, part: Part, row: OfCycle) -> bool:
-        return self.history is None or self.history.in_force(micros(row.cycle.start)) is part.version
+    def _version_of(self, row: OfCycle) -> TermsVersion | None:
+        return None if self.history is None else self.history.in_force(micros(row.cycle.start))
 
 
 def answer(source: Any, query: Query, options: ReadOptions | None = None, *, known: Sequence[Part] = ()) -> Result:
-    """What a source answers to a question.
+    """The result of a query on a source.
 
-    `known` are parts of answers of the same events to the same question under other terms, whose
-    activity may be the same.
+    `known` are parts of results of the same query on the same events under other terms; their activity is
+    used where the terms have the same policies.
     """
     history = query.terms if isinstance(query.terms, TermsHistory) else None
-    # What one version needs to know is there for all, so that they can share what was computed.
+    # If one version needs details of calls, all read them, so that versions can share what was computed.
     query = replace(query, calls=query.details)
     if history is None or not history.versions:
         plain = query if history is None else replace(query, terms=AllTerms())
@@ -209,14 +211,14 @@ def answer(source: Any, query: Query, options: ReadOptions | None = None, *, kno
     for version in history.versions:
         terms = history.with_cycles_of_the_newest(version)
         same = next((p for p in (*known, *parts) if p.query.all_terms.same_activity(terms)), None)
-        asked = replace(query, terms=terms)
-        found, events = (same.found, same.events) if same else _activity_of(source, asked, options)
-        parts.append(Part(found, asked, events, version))
+        own = replace(query, terms=terms)
+        found, events = (same.found, same.events) if same else _activity_of(source, own, options)
+        parts.append(Part(found, own, events, version))
     return Result(tuple(parts), history)
 
 
 def activity(source: Any, query: Query, options: ReadOptions | None = None) -> Activity:
-    """The state machine run over a source. Raises `BadSource` for one that cannot be used."""
+    """When each identity of a source was active. Raises `BadSource` for one that cannot be used."""
     return _activity_of(source, query, options)[0]
 
 
@@ -246,7 +248,7 @@ def _streamed(source: Any, query: Query, options: ReadOptions) -> Activity:
             return run(stream, stream, query)
         except OutOfOrder:
             stream = sources.Stream(source, options)
-    return run(stream, [Columns.joined(list(stream)).in_order_of_time()], query)
+    return run(stream, [Columns.concat(list(stream)).in_order_of_time()], query)
 
 
 def draft_cycle(ledger: Ledger, accounts: Sequence[str], cycle: Cycle, terms: AllTerms, position: int) -> list[Invoice]:
@@ -254,40 +256,19 @@ def draft_cycle(ledger: Ledger, accounts: Sequence[str], cycle: Cycle, terms: Al
     start, end = micros(cycle.start), micros(cycle.end)
     query = Query(terms=terms, accounts=tuple(accounts))
 
-    def wanted(account_id: str) -> tuple[int, int] | None:
-        asked = account_id in query.accounts
-        return (start - query.policy_of(account_id).longest_window, end) if asked else None
+    def span_of(account_id: str) -> tuple[int, int] | None:
+        requested = account_id in query.accounts
+        return (start - query.policy_of(account_id).longest_window, end) if requested else None
 
-    events = ledger.read(wanted, position=position, details=query.details)
+    events = ledger.read(span_of, position=position, details=query.details)
     found = run(events, [events.columns.in_order_of_time()], query)
     codes = accounts_in_scope(found, query)
     rows = sweep_cycles(found, codes, [([start - 1, start, end], [cycle])] * len(codes))
     return list(price_cycles(rows, found, query, None))
 
 
-def idle(result: Result, source: Any, query: Query, options: ReadOptions | None = None) -> Iterator[tuple[Peak, int]]:
-    """The peaks of 0 that came after one that was not, with that one: perhaps events no longer arrive."""
-    rows = result.peaks()
-    zeros = [row for row in rows if not row.peak]
-    if not isinstance(source, Ledger):
-        yield from ((row, row.before) for row in zeros if row.before)
-        return
-    # Of a ledger, what came before the cycles asked for was not read.
-    before = {(row.account_id, row.end): row.peak for row in rows}
-    unknown: dict[str, list[Peak]] = {}
-    for row in zeros:
-        if (row.account_id, row.start) not in before:
-            rule = result.part_of(row).query.all_terms.of(row.account_id).cycles
-            unknown.setdefault(rule.at(moment(row.start - 1)).name, []).append(row)
-    for month, some in unknown.items():
-        accounts = tuple(row.account_id for row in some)
-        earlier = answer(source, replace(query, first=month, last=month, accounts=accounts), options)
-        before |= {(row.account_id, row.end): row.peak for row in earlier.peaks()}
-    yield from ((row, before[key]) for row in zeros if before.get(key := (row.account_id, row.start)))
-
-
 def account_of(found: Activity, query: Query) -> str:
-    """The account that is asked for, or the only one there is. Raises `BadSource`, `UnknownAccount`."""
+    """The requested account, or the only one there is. Raises `BadSource`, `UnknownAccount`."""
     present = [name for code, name in enumerate(found.names.account_names) if found.accepted[code]]
     if not present:
         raise BadSource("nothing_accepted")
@@ -297,10 +278,10 @@ def account_of(found: Activity, query: Query) -> str:
 
 
 def explain(source: Any, query: Query, options: ReadOptions | None = None) -> tuple[Evidence, Result]:
-    """The evidence for the peak of one account in one cycle, and the answer that it is a part of.
+    """The evidence for the peak of one account in one cycle, and the whole result.
 
-    The account may be left out where there is only one, the cycle (`first`) for that of the highest
-    peak. Raises `UnknownAccount`, and `BadCycle` where no cycle of the account starts in that month.
+    The account may be left out where there is only one; without a cycle (`first`), it is the one with the
+    highest peak. Raises `UnknownAccount`, and `BadCycle` where no cycle of the account starts in that month.
     """
     result = answer(source, replace(query, last=query.first, ids=True), options)
     account = account_of(result.found, query)
@@ -325,4 +306,5 @@ def _evidence(part: Part, rows: list[Peak]) -> list[Evidence]:
     events, found = part.events, part.found
     assert events is not None, "evidence names events, so they were kept"
     policies = [part.query.policy_of(row.account_id) for row in rows]
-    return evidence(events, found.intervals, found.accounts, rows, policies, as_of=part.query.as_of)
+    with without_collecting():
+        return evidence(events, found.intervals, found.accounts, rows, policies, as_of=part.query.as_of)

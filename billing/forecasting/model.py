@@ -41,8 +41,7 @@ _PATHS: Final = 1000
 _CALIBRATION_PATHS: Final = 200
 #: The weight of a past cycle halves with every so many cycles.
 _HALF_LIFE: Final = 6.0
-#: The weight of peers, in cycles of the account, in choosing a donor, and in the rates of arrival, renewal and retention
-#: of the prior.
+#: The weight of peers, in cycles of the account: in choosing a donor, and in the rates of the prior.
 _PEER_DONORS: Final = 1.0
 _PEER_ARRIVALS: Final = 2.0
 _PEER_RENEWALS: Final = 4.0

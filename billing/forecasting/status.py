@@ -21,7 +21,7 @@ from ..core.totals import PricePoint, Totals
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """An identity that is active now, and the instant (microseconds) at which it becomes inactive if nothing happens."""
+    """An identity active now, and the instant (microseconds) at which it becomes inactive if nothing happens."""
 
     identity_id: str
     at: int

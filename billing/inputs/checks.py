@@ -17,34 +17,20 @@ from numpy.typing import NDArray
 
 from ..core.errors import BadSource, Rejection
 from ..core.event import CREATED, IDENTITY_TYPES, MANAGED, TYPES, VOIDED, Bool, Int8
-from .identifiers import BAD_ID, NONE, encode_dictionary, explain_bad_id, find_bad_ids, look_up
-from .rows import Bad, RawRows, check_text, decode, is_text, mark, to_mask
+from .identifiers import explain_bad_id, find_bad_ids
+from .rows import Bad, RawRows, check_text, is_text, to_mask
 from .timestamps import parse_timestamps
 
 #: No call has this many results.
 RESULTS_END: Final = 10**15
 #: What may run an action; see the action catalogue.
 MODES: Final = ("direct", "auto", MANAGED)
+#: The message code of a name that is not a proper id, until its rejection says why.
+BAD_ID: Final = "name"
 _NOT_ACTIVITY: Final = "integration.disconnected"
 
 #: A field, and what is wrong with it in which rows.
 Complaint = tuple[str, Bad | None]
-
-
-def check_types(column: pa.Array) -> tuple[Int8, Bad | None]:
-    """The codes of event types. An unknown type, or a known one in another spelling, is never guessed."""
-    encoded = encode_dictionary(column)
-    words = encoded.dictionary.to_pylist()
-    table = np.array([TYPES.index(w) if w in TYPES else NONE for w in words], np.int8)
-    types = look_up(encoded.indices, table, missing=NONE)
-    if NONE not in table and not encoded.null_count:
-        return types, None
-    wrong = types == NONE
-    if not wrong.any():
-        return types, None
-    why = ["type_unknown" if w and w == w.strip().lower() else "type_invalid" for w in words]
-    codes = np.array([*why, "type_invalid"], object)[encoded.indices.fill_null(len(words)).to_numpy()]
-    return types, np.where(wrong, codes, "")
 
 
 def check_details(rows: RawRows, types: Int8) -> tuple[dict[str, pa.Array], list[Complaint]]:
@@ -62,7 +48,7 @@ def check_details(rows: RawRows, types: Int8) -> tuple[dict[str, pa.Array], list
 
 def check_ids(column: pa.Array, source: str) -> tuple[pa.Array, Bad | None]:
     """A column of ids, which may be missing."""
-    column = decode(column).cast(pa.string())
+    column = _decode(column).cast(pa.string())
     return column, mark(find_bad_ids(column), BAD_ID)
 
 
@@ -77,13 +63,13 @@ def check_modes(column: pa.Array, source: str) -> tuple[pa.Array, Bad | None]:
 
 
 def _check_choices(column: pa.Array, choices: Sequence[str], code: str) -> tuple[pa.Array, Bad | None]:
-    column = decode(column).cast(pa.string())
+    column = _decode(column).cast(pa.string())
     return column, mark(~to_mask(pc.is_in(column, pa.array([*choices, None]))), code)
 
 
 def check_results(column: pa.Array, source: str) -> tuple[pa.Array, Bad | None]:
     """A column of whole numbers from 0, which may be missing. Raises `BadSource` for any other type."""
-    column = decode(column)
+    column = _decode(column)
     if is_text(column.type):
         column = check_text(column, field="results", where=source)
         fits = pc.match_substring_regex(column, r"^\d{1,15}$")
@@ -102,6 +88,19 @@ def find_missing(required: Bool, column: pa.Array | None, code: str) -> Bad | No
     if column is not None and required.any():
         required = required & to_mask(column.is_null())
     return mark(required, code)
+
+
+def _decode(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def mark(rows: Bool, code: str) -> Bad | None:
+    """A message code for some of the rows; None for none of them."""
+    if not rows.any():
+        return None
+    bad = np.full(len(rows), "", object)
+    bad[rows] = code
+    return bad
 
 
 _DETAIL_CHECKS: Final = (

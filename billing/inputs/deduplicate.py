@@ -35,7 +35,7 @@ def deduplicate_rows(batches: Sequence[Batch], encoder: Encoder) -> tuple[Events
     """
     events, accepted, happened = _deduplicate(SourceRows(batches), encoder, ReadOptions())
     kept = np.flatnonzero(accepted)
-    rows = Batch.joined(batches).take(kept)
+    rows = Batch.concat(batches).take(kept)
     return events, rows, happened[kept] & (rows.types != VOIDED)
 
 

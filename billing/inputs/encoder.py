@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..core.errors import Rejection
-from ..core.event import CREATED, Batch, Bool, Int8, Int32, Names
-from ..core.kernel import compiled
-from .checks import check_details, check_recorded, check_types, collect_rejections
-from .identifiers import NONE, Registry
-from .rows import RawRows, to_mask
+from ..core.event import CREATED, TYPES, Batch, Bool, Int8, Int32, Names
+from ..core.kernel import compile_kernel
+from .checks import Complaint, check_details, check_recorded, collect_rejections
+from .registry import NONE, Encoded, Registry, encode_dictionary, look_up
+from .rows import Bad, RawRows, to_mask
 from .timestamps import parse_timestamps
 
 
@@ -69,34 +69,33 @@ class Encoder:
             return
         accounts = self.accounts.encode([rows.columns["account_id"] for rows in parts])
         names = self._names.encode([rows.columns["identity_id"] for rows in parts])
-        for rows, (account_codes, bad_accounts), (name_codes, bad_names) in zip(parts, accounts, names, strict=True):
-            types, bad_types = check_types(rows.columns["type"])
-            instants, bad_instants = parse_timestamps(
-                rows.columns["occurred_at"], field="occurred_at", where=rows.source
-            )
-            content, complaints = check_details(rows, types)
-            recorded, bad_recorded, known = check_recorded(rows, self._known_at)
-            if recorded is not None:
-                content["recorded_at"] = recorded
-            kept, rejected = collect_rejections(
-                rows,
-                [
-                    ("type", bad_types),
-                    ("account_id", bad_accounts),
-                    ("identity_id", bad_names),
-                    ("occurred_at", bad_instants),
-                    *complaints,
-                    ("recorded_at", bad_recorded),
-                ],
-                known,
-            )
-            self.rejections += sorted([*rows.rejections, *rejected], key=lambda r: r.line)
-            self.received += (rows.length if known is None else int(known.sum())) + len(rows.rejections)
-            standard = _find_standard(types, content.get("identity_type"))
-            batch = Batch(account_codes, name_codes, types, instants, standard, content, rows.place_of)
-            if kept is not None:
-                batch = batch.take(kept)
-            yield replace(batch, identities=self._identify(batch.accounts, batch.identities))
+        yield from map(self._encode_part, parts, accounts, names)
+
+    def _encode_part(self, rows: RawRows, accounts: Encoded, names: Encoded) -> Batch:
+        account_codes, bad_accounts = accounts
+        name_codes, bad_names = names
+        types, bad_types = _encode_types(rows.columns["type"])
+        instants, bad_instants = parse_timestamps(rows.columns["occurred_at"], field="occurred_at", where=rows.source)
+        content, bad_details = check_details(rows, types)
+        recorded, bad_recorded, known = check_recorded(rows, self._known_at)
+        if recorded is not None:
+            content["recorded_at"] = recorded
+        complaints: list[Complaint] = [
+            ("type", bad_types),
+            ("account_id", bad_accounts),
+            ("identity_id", bad_names),
+            ("occurred_at", bad_instants),
+            *bad_details,
+            ("recorded_at", bad_recorded),
+        ]
+        kept, rejected = collect_rejections(rows, complaints, known)
+        self.rejections += sorted([*rows.rejections, *rejected], key=lambda r: r.line)
+        self.received += (rows.length if known is None else int(known.sum())) + len(rows.rejections)
+        standard = _find_standard(types, content.get("identity_type"))
+        batch = Batch(account_codes, name_codes, types, instants, standard, content, rows.place_of)
+        if kept is not None:
+            batch = batch.take(kept)
+        return replace(batch, identities=self._identify(batch.accounts, batch.identities))
 
     def _identify(self, accounts: Int32, names: Int32) -> Int32:
         """Identity codes: those of the names, as long as each name belongs to one account."""
@@ -105,7 +104,7 @@ class Encoder:
         if self._pairs is None:
             fresh = len(self._names) - len(self._account_of)
             self._account_of = np.append(self._account_of, np.full(fresh, NONE, np.int32))
-            claimed = compiled(_claim, len(names))(accounts, names, self._account_of, self.accepted)
+            claimed = compile_kernel(_claim, len(names))(accounts, names, self._account_of, self.accepted)
             if claimed == len(names):
                 return names
             # Names not seen in an accepted row belong to nobody yet: any account will do for them.
@@ -118,6 +117,22 @@ class Encoder:
         self._pairs = found.dictionary
         self._account_of = (self._pairs.to_numpy() >> 32).astype(np.int32)
         return np.asarray(found.indices.to_numpy(), np.int32)
+
+
+def _encode_types(column: pa.Array) -> tuple[Int8, Bad | None]:
+    """The codes of event types. An unknown type, or a known one in another spelling, is never guessed."""
+    encoded = encode_dictionary(column)
+    words = encoded.dictionary.to_pylist()
+    table = np.array([TYPES.index(w) if w in TYPES else NONE for w in words], np.int8)
+    types = look_up(encoded.indices, table, missing=NONE)
+    if NONE not in table and not encoded.null_count:
+        return types, None
+    wrong = types == NONE
+    if not wrong.any():
+        return types, None
+    why = ["type_unknown" if w and w == w.strip().lower() else "type_invalid" for w in words]
+    codes = np.array([*why, "type_invalid"], object)[encoded.indices.fill_null(len(words)).to_numpy()]
+    return types, np.where(wrong, codes, "")
 
 
 def _find_standard(types: Int8, identity_types: pa.Array | None) -> Int8:

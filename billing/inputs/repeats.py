@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..core.event import Int32, Int64
-from ..core.kernel import SMALL, compiled
+from ..core.kernel import SMALL, compile_kernel
 from .rows import to_mask
 
 Index = NDArray[np.intp]
@@ -51,7 +51,7 @@ def _fingerprint_all(text: pa.StringArray, accounts: Int32) -> NDArray[np.uint64
     width = np.int64 if pa.types.is_large_string(text.type) else np.int32
     ends = np.frombuffer(offsets, width)[text.offset : text.offset + len(text) + 1]
     out = np.empty(len(text), np.uint64)
-    compiled(_fingerprint)(np.frombuffer(data, np.uint8), ends, accounts, out)
+    compile_kernel(_fingerprint)(np.frombuffer(data, np.uint8), ends, accounts, out)
     return out
 
 

@@ -122,11 +122,6 @@ def is_text(kind: pa.DataType) -> bool:
     return any(fits(kind) for fits in tests)
 
 
-def decode(array: pa.Array) -> pa.Array:
-    """A column without its dictionary, if it has one."""
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-
-
 def combine(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     """One array from several chunks; if they have dictionaries, with a single one."""
     if isinstance(array, pa.ChunkedArray):
@@ -143,12 +138,3 @@ def combine(array: pa.Array | pa.ChunkedArray) -> pa.Array:
 def to_mask(array: pa.BooleanArray) -> Bool:
     """Arrow booleans as a numpy array."""
     return np.asarray(array.to_numpy(zero_copy_only=False), np.bool_)
-
-
-def mark(rows: Bool, code: str) -> Bad | None:
-    """A message code for some of the rows; None for none of them."""
-    if not rows.any():
-        return None
-    bad = np.full(len(rows), "", object)
-    bad[rows] = code
-    return bad

@@ -24,7 +24,7 @@ from ..core.event import (
     History,
     Names,
     Places,
-    joined,
+    concat_arrays,
 )
 from .rows import to_mask
 
@@ -53,7 +53,9 @@ class SourceRows:
         kind = next((p.type for p in parts if p is not None), None)
         if kind is None:
             return None
-        return joined([pa.nulls(len(b), kind) if p is None else p for p, b in zip(parts, self._batches, strict=True)])
+        return concat_arrays(
+            [pa.nulls(len(b), kind) if p is None else p for p, b in zip(parts, self._batches, strict=True)]
+        )
 
     def columns(self, rows: Bool) -> Columns:
         """Identities, types and instants of these rows."""

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ..core.errors import BadSource, BadTerms
 from ..core.event import INSTANT_MAX, INSTANT_MIN, SECOND, Bool, Int64
-from .rows import Bad, check_text, decode, is_text, to_mask
+from .rows import Bad, check_text, is_text, to_mask
 
 _DATE = r"\d{4}-\d\d-\d\d"
 _CLOCK = r"\d\d:\d\d:\d\d"
@@ -60,7 +60,7 @@ def parse_timestamps(array: pa.Array, *, field: str, where: str) -> tuple[Int64,
     raise BadSource("column_type", where, field=field, got=str(array.type), wanted=_TYPE_WANTED)
 
 
-def instant(text: str, *, field: str) -> int:
+def parse_instant(text: str, *, field: str) -> int:
     """RFC 3339 text as an instant in microseconds. Raises `BadTerms` with the code of what is wrong."""
     instants, bad = parse_timestamps(pa.array([text], pa.string()), field=field, where="")
     if bad is not None:
@@ -76,7 +76,8 @@ def explain_bad_timestamp(text: str) -> str:
 
 
 def _from_timestamps(array: pa.Array) -> tuple[Int64, Bad | None]:
-    array = decode(array)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
     values, per_second = _to_int64(array), _PER_SECOND[array.type.unit]
     nanoseconds = array.type.unit == "ns"
     # Compared in their own unit: extreme values would overflow as microseconds.

@@ -1,4 +1,4 @@
-"""Closing: one invoice for each account whose cycle is over, and the terms it is billed by.
+"""Close a cycle: one invoice for each account whose cycle is over, and the terms it is billed by.
 
 What would be issued is drafted and shown first. The terms are kept in the ledger in versions, so
 that whatever was billed can be computed again as it was.
@@ -23,39 +23,36 @@ from ..engine.query import Query
 from ..inputs.rows import ReadOptions
 from ..ledger.entry import Document, Head, UnissuedDocument
 from ..ledger.ledger import Ledger
-from .document import invoice_content
-from .issue import again_if_stale, billed_by, expected, issued
+from .document import invoice_document
+from .issue import billed_cycles, head_at, retry_if_stale
 from .restatement import Billed
 
 #: How long after a cycle's end to wait for late events before it is closed.
-SETTLE: Final = timedelta(days=1)
+GRACE_PERIOD: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class CloseResult:
     """The invoices that closing a cycle would issue, or has issued.
 
-    `waiting` are accounts whose cycle is not over, or has not settled; `closed` those that have
-    their invoice already; `idle` are invoices over 0 after one that was not, with that one's peak.
-    `agreed` are terms that the ledger does not hold yet. `documents` is empty until they are issued.
+    `waiting` are the drafts of accounts whose cycle, or the grace period after it, is not over;
+    `closed` are the cycles that have their invoice already. `unexpected_zero` are drafts with a peak
+    of 0 right after a cycle that was billed for more, each with the peak of that cycle. `new_terms`
+    are terms that the ledger does not have yet. `documents` is empty until they are issued.
     """
 
     head: Head
     drafts: tuple[Invoice, ...]
     waiting: tuple[Invoice, ...]
     closed: tuple[Billed, ...]
-    idle: tuple[tuple[Invoice, int], ...]
-    agreed: TermsVersion | None
+    unexpected_zero: tuple[tuple[Invoice, int], ...]
+    new_terms: TermsVersion | None
     documents: tuple[Document, ...] = ()
 
     @property
-    def papers(self) -> list[UnissuedDocument]:
+    def unissued(self) -> list[UnissuedDocument]:
         """The invoices to be issued, by account and cycle."""
-        return [_invoice_paper(drafted) for drafted in self.drafts]
-
-    def issued_as(self, documents: tuple[Document, ...]) -> CloseResult:
-        """The same, with the documents that came of it."""
-        return replace(self, documents=documents)
+        return list(map(invoice_document, self.drafts))
 
 
 def close(
@@ -63,7 +60,7 @@ def close(
     month: str,
     *,
     now: int,
-    settle: timedelta = SETTLE,
+    grace_period: timedelta = GRACE_PERIOD,
     accounts: Sequence[str] = (),
     terms: AllTerms | None = None,
     position: int | None = None,
@@ -71,60 +68,78 @@ def close(
 ) -> CloseResult:
     """Draft, and with `issue` issue, the invoice of each account whose cycle of that month is over.
 
-    `settle` is how long to wait after a cycle's end; `terms` are kept as the ledger's own if it has
-    none yet. With `position`, raises `StaleLedger` if the ledger has gone on since. Documents are
+    `grace_period` is how long to wait after a cycle's end; `terms` are kept as the ledger's own if it
+    has none yet. With `position`, raises `StaleLedger` if the ledger has gone on since. Documents are
     dated `now`. Raises `BadTerms`, `BadLedger`, `UnknownAccount`.
     """
+    expected = position
 
     def attempt() -> CloseResult:
-        head = expected(ledger, position)
-        history = engine.terms_in(ledger)
-        agreed = _first_terms(history, terms)
-        history = history if agreed is None else TermsHistory((agreed,))
-        query = Query(terms=history, first=month, last=month, accounts=tuple(accounts))
-        drafts = engine.answer(ledger, query, ReadOptions(position=head.position)).drafts()
-        began = ledger.began([drafted.account_id for drafted in drafts if not drafted.peak], position=head.position)
-        earliest = min((micros(drafted.cycle.start) for drafted in drafts), default=now)
-        billed = {(b.account_id, b.cycle.start): b for b in billed_by(ledger, since=earliest - CYCLE_MAX)}
-        due, waiting, closed = [], [], []
-        for drafted in drafts:
-            its_own = billed.get((drafted.account_id, drafted.cycle.start))
-            if its_own is not None:
-                closed.append(its_own)
-            elif not drafted.peak and began.get(drafted.account_id, INSTANT_MAX) >= micros(drafted.cycle.end):
-                continue  # nothing had happened by then
-            elif micros(drafted.cycle.end) + microseconds(settle) > now:
-                waiting.append(drafted)
-            else:
-                due.append(drafted)
-        _refuse_overlap(due, billed.values())
-        peak_before = {(b.account_id, b.cycle.end): b.peak for b in billed.values()}
-        idle = [(d, peak_before.get((d.account_id, d.cycle.start), 0)) for d in due if not d.peak]
-        return CloseResult(
-            head=head,
-            drafts=tuple(due),
-            waiting=tuple(waiting),
-            closed=tuple(closed),
-            idle=tuple((drafted, before) for drafted, before in idle if before),
-            agreed=agreed,
-        )
+        nonlocal expected
+        result = _draft(ledger, month, now, grace_period, accounts, terms, expected)
+        if not issue or not result.drafts:
+            return result
+        if result.new_terms is not None:
+            # The terms come first, so that whoever drafts at the position of an invoice finds them there.
+            # Before that, issue nothing, which raises if the ledger does not take the date.
+            ledger.issue([], after=result.head.documents_digest, now=now)
+            add_terms(ledger, result.new_terms.terms, now=now)
+            expected = None if expected is None else expected + 1
+            result = _draft(ledger, month, now, grace_period, accounts, terms, expected)
+        documents = ledger.issue(result.unissued, after=result.head.documents_digest, now=now)
+        return replace(result, documents=tuple(documents))
 
-    drafted = attempt()
-    if issue and drafted.drafts and drafted.agreed is not None:
-        # First of all the terms, so that whoever drafts at the position of an invoice finds them there.
-        # Before that, that the date can be one.
-        again_if_stale(lambda: ledger.issue([], after=ledger.head().documents_digest, now=now))
-        add_terms(ledger, drafted.agreed.terms, now=now)
-        position = None if position is None else position + 1
-        drafted = attempt()
-    return issued(ledger, drafted, attempt, now) if issue else drafted
+    return retry_if_stale(attempt)
+
+
+def _draft(
+    ledger: Ledger,
+    month: str,
+    now: int,
+    grace_period: timedelta,
+    accounts: Sequence[str],
+    terms: AllTerms | None,
+    position: int | None,
+) -> CloseResult:
+    """What closing would issue, from the ledger as it is."""
+    head = head_at(ledger, position)
+    history = engine.terms_in(ledger)
+    new_terms = _first_terms(history, terms)
+    history = history if new_terms is None else TermsHistory((new_terms,))
+    query = Query(terms=history, first=month, last=month, accounts=tuple(accounts))
+    drafts = engine.answer(ledger, query, ReadOptions(position=head.position)).drafts()
+    began = ledger.first_events([draft.account_id for draft in drafts if not draft.peak], position=head.position)
+    earliest = min((micros(draft.cycle.start) for draft in drafts), default=now)
+    billed = {(b.account_id, b.cycle.start): b for b in billed_cycles(ledger, since=earliest - CYCLE_MAX)}
+    due, waiting, closed = [], [], []
+    for draft in drafts:
+        invoiced = billed.get((draft.account_id, draft.cycle.start))
+        if invoiced is not None:
+            closed.append(invoiced)
+        elif not draft.peak and began.get(draft.account_id, INSTANT_MAX) >= micros(draft.cycle.end):
+            continue  # nothing had happened by then
+        elif micros(draft.cycle.end) + microseconds(grace_period) > now:
+            waiting.append(draft)
+        else:
+            due.append(draft)
+    _refuse_overlap(due, billed.values())
+    peaks = {(b.account_id, b.cycle.end): b.peak for b in billed.values()}
+    zeros = engine.drops_to_zero(due, lambda draft: peaks.get((draft.account_id, draft.cycle.start)))
+    return CloseResult(
+        head=head,
+        drafts=tuple(due),
+        waiting=tuple(waiting),
+        closed=tuple(closed),
+        unexpected_zero=tuple(zeros),
+        new_terms=new_terms,
+    )
 
 
 def add_terms(ledger: Ledger, terms: AllTerms, *, now: int, applies_from: int | None = None) -> TermsVersion:
-    """Keep terms in the ledger: as its first, for all cycles, or as a new version from a date on.
+    """Keep terms in the ledger: its first apply to all cycles, a new version applies from a date on.
 
-    Terms that are the newest already are left as they are. Raises `BadTerms` where a date is needed,
-    and `cycle_rule_change` where an account with an invoice would get other cycles.
+    Terms equal to the newest version are not added again. Raises `BadTerms` where a date is needed, and
+    `cycle_rule_change` where an account with an invoice would get other cycles.
     """
 
     def attempt() -> TermsVersion:
@@ -136,18 +151,18 @@ def add_terms(ledger: Ledger, terms: AllTerms, *, now: int, applies_from: int | 
         if newest is not None:
             if applies_from is None:
                 raise BadTerms("terms_from_missing", version=newest.number)
-            for account_id in sorted({b.account_id for b in billed_by(ledger)}):
+            for account_id in sorted({b.account_id for b in billed_cycles(ledger)}):
                 if newest.terms.of(account_id).cycles != terms.of(account_id).cycles:
                     raise BadTerms("cycle_rule_change", account=quoted(account_id))
         version = TermsVersion(len(history.versions) + 1, applies_from if newest else None, terms)
-        ledger.issue([_terms_paper(version)], after=head.documents_digest, now=max(now, head.recorded_at or 0))
+        ledger.issue([_terms_document(version)], after=head.documents_digest, now=max(now, head.recorded_at or 0))
         return version
 
-    return again_if_stale(attempt)
+    return retry_if_stale(attempt)
 
 
 def _first_terms(history: TermsHistory, terms: AllTerms | None) -> TermsVersion | None:
-    """The terms given, as the first of the ledger; none where it has its own."""
+    """The terms given, as the first version of a ledger without terms; none if the ledger has its own."""
     if not history.versions:
         if terms is None:
             raise BadTerms("terms_missing")
@@ -158,23 +173,16 @@ def _first_terms(history: TermsHistory, terms: AllTerms | None) -> TermsVersion 
 
 
 def _refuse_overlap(due: Iterable[Invoice], billed: Iterable[Billed]) -> None:
-    """Cycles of an account tile time: none may overlap what was billed."""
-    spans: dict[str, list[Billed]] = {}
+    """The cycles of an account follow one another: none may overlap one that was billed."""
+    by_account: dict[str, list[Billed]] = {}
     for b in billed:
-        spans.setdefault(b.account_id, []).append(b)
-    for drafted in due:
-        for b in spans.get(drafted.account_id, ()):
-            if b.cycle.start < drafted.cycle.end and drafted.cycle.start < b.cycle.end:
-                raise BadLedger(
-                    "cycles_overlap", account=quoted(drafted.account_id), cycle=drafted.cycle.name, number=b.numbers[0]
-                )
+        by_account.setdefault(b.account_id, []).append(b)
+    for draft in due:
+        for b in by_account.get(draft.account_id, ()):
+            if b.cycle.start < draft.cycle.end and draft.cycle.start < b.cycle.end:
+                account, cycle = quoted(draft.account_id), draft.cycle.name
+                raise BadLedger("cycles_overlap", account=account, cycle=cycle, number=b.numbers[0])
 
 
-def _terms_paper(version: TermsVersion) -> UnissuedDocument:
+def _terms_document(version: TermsVersion) -> UnissuedDocument:
     return UnissuedDocument("terms", None, None, version_document(version))
-
-
-def _invoice_paper(drafted: Invoice) -> UnissuedDocument:
-    content = invoice_content(drafted) | {"status": "issued"}
-    more = {"kind": "invoice", "cycle": drafted.cycle.name, "issued_at": None, "refers_to": None}
-    return UnissuedDocument("invoice", drafted.account_id, micros(drafted.cycle.start), content | more)

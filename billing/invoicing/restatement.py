@@ -1,8 +1,8 @@
-"""Restatements: an issued invoice held against the same cycle computed again.
+"""Restatements: an issued invoice compared with the same cycle computed again.
 
-What was issued never changes. If events that came later move the amount of a cycle, the difference
-is settled by one more document, a credit note or a supplementary invoice, so that the invoice and
-its notes together always equal a fresh draft under the terms of then.
+What was issued never changes. If late events change the amount of a cycle, one more document, a credit
+note or a supplementary invoice, settles the difference, so that the invoice and its notes together
+always equal a fresh draft under the terms that the cycle was billed by.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ _EVER = (-(1 << 62), 1 << 62)
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """What was issued for an account's cycle by now: its invoice, and the notes on it.
+    """What has been issued for an account's cycle: its invoice, and the notes on it.
 
-    `numbers` begin with that of the invoice. `peak`, `position` and `credits` (none where they are not
-    paid for) are those of the latest of them, `total` is the sum of all, `terms_version` that of the
-    invoice.
+    `numbers` begin with that of the invoice. `total` is the sum of all documents; `peak`, `position`,
+    `terms_version` and `credits` (none where credits are not paid for) are those of the latest.
     """
 
     account_id: str
@@ -50,9 +49,9 @@ class Billed:
 
 @dataclass(frozen=True, slots=True)
 class LateEvent:
-    """An event that came after a document was drafted, and has to do with what it says.
+    """An event that came after a document was drafted and changes what it states.
 
-    `voids` names the event that an `event.voided` undoes; instants are microseconds.
+    `voids` names the event that an `event.voided` takes back; instants are microseconds.
     """
 
     position: int
@@ -66,11 +65,11 @@ class LateEvent:
 
 @dataclass(frozen=True, slots=True)
 class Restatement:
-    """What was billed for a cycle, what it comes to now, and the late events that make the difference.
+    """What was billed for a cycle, a `fresh` draft of it as it would be now, and the late events between.
 
     `now_active` and `no_longer_active` name the identities whose activity within the cycle grew or
     shrank, `credits_changed` those whose calls cost other credits than before, where credits are paid
-    for; `events` are those late events that concern any of them.
+    for; `events` are the late events about any of them.
     """
 
     billed: Billed
@@ -92,14 +91,14 @@ class Restatement:
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """The cycle as it is now, less what was billed already; they add up to the difference."""
+        """The lines of the cycle as it is now, less what was billed already; they add up to the difference."""
         already = f"Already billed by {', '.join(self.billed.numbers)}"
         return (*self.fresh.lines, Line("billed", already, None, None, (-self.billed.total).amount))
 
 
 @dataclass(frozen=True, slots=True)
 class StatementRow:
-    """A document of an account, and what the account owes with it: the sum of all up to here.
+    """A document of an account, and the account's balance after it: the sum of all documents so far.
 
     `issued_at` is microseconds.
     """
@@ -113,8 +112,8 @@ class StatementRow:
     balance: Money
 
 
-def reach(event_type: str, occurred_at: int, policy: ActivityPolicy) -> tuple[int, int]:
-    """The instants at which an event can change who is active, `[start, end)`, however it is late.
+def affected_span(event_type: str, occurred_at: int, policy: ActivityPolicy) -> tuple[int, int]:
+    """The span `[start, end)` within which an event can change who is active, however late it comes.
 
     A connect, an action and a deletion at t change nothing outside `[t, t + L)`, L being the longest
     window. A type can change everything its identity ever did.
@@ -124,7 +123,7 @@ def reach(event_type: str, occurred_at: int, policy: ActivityPolicy) -> tuple[in
     return _EVER
 
 
-def changed(
+def activity_changes(
     before: tuple[Intervals, Events], after: tuple[Intervals, Events], start: int, end: int
 ) -> tuple[set[str], set[str]]:
     """The identities whose activity within `[start, end)` grew, and those whose activity shrank.
@@ -137,10 +136,10 @@ def changed(
     return grew, shrank
 
 
-def credits_changed(before: Events, after: Events, span: tuple[int, int], catalogue: Catalogue) -> set[str]:
-    """The identities whose calls in a cycle, `[start, end)`, cost other credits than they did before.
+def credit_changes(before: Events, after: Events, span: tuple[int, int], catalogue: Catalogue) -> set[str]:
+    """The identities whose calls in a cycle, `[start, end)`, cost other credits than before.
 
-    Both are events of one account, read with what calls did.
+    Both are events of one account, read with the details of calls.
     """
     old, new = (_credits(events, span, catalogue) for events in (before, after))
     return {identity for identity in {*old, *new} if old.get(identity, 0) != new.get(identity, 0)}
@@ -148,7 +147,7 @@ def credits_changed(before: Events, after: Events, span: tuple[int, int], catalo
 
 def _credits(events: Events, span: tuple[int, int], catalogue: Catalogue) -> dict[str, Decimal]:
     calls = Calls.of(events, by_identity=True)
-    codes = np.unique(calls.owners).tolist()
+    codes = np.unique(calls.group_codes).tolist()
     found = credits_of(calls, [(code, span) for code in codes], catalogue)
     return {events.names.identities[codes[place]].as_py(): cost for place, cost in found.items()}
 

@@ -1,4 +1,4 @@
-"""Arrival: what becomes of each event that reaches a ledger, in the order in which they come.
+"""Admission: what becomes of each event that is appended to a ledger, in order.
 
 An event whose id is new in its account becomes an entry. With an id that is known and the same
 content it is a duplicate, with other content a conflict. Whether events come one by one or in
@@ -30,11 +30,11 @@ _IDENTITY_TYPE = CONTENT.index("identity_type")
 _VOIDS = CONTENT.index("voids")
 
 
-class Known(Protocol):
-    """What the ledger holds already."""
+class EntryLookup(Protocol):
+    """Look-ups in the entries that the ledger has already."""
 
     def position(self, account_id: str, event_id: str) -> int | None:
-        """Where the entry with this id is, if there is one."""
+        """The position of the entry with this id, if there is one."""
 
     def content(self, position: int) -> Content:
         """What the entry at a position says."""
@@ -50,7 +50,7 @@ class Known(Protocol):
 
 
 class Conflict(NamedTuple):
-    """A conflict to be recorded: who contradicted what."""
+    """A conflict to be recorded: the event, and what it contradicts."""
 
     position: int
     recorded_at: int
@@ -60,7 +60,7 @@ class Conflict(NamedTuple):
 
 @dataclass(slots=True)
 class Decision:
-    """What becomes of some events: the rows that become entries with their positions, and the rest.
+    """What becomes of some events: the rows that become entries, with their positions, and the others.
 
     The positions of `conflicts` lie among those of the entries.
     """
@@ -81,10 +81,10 @@ def accept_all(
     recorded_at: int,
     future: int,
 ) -> Decision | None:
-    """All events accepted, where nothing needs to be decided: what `decide` would find, and almost always is so.
+    """The decision where all events are accepted, which is the usual case; the same as `decide` would make.
 
-    None where some event has an id that is known or missing, says a type or a void, or comes at a
-    time of its own that goes back or ahead.
+    None where some event has an id that is known or missing, is a creation or a void, or has a
+    `recorded_at` that goes back or lies ahead.
     """
     ordinary = (
         stored.count(None) == len(stored)
@@ -106,7 +106,7 @@ def decide(
     recorded: Sequence[int | None],
     stored: Sequence[int | None],
     place_of: Callable[[int], Place],
-    known: Known,
+    known: EntryLookup,
     *,
     position: int,
     recorded_at: int,
@@ -114,23 +114,23 @@ def decide(
 ) -> Decision:
     """What becomes of each event, after the position and the time of the last thing in the ledger.
 
-    `contents` are tuples as `event.CONTENT`, `recorded` when each was (microseconds); `stored` tells
-    the position of the entry that has its id, `place_of(k)` where it stands in its source. What is
-    recorded later than `future` has a wrong clock, and would hold up all that comes after it.
+    `contents` are tuples as `event.CONTENT`, `recorded` is when each was recorded (microseconds), `stored`
+    the position of the entry that has its id, and `place_of(k)` where event `k` stands in its source. An
+    event recorded later than `future` comes from a wrong clock, and would make all later ones go back.
     """
-    arriving = _Arriving(contents, known, position, recorded_at, future)
+    admission = _Admission(contents, known, position, recorded_at, future)
     decision = Decision()
     for k, content in enumerate(contents):
-        verdict = arriving.judge(k, content, recorded[k], stored[k])
+        verdict = admission.judge(k, content, recorded[k], stored[k])
         if verdict is None:
             decision.accepted.append(k)
-            decision.positions.append(arriving.position)
+            decision.positions.append(admission.position)
         elif verdict == DUPLICATE:
             decision.duplicates += 1
         else:
             code, details = verdict
             decision.rejections.append(Rejection(code, *place_of(k), details))
-    decision.conflicts = arriving.conflicts
+    decision.conflicts = admission.conflicts
     return decision
 
 
@@ -138,10 +138,12 @@ Verdict = tuple[str, dict[str, Any]]
 DUPLICATE: Final[Verdict] = ("duplicate", {})
 
 
-class _Arriving:
-    """The events of one batch accepted so far, beside those the ledger holds."""
+class _Admission:
+    """The events of one batch that were accepted so far, beside the entries of the ledger."""
 
-    def __init__(self, contents: Sequence[Content], known: Known, position: int, recorded_at: int, future: int) -> None:
+    def __init__(
+        self, contents: Sequence[Content], known: EntryLookup, position: int, recorded_at: int, future: int
+    ) -> None:
         self.position = position
         self.conflicts: list[Conflict] = []
         self._contents = contents
@@ -159,14 +161,14 @@ class _Arriving:
             return "event_id_missing", {"field": "event_id"}
         if stored is not None or key in self._rows:
             return self._repeated(content, when, stored)
-        if (fault := self._mistimed(when)) is not None:
+        if (fault := self._check_time(when)) is not None:
             return fault
         if content[_TYPE] == "event.voided":
             if self._aims_at_void(key, content[_VOIDS]):
                 return "void_of_void", {"field": "voids", "got": content[_VOIDS]}
             self._voided.add((key[0], content[_VOIDS]))
         elif content[_TYPE] == "identity.created":
-            if (standing := self._contradicted(content)) is not None:
+            if (standing := self._standing_type(content)) is not None:
                 return self._retyped(content, when, *standing)
             created = self._created.setdefault((key[0], content[_IDENTITY]), [])
             created.append((self.position + 1, key[1], content[_IDENTITY_TYPE]))
@@ -195,15 +197,15 @@ class _Arriving:
 
     def _note_conflict(self, content: Content, when: int | None, differs: str, first: int) -> str:
         """Record a conflict, once however often it is sent, and say where the first of the two stands."""
-        told = {"event": dict(zip(CONTENT, content, strict=True)), "differs": differs, "position": first}
-        if not self._known.conflict(told) and all(told != other.content for other in self.conflicts):
+        conflict = {"event": dict(zip(CONTENT, content, strict=True)), "differs": differs, "position": first}
+        if not self._known.conflict(conflict) and all(conflict != other.content for other in self.conflicts):
             self.position += 1
-            if self._mistimed(when) is None:
+            if self._check_time(when) is None:
                 self._recorded_at = when or 0
-            self.conflicts.append(Conflict(self.position, self._recorded_at, content[_ACCOUNT], told))
+            self.conflicts.append(Conflict(self.position, self._recorded_at, content[_ACCOUNT], conflict))
         return f"position {first:,}"
 
-    def _mistimed(self, when: int | None) -> Verdict | None:
+    def _check_time(self, when: int | None) -> Verdict | None:
         if when is None:
             return "recorded_at_missing", {"field": "recorded_at"}
         if self._recorded_at <= when <= self._future:
@@ -221,13 +223,13 @@ class _Arriving:
         at = self._known.position(key[0], target)
         return at is not None and self._known.content(at)[_TYPE] == "event.voided"
 
-    def _contradicted(self, content: Content) -> tuple[int, str] | None:
+    def _standing_type(self, content: Content) -> tuple[int, str] | None:
         """The position of the standing `identity.created` with another type, and that type."""
         account, identity = content[_ACCOUNT], content[_IDENTITY]
         if self._is_voided(account, content[_EVENT_ID]):  # it never happened, so it contradicts nothing
             return None
-        told = [*self._known.creations(account, identity), *self._created.get((account, identity), [])]
-        for position, event_id, identity_type in told:
+        creations = [*self._known.creations(account, identity), *self._created.get((account, identity), [])]
+        for position, event_id, identity_type in creations:
             if identity_type != content[_IDENTITY_TYPE] and not self._is_voided(account, event_id):
                 return position, identity_type
         return None

@@ -1,4 +1,4 @@
-"""What a ledger holds already, as far as arriving events are held against it."""
+"""The entries that a ledger has already, as far as new events are compared with them."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import Any, Final
 from ..core.event import CONTENT, CREATED, TYPES
 from .admission import Content
 from .database import ACCOUNT_CODE, EVENT_POSITION, IDENTITY_CODE, Database
-from .name_codes import Codes
+from .name_codes import NameCodes
 from .records import ENTRY, entry_of, json_of
 
 _ACCOUNT: Final = CONTENT.index("account_id")
 _IDENTITY: Final = CONTENT.index("identity_id")
 _TYPE: Final = CONTENT.index("type")
-#: The code of an account that the ledger does not know.
-_NOBODY: Final = 0
+#: The code of an account that is not in the ledger.
+_UNKNOWN: Final = 0
 #: Entries this near each other are read together.
 _NEAR: Final = 64
 
 
-class Held:
-    """What a ledger holds that arriving events are held against, asked for within the transaction that adds them."""
+class KnownEntries:
+    """Look-ups in the entries of a ledger, made within the transaction that adds new ones."""
 
     def __init__(
-        self, database: Database, codes: Codes, contents: Sequence[Content], stored: Sequence[int | None]
+        self, database: Database, codes: NameCodes, contents: Sequence[Content], stored: Sequence[int | None]
     ) -> None:
         self._db = database
         self._contents = _contents_at(database, [position for position in stored if position is not None])
-        # Asked for together, since most identities that are created are new.
+        # Looked up together, since most identities that are created are new.
         known = codes.of(ACCOUNT_CODE, [(content[_ACCOUNT],) for content in contents])
-        self._accounts = {content[_ACCOUNT]: known.get((content[_ACCOUNT],), _NOBODY) for content in contents}
+        self._accounts = {content[_ACCOUNT]: known.get((content[_ACCOUNT],), _UNKNOWN) for content in contents}
         created = [content for content in contents if content[_TYPE] == TYPES[CREATED]]
         pairs = [(self._accounts[content[_ACCOUNT]], content[_IDENTITY]) for content in created]
         self._identities = codes.of(IDENTITY_CODE, pairs)
         self._voids: dict[str, set[str]] = {}
 
     def position(self, account_id: str, event_id: str) -> int | None:
-        """Where the entry with this id is, if there is one."""
+        """The position of the entry with this id, if there is one."""
         (position,) = self._db.look_up(EVENT_POSITION, [(self._accounts[account_id], event_id)])
         return None if position is None else int(position)
 
@@ -75,13 +75,13 @@ class Held:
 
 def _contents_at(database: Database, positions: Sequence[int]) -> dict[int, Content]:
     """What the entries at some positions say; those that are near each other are read together."""
-    places = sorted(set(positions))
-    if not places:
+    wanted = sorted(set(positions))
+    if not wanted:
         return {}
-    starts = [0, *(k for k, (a, b) in enumerate(pairwise(places), start=1) if b - a > _NEAR), len(places)]
+    starts = [0, *(k for k, (a, b) in enumerate(pairwise(wanted), start=1) if b - a > _NEAR), len(wanted)]
     found = {}
     for first, end in pairwise(starts):
         sql = f"{ENTRY}WHERE e.position BETWEEN ? AND ?"
-        for row in database.rows(sql, places[first], places[end - 1]):
+        for row in database.rows(sql, wanted[first], wanted[end - 1]):
             found[row[0]] = entry_of(row).content
     return found

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..core.cycle import text_of
-from ..core.digests import BEGINNING, sealed, written, written_rows
+from ..core.digests import BEGINNING, chain_digests, encode, encode_rows
 from ..core.errors import BadLedger, Refused, StaleLedger
 from ..core.event import CONTENT, DAY, Batch, Columns, Events, History, Int64, Names, Tally
 from . import action_details
@@ -35,8 +35,8 @@ from .database import (
     Span,
 )
 from .entry import SERIES, Document, Entry, Head, Kind, Receipt, UnissuedDocument, number_of
-from .known_entries import Held
-from .name_codes import Codes
+from .known_entries import KnownEntries
+from .name_codes import NameCodes
 from .records import DOCUMENT, ENTRY, document_of, entry_of, json_of
 
 #: A clock may be this far ahead of ours: five minutes.
@@ -59,7 +59,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._codes = Codes(database)
+        self._codes = NameCodes(database)
 
     @property
     def name(self) -> str:
@@ -95,9 +95,9 @@ class Ledger:
                 stored = self._stored(contents)
                 decision = accept_all(contents, batch.types, times, stored, head.position, recorded_at, future)
                 if decision is None:
-                    held = Held(self._db, self._codes, contents, stored)
+                    known = KnownEntries(self._db, self._codes, contents, stored)
                     decision = decide(
-                        contents, times.to_pylist(), stored, batch.place_of, held,
+                        contents, times.to_pylist(), stored, batch.place_of, known,
                         position=head.position, recorded_at=recorded_at, future=future,
                     )  # fmt: skip
                 if strict and decision.rejections:
@@ -272,7 +272,7 @@ class Ledger:
         """The accounts that have an entry, in the order in which they came."""
         return [name for (name,) in self._db.rows("SELECT name FROM account ORDER BY code")]
 
-    def began(self, account_ids: Sequence[str], *, position: int) -> dict[str, int]:
+    def first_events(self, account_ids: Sequence[str], *, position: int) -> dict[str, int]:
         """When the first event of each account occurred (microseconds), as known at a position.
 
         An event that was recorded by mistake never happened, and an account of which there are only
@@ -396,9 +396,9 @@ class Ledger:
             kept = np.array(decision.accepted, np.intp)
             batch, times = batch.take(kept), times.take(pa.array(kept))
             columns = [column.take(pa.array(kept)) for column in columns]
-        digests = sealed(bytes.fromhex(head.digest), written_rows([*columns, times]))
+        digests = chain_digests(bytes.fromhex(head.digest), encode_rows([*columns, times]))
         accounts = self._add_accounts(batch, columns[_ACCOUNT], decision.positions)
-        identities, fresh = self._codes.taken(
+        identities, fresh = self._codes.assign(
             IDENTITY_CODE, batch.identities, lambda k: (int(accounts[k]), columns[_IDENTITY][k].as_py())
         )
         self._db.insert("identity", [(code, *key) for code, key, _ in fresh])
@@ -414,7 +414,7 @@ class Ledger:
 
     def _add_accounts(self, batch: Batch, names: pa.Array, positions: Sequence[int]) -> Int64:
         """The account code of each entry, with new accounts added and the entries of all of them counted."""
-        codes, fresh = self._codes.taken(ACCOUNT_CODE, batch.accounts, lambda k: (names[k].as_py(),))
+        codes, fresh = self._codes.assign(ACCOUNT_CODE, batch.accounts, lambda k: (names[k].as_py(),))
         self._db.insert("account", [(code, *key, positions[row], 0) for code, key, row in fresh])
         self._db.count(list(zip(*(each.tolist() for each in np.unique(codes, return_counts=True)), strict=True)))
         return codes
@@ -424,7 +424,7 @@ class Ledger:
         encoded = names.dictionary_encode()
         used = np.flatnonzero(encoded.is_valid().to_numpy(zero_copy_only=False))
         groups = encoded.indices.fill_null(0).to_numpy()[used]
-        codes, fresh = self._codes.taken(ACTION_CODE, groups, lambda k: (names[int(used[k])].as_py(),))
+        codes, fresh = self._codes.assign(ACTION_CODE, groups, lambda k: (names[int(used[k])].as_py(),))
         self._db.insert("action", [(code, *key) for code, key, _ in fresh])
         table = np.zeros(len(names), np.int64)
         table[used] = codes
@@ -437,7 +437,7 @@ class Ledger:
         row = (
             position, recorded_at, paper.kind, number, paper.account_id, paper.cycle_start, json_of(paper.content),
         )  # fmt: skip
-        (digest,) = sealed(bytes.fromhex(head.documents_digest), [written(row)])
+        (digest,) = chain_digests(bytes.fromhex(head.documents_digest), [encode(row)])
         self._db.insert("document", [(*row, digest)])
         return replace(
             head,

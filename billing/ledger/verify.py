@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..core.cycle import text_of
-from ..core.digests import BEGINNING, sealed, written, written_rows
+from ..core.digests import BEGINNING, chain_digests, encode, encode_rows
 from ..core.errors import sentence
 from ..core.event import TYPES, Bool, Int64
 from .database import Database, Row
@@ -174,12 +174,12 @@ class _Verification:
         self._repeated["moment"] += int(np.count_nonzero(_integers(types) < 3))
         self._check_codes(positions, columns)
         known = tuple(TYPES[t] if type(t) is int and 0 <= t < len(TYPES) else None for t in types)
-        contents = _written([*columns[2:4], known, *columns[5:12], columns[1]], _ENTRY_KINDS)
+        contents = _encoded([*columns[2:4], known, *columns[5:12], columns[1]], _ENTRY_KINDS)
         self._check_seals("entry", columns[0], contents, columns[12])
 
     def _check_documents(self, columns: Sequence[Row]) -> None:
         positions, _, kinds, numbers, *_, digests = columns
-        self._check_seals("document", positions, _written(columns[:7], _DOCUMENT_KINDS), digests)
+        self._check_seals("document", positions, _encoded(columns[:7], _DOCUMENT_KINDS), digests)
         for position, kind, number in zip(positions, kinds, numbers, strict=True):
             if kind in SERIES:
                 series = SERIES[kind]
@@ -189,7 +189,7 @@ class _Verification:
                     self._find("number_gap", position, series, got=number, expected=expected)
 
     def _check_seals(self, what: str, positions: Row, contents: list[bytes], stored: Row) -> None:
-        digests = sealed(self._digests[what], contents)
+        digests = chain_digests(self._digests[what], contents)
         if digests:
             self._digests[what] = digests[-1]
         if digests != list(stored) or _UNWRITABLE in contents:
@@ -371,12 +371,12 @@ def _columns(rows: Sequence[Row], count: int) -> list[Row]:
     return list(zip(*rows, strict=True)) or [()] * count
 
 
-def _written(columns: Sequence[Row], kinds: Sequence[_Kind]) -> list[bytes]:
+def _encoded(columns: Sequence[Row], kinds: Sequence[_Kind]) -> list[bytes]:
     """The rows as they are sealed; one that holds what none can is written as nothing."""
     if all(set(map(type, column)) <= types for column, (types, _) in zip(columns, kinds, strict=True)):
-        return written_rows([pa.array(column, kind) for column, (_, kind) in zip(columns, kinds, strict=True)])
+        return encode_rows([pa.array(column, kind) for column, (_, kind) in zip(columns, kinds, strict=True)])
     return [
-        written(row) if all(type(v) in types for v, (types, _) in zip(row, kinds, strict=True)) else _UNWRITABLE
+        encode(row) if all(type(v) in types for v, (types, _) in zip(row, kinds, strict=True)) else _UNWRITABLE
         for row in zip(*columns, strict=True)
     ]
 

@@ -1,6 +1,6 @@
-"""Discrepancies that somebody accepted, each with a written reason, kept in a file of JSON Lines.
+"""Accepted discrepancies, each with a written reason, kept in a file of JSON Lines.
 
-What was accepted are the figures: when one of them changes, the discrepancy is open again.
+What is accepted are the figures: when one of them changes, the discrepancy is open again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Key = tuple[str, ...]
 
 
 def key_of(match: Match) -> Key:
-    """What was accepted, if this was: whose, of which cycle, and all figures."""
+    """The key of a discrepancy, by which the file is searched."""
     document = _document(match)
     return tuple(json.dumps(document[field]) for field in ("account_id", "cycle", "status", "ours", "theirs"))
 
@@ -35,9 +35,11 @@ def load_accepted(path: str) -> dict[Key, str]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                said = json.loads(line)
-                key = tuple(json.dumps(said[field]) for field in ("account_id", "cycle", "status", "ours", "theirs"))
-                accepted[key] = str(said["reason"])
+                document = json.loads(line)
+                key = tuple(
+                    json.dumps(document[field]) for field in ("account_id", "cycle", "status", "ours", "theirs")
+                )
+                accepted[key] = str(document["reason"])
             except (ValueError, KeyError, TypeError) as error:
                 detail = f"it has no field {error}" if isinstance(error, KeyError) else str(error)
                 raise BadForeign("accepted_invalid", f"{path}:{number}", detail=detail) from None

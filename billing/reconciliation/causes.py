@@ -1,8 +1,8 @@
-"""Readings: the ways in which people misread peak billing, as named data.
+"""Causes: the ways in which the other side may have billed, as named data.
 
-A `Way` says how usage is read and turned into money; as it stands it is the definition's. A
-`Reading` changes one thing about it, such as counting at the cycle's end instead of at the peak. To
-add a reading, add a line to `READINGS`; what it changes is carried out in `census` and `amount`.
+A `CountingRule` says how usage is counted and priced; by default, as the definition does. A `Cause`
+changes one setting of it, such as counting at the end of the cycle instead of at the peak. To add a
+cause, add a line to `CAUSES`; the settings are carried out in `recount` and in `compute_amount`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any, Final, Literal
 
 from ..core.errors import NotPriced
 from ..core.invoice import lines
-from ..core.money import EXACT, rounded
+from ..core.money import EXACT, round_amount
 from ..core.plan import Plan, Price
 from ..core.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One way to read usage and to turn it into money; the defaults are those of the definition."""
+class CountingRule:
+    """A way to count usage and to price it; the defaults are those of the definition."""
 
-    # Which events are looked at.
+    # Which events count.
     deletions: bool = True
     connects: bool = True
     standard: bool = False
@@ -37,7 +37,7 @@ class Way:
     connect_window: Literal["policy", "action"] = "policy"
     days: Literal["exact", "calendar"] = "exact"
     reconnect: Literal["policy", "other"] = "policy"
-    # Over which cycle, and what of it is counted.
+    # Over which cycle, and how identities are counted in it.
     cycle: Literal["own", "UTC", "calendar months", "previous", "next"] = "own"
     count: Literal["peak", "distinct", "start", "end", "daily", "hourly", "ends last"] = "peak"
     # What the quantity costs.
@@ -49,20 +49,20 @@ class Way:
     tax: Decimal = Decimal(0)
 
 
-#: The fields of a way that have to do with money alone: they change no quantity.
+#: The settings that affect only the price: they change no quantity.
 PRICE_FIELDS: Final = ("plan", "mode", "discount", "credits", "rounding", "tax")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One way in which peak billing is misread.
+class Cause:
+    """A way in which the other side may have billed, and why their figure differs from ours.
 
-    `name` is stable, `says` a phrase that completes "they billed ...". `change` is what it changes
-    about a way, as pairs of field and value.
+    `name` is stable; `description` is a phrase that completes "they billed ...". `change` is what is
+    changed of the counting rule, as pairs of field and value.
     """
 
     name: str
-    says: str
+    description: str
     change: tuple[tuple[str, Any], ...]
 
 
@@ -75,112 +75,112 @@ TAX_RATES: Final = tuple(
     )
 )
 
-#: Every reading, the more usual first: where several fit equally, the first is named.
-READINGS: Final = (
-    Reading("computed_now", "the cycle as it is computed now: ours was issued before late events came", ()),
-    Reading("count_at_end", "the count at the cycle's end", (("count", "end"),)),
-    Reading("distinct", "every identity that was active at any time of the cycle", (("count", "distinct"),)),
-    Reading("count_at_start", "the count at the cycle's start", (("count", "start"),)),
-    Reading("daily_samples", "the highest of counts taken daily, at 00:00 UTC", (("count", "daily"),)),
-    Reading("hourly_samples", "the highest of counts taken hourly", (("count", "hourly"),)),
-    Reading(
+#: Every cause, the more common first: where several fit equally well, the first is named.
+CAUSES: Final = (
+    Cause("computed_now", "the cycle as it is computed now: ours was issued before late events came", ()),
+    Cause("count_at_end", "the count at the cycle's end", (("count", "end"),)),
+    Cause("distinct", "every identity that was active at any time of the cycle", (("count", "distinct"),)),
+    Cause("count_at_start", "the count at the cycle's start", (("count", "start"),)),
+    Cause("daily_samples", "the highest of counts taken daily, at 00:00 UTC", (("count", "daily"),)),
+    Cause("hourly_samples", "the highest of counts taken hourly", (("count", "hourly"),)),
+    Cause(
         "ends_after_starts",
         "ends after starts, so that one that ends as another begins is a second one",
         (("count", "ends last"),),
     ),
-    Reading("carry_over_dropped", "only what happened within the cycle, nothing carried in", (("carried", False),)),
-    Reading("deletions_ignored", "deleted identities until their windows ran out", (("deletions", False),)),
-    Reading(
+    Cause("carry_over_dropped", "only what happened within the cycle, nothing carried in", (("carried", False),)),
+    Cause("deletions_ignored", "deleted identities until their windows ran out", (("deletions", False),)),
+    Cause(
         "connect_window_ignored",
         "connects with the window of an action: the 5-day rule ignored",
         (("connect_window", "action"),),
     ),
-    Reading("connects_ignored", "actions alone, connects ignored", (("connects", False),)),
-    Reading(
+    Cause("connects_ignored", "actions alone, connects ignored", (("connects", False),)),
+    Cause(
         "action_window_ignored",
         "identities until they were deleted once they had acted: the 30-day rule ignored",
         (("action_window", "for ever"),),
     ),
-    Reading("calendar_days", "windows up to the end of the account's calendar day", (("days", "calendar"),)),
-    Reading("reconnect_other", "the other reading of reconnect", (("reconnect", "other"),)),
-    Reading("cycle_in_utc", "the cycle by the clock of UTC instead of the account's", (("cycle", "UTC"),)),
-    Reading("calendar_months", "calendar months instead of the account's own cycles", (("cycle", "calendar months"),)),
-    Reading("previous_cycle", "the cycle before", (("cycle", "previous"),)),
-    Reading("next_cycle", "the cycle after", (("cycle", "next"),)),
-    Reading("standard_counted", "standard identities as well", (("standard", True),)),
-    Reading("repeats_counted", "what was sent twice as one identity more", (("repeats", True),)),
-    Reading("late_events_missing", "what was known at the cycle's end", (("known", "at the cycle's end"),)),
-    Reading("earlier_plan", "the plan version before", (("plan", 1),)),
-    Reading("second_earlier_plan", "the plan version before the last", (("plan", 2),)),
-    Reading("other_mode", "graduated prices instead of volume prices, or the other way round", (("mode", "other"),)),
-    Reading("discount_left_out", "without the discount", (("discount", False),)),
-    Reading("credits_left_out", "identities alone, without the credits", (("credits", False),)),
-    Reading("rounded_per_unit", "each unit rounded by itself", (("rounding", "unit"),)),
+    Cause("calendar_days", "windows up to the end of the account's calendar day", (("days", "calendar"),)),
+    Cause("reconnect_other", "the other reading of reconnect", (("reconnect", "other"),)),
+    Cause("cycle_in_utc", "the cycle by the clock of UTC instead of the account's", (("cycle", "UTC"),)),
+    Cause("calendar_months", "calendar months instead of the account's own cycles", (("cycle", "calendar months"),)),
+    Cause("previous_cycle", "the cycle before", (("cycle", "previous"),)),
+    Cause("next_cycle", "the cycle after", (("cycle", "next"),)),
+    Cause("standard_counted", "standard identities as well", (("standard", True),)),
+    Cause("repeats_counted", "what was sent twice as one identity more", (("repeats", True),)),
+    Cause("late_events_missing", "what was known at the cycle's end", (("known", "at the cycle's end"),)),
+    Cause("earlier_plan", "the plan version before", (("plan", 1),)),
+    Cause("second_earlier_plan", "the plan version before the last", (("plan", 2),)),
+    Cause("other_mode", "graduated prices instead of volume prices, or the other way round", (("mode", "other"),)),
+    Cause("discount_left_out", "without the discount", (("discount", False),)),
+    Cause("credits_left_out", "identities alone, without the credits", (("credits", False),)),
+    Cause("rounded_per_unit", "each unit rounded by itself", (("rounding", "unit"),)),
     *(
-        Reading(f"tax_{rate.normalize():f}", f"tax of {rate.normalize():f}% included", (("tax", rate),))
+        Cause(f"tax_{rate.normalize():f}", f"tax of {rate.normalize():f}% included", (("tax", rate),))
         for rate in TAX_RATES
     ),
 )
 
 
 @cache
-def way_of(readings: tuple[Reading, ...]) -> Way:
-    """The way that readings make of the definition's."""
-    return replace(Way(), **{field: value for reading in readings for field, value in reading.change})
+def apply_causes(causes: tuple[Cause, ...]) -> CountingRule:
+    """The counting rule of the definition, changed by some causes."""
+    return replace(CountingRule(), **{field: value for cause in causes for field, value in cause.change})
 
 
-def pairs(readings: Sequence[Reading]) -> list[tuple[Reading, Reading]]:
-    """All pairs of readings that do not change the same thing."""
-    changed = {reading.name: {field for field, _ in reading.change} for reading in readings}
-    return [(a, b) for a, b in combinations(readings, 2) if not changed[a.name] & changed[b.name]]
-
-
-@cache
-def counting(way: Way) -> Way:
-    """The same way without what has to do with money: ways that share it count alike."""
-    plain = Way()
-    return replace(way, **{field: getattr(plain, field) for field in PRICE_FIELDS})
+def compatible_pairs(causes: Sequence[Cause]) -> list[tuple[Cause, Cause]]:
+    """All pairs of causes that do not change the same setting."""
+    changed = {cause.name: {field for field, _ in cause.change} for cause in causes}
+    return [(a, b) for a, b in combinations(causes, 2) if not changed[a.name] & changed[b.name]]
 
 
 @cache
-def pricing(way: Way) -> tuple[Any, ...]:
-    """What a way has to do with money: ways that share it price alike."""
-    return tuple(getattr(way, field.name) for field in fields(way) if field.name in PRICE_FIELDS)
+def without_pricing(rule: CountingRule) -> CountingRule:
+    """The same rule with the definition's price settings: rules that share it count the same."""
+    default = CountingRule()
+    return replace(rule, **{field: getattr(default, field) for field in PRICE_FIELDS})
 
 
-def amount(
-    way: Way, quantity: int, terms: Terms, earlier: Sequence[Plan] = (), credits: Decimal = Decimal(0)
+@cache
+def price_settings(rule: CountingRule) -> tuple[Any, ...]:
+    """The settings that affect only the price: rules that share them price the same."""
+    return tuple(getattr(rule, field.name) for field in fields(rule) if field.name in PRICE_FIELDS)
+
+
+def compute_amount(
+    rule: CountingRule, quantity: int, terms: Terms, earlier: Sequence[Plan] = (), credits: Decimal = Decimal(0)
 ) -> Decimal | None:
-    """What a quantity costs by a way; none where it has no price, or there is no such plan.
+    """What a quantity costs by a rule; none where it has no price, or there is no such plan.
 
     `earlier` are the versions of the plan before the one in force, the latest first. `credits` is the
-    amount owed for credits, which tax is on too.
+    amount due for credits, which is taxed as well.
     """
     plans = [terms.plan, *earlier]
-    plan = plans[way.plan] if way.plan < len(plans) else None
+    plan = plans[rule.plan] if rule.plan < len(plans) else None
     if plan is None:
         return None
-    if way.mode == "other":
+    if rule.mode == "other":
         plan = plan.model_copy(update={"mode": "graduated" if plan.mode == "volume" else "volume"})
-    discount = terms.discount if way.discount else Decimal(0)
+    discount = terms.discount if rule.discount else Decimal(0)
     try:
         price = plan.price(quantity)
     except NotPriced:
         return None
-    total = lines(price, plan, discount)[1] if way.rounding == "line" else None
+    total = lines(price, plan, discount)[1] if rule.rounding == "line" else None
     with localcontext(EXACT):
-        owed = _by_unit(price, plan, discount) if total is None else total.amount
-        owed += credits if way.credits else Decimal(0)
-        return rounded(owed * (100 + way.tax) / 100, plan.currency).amount
+        amount = _round_by_unit(price, plan, discount) if total is None else total.amount
+        amount += credits if rule.credits else Decimal(0)
+        return round_amount(amount * (100 + rule.tax) / 100, plan.currency).amount
 
 
-def _by_unit(price: Price, plan: Plan, discount: Decimal) -> Decimal:
-    """The amount where each unit, and each flat price, is discounted and rounded by itself."""
+def _round_by_unit(price: Price, plan: Plan, discount: Decimal) -> Decimal:
+    """The amount if each unit, and each flat price, is discounted and rounded by itself."""
 
     def net(amount: Decimal) -> Decimal:
-        return rounded(amount * (100 - discount) / 100, plan.currency).amount
+        return round_amount(amount * (100 - discount) / 100, plan.currency).amount
 
     if price.exact != sum(part.amount for part in price.parts):
-        return net(price.exact)  # a minimum or maximum is an amount of its own, and no unit's
+        return net(price.exact)  # a minimum or maximum is not the price of units
     each = (part.units * net(part.tier.unit_price) + net(part.tier.flat_price) for part in price.parts)
     return sum(each, Decimal(0))

@@ -1,8 +1,8 @@
-"""The diagnosis: which reading of peak billing makes the figures that somebody else has.
+"""The diagnosis: which cause explains the figures of the other side.
 
-A reading is named only if it makes their figure exactly, quantity and amount as far as they say. One
-reading is simpler than two, so pairs are tried only on what no single reading explains. Where several
-fit, the account's other cycles decide, then the rest of the file; what stays open is said to be open.
+A cause is named only if it reproduces their figure exactly: quantity and amount, as far as they state
+them. One cause is simpler than two, so pairs are tried only where no single cause fits. Where several
+fit, the account's other cycles decide, then the rest of the file; what remains open is reported as open.
 """
 
 from __future__ import annotations
@@ -15,51 +15,60 @@ from typing import Any, Final, Literal
 
 from ..core.plan import Plan
 from ..core.terms import Terms
-from .causes import READINGS, Reading, Way, amount, counting, pairs, pricing, way_of
-from .matching import Match, Sum, sums
-from .recount import Bill, Census
+from .causes import (
+    CAUSES,
+    Cause,
+    CountingRule,
+    apply_causes,
+    compatible_pairs,
+    compute_amount,
+    price_settings,
+    without_pricing,
+)
+from .matching import Match, StatusSum, sum_by_status
+from .recount import CycleRef, Recount
 
-#: The discrepancies that a reading can explain; the others say themselves what is wrong.
+#: The discrepancies that a cause can explain; the other statuses need no explanation.
 EXPLAINED: Final = ("quantity_differs", "amount_differs", "cycle_shifted")
 
-Readings = tuple[Reading, ...]
+Causes = tuple[Cause, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A cycle on which both sides have a figure, or only we, with all that readings need to know of it.
+class ComparedCycle:
+    """A cycle for which both sides have a figure, or only ours has, with all that causes depend on.
 
     `earlier` are the versions of the account's plan before the one in force, the latest first;
-    `credits` is what is owed for credits in the cycle.
+    `credits` is the amount due for credits in the cycle.
     """
 
     match: Match
-    bill: Bill
+    cycle: CycleRef
     terms: Terms
     earlier: tuple[Plan, ...] = ()
     credits: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """Readings that were made at once: one, or two."""
+class _CauseSet:
+    """Causes that apply together: one, or two."""
 
-    readings: Readings
+    causes: Causes
 
     @property
     def name(self) -> str:
-        """The names of its readings."""
-        return " + ".join(reading.name for reading in self.readings)
+        """The names of its causes."""
+        return " + ".join(cause.name for cause in self.causes)
 
     @property
-    def says(self) -> str:
-        """What they billed."""
-        return ", and ".join(reading.says for reading in self.readings)
+    def description(self) -> str:
+        """A phrase that completes "they billed ..."."""
+        return ", and ".join(cause.description for cause in self.causes)
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation(_Named):
-    """Readings that together make a figure, and the figure that they make."""
+class Explanation(_CauseSet):
+    """Causes that together reproduce a figure, and the quantity and amount that they give."""
 
     quantity: int
     amount: Decimal | None
@@ -67,11 +76,11 @@ class Explanation(_Named):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why a figure differs: the explanation that is likeliest, and the others that fit as simply.
+    """Why a figure differs: the likeliest explanation, and the others that fit with as few causes.
 
-    `cycles` is how many discrepancies of the account the explanation makes, `against` how many of its
-    cycles on which both sides agree it would change. It is `decided` if none of the others does as
-    well on both; else `datum` says what would decide, if anything in this source would.
+    `cycles` is how many discrepancies of the account the explanation reproduces, `against` how many of the
+    account's matched cycles contradict it. It is `decided` if no other does as well on both; otherwise
+    `datum` names a figure that would decide, if there is one in this source.
     """
 
     explanation: Explanation
@@ -83,21 +92,21 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause(_Named):
-    """Readings, and how many discrepancies of a file they are named for."""
+class CauseCount(_CauseSet):
+    """Causes, and how many discrepancies of a file they are named for."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Disputed:
-    """An identity that only one side counts, and its last event up to the moment at which it was counted.
+    """An identity that only one side counts, and its last event up to the moment of the count.
 
     `moment` and `occurred_at` are microseconds; the moment is none where the whole cycle was counted.
     """
 
     identity_id: str
-    by: Literal["ours", "theirs"]
+    counted_by: Literal["ours", "theirs"]
     moment: int | None
     event_id: str | None
     type: str | None
@@ -106,17 +115,17 @@ class Disputed:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """Our claims and theirs, cycle by cycle, and why figures differ.
+    """Our invoices and theirs, cycle by cycle, and why figures differ.
 
-    `diagnoses` has one place for each of `matches`, and so has `disputed` where it was asked for.
-    `left_out` counts claims of theirs beyond the accounts and cycles that were asked for; `not_tried`
-    are readings that the source cannot tell.
+    `diagnoses` has one entry for each of `matches`, and so has `disputed` where it was requested.
+    `left_out` counts invoices of theirs outside the requested accounts and cycles; `not_tried` are the
+    causes that the source lacks the data for.
     """
 
     matches: tuple[Match, ...]
     diagnoses: tuple[Diagnosis | None, ...]
     left_out: int = 0
-    not_tried: tuple[Reading, ...] = ()
+    not_tried: tuple[Cause, ...] = ()
     disputed: tuple[tuple[Disputed, ...], ...] = ()
 
     @property
@@ -125,173 +134,176 @@ class Reconciliation:
         return [(m, d) for m, d in zip(self.matches, self.diagnoses, strict=True) if m.status != "matched"]
 
     @property
-    def sums(self) -> list[Sum]:
-        """What both sides come to, by currency and status."""
-        return sums(self.matches)
+    def sums(self) -> list[StatusSum]:
+        """The sums of both sides, by currency and status."""
+        return sum_by_status(self.matches)
 
     @property
-    def causes(self) -> list[Cause]:
-        """The explanations that were named, those that explain most first."""
-        named = Counter(d.explanation.readings for d in self.diagnoses if d is not None)
-        return [Cause(readings, count) for readings, count in named.most_common()]
+    def causes(self) -> list[CauseCount]:
+        """The causes that were named, those that explain most first."""
+        named = Counter(d.explanation.causes for d in self.diagnoses if d is not None)
+        return [CauseCount(causes, count) for causes, count in named.most_common()]
 
     @property
     def unexplained(self) -> int:
-        """How many discrepancies of figures no reading explains."""
+        """How many discrepancies of figures no cause explains."""
         return sum(m.status in EXPLAINED and d is None for m, d in self.differing)
 
 
 @dataclass(slots=True)
 class _Figures:
-    """The figures of cycles by ways of reading, each computed once."""
+    """The figures of cycles under causes, each computed once; a cycle is given by its position."""
 
-    census: Census
-    subjects: Sequence[Subject]
-    _counts: dict[tuple[Way, int], int] = field(default_factory=dict)
+    recount: Recount
+    cycles: Sequence[ComparedCycle]
+    _counts: dict[tuple[CountingRule, int], int] = field(default_factory=dict)
     _amounts: dict[tuple[Any, ...], Decimal | None] = field(default_factory=dict)
 
-    def count(self, readings: Readings, places: Iterable[int]) -> None:
-        """Count some cycles, together."""
-        way = counting(way_of(readings))
-        missing = [k for k in places if (way, k) not in self._counts]
+    def count(self, causes: Causes, positions: Iterable[int]) -> None:
+        """Count some cycles together, which is faster than one by one."""
+        rule = without_pricing(apply_causes(causes))
+        missing = [k for k in positions if (rule, k) not in self._counts]
         if missing:
-            found = self.census.counts([self.subjects[k].bill for k in missing], way)
-            self._counts.update({(way, k): n for k, n in zip(missing, found.tolist(), strict=True)})
+            found = self.recount.count([self.cycles[k].cycle for k in missing], rule)
+            self._counts.update({(rule, k): n for k, n in zip(missing, found.tolist(), strict=True)})
 
-    def of(self, readings: Readings, k: int) -> Explanation:
-        """The figures of one cycle."""
-        way, subject = way_of(readings), self.subjects[k]
-        counted = counting(way), k
+    def explain(self, causes: Causes, k: int) -> Explanation:
+        """The figures of one cycle under some causes."""
+        rule, compared = apply_causes(causes), self.cycles[k]
+        counted = without_pricing(rule), k
         if counted not in self._counts:
-            self.count(readings, [k])
+            self.count(causes, [k])
         quantity = self._counts[counted]
-        key = (id(subject.terms), id(subject.earlier), pricing(way), quantity, subject.credits)
+        key = (id(compared.terms), id(compared.earlier), price_settings(rule), quantity, compared.credits)
         if key not in self._amounts:
-            self._amounts[key] = amount(way, quantity, subject.terms, subject.earlier, subject.credits)
-        return Explanation(readings, quantity, self._amounts[key])
+            self._amounts[key] = compute_amount(rule, quantity, compared.terms, compared.earlier, compared.credits)
+        return Explanation(causes, quantity, self._amounts[key])
 
-    def make(self, readings: Readings, k: int) -> bool:
-        """Whether readings make the figures that the other side has for a cycle, all that it has."""
-        subject = self.subjects[k]
-        theirs, ours = subject.match.theirs, subject.match.ours
+    def reproduces(self, causes: Causes, k: int) -> bool:
+        """True if some causes give all the figures that the other side has for a cycle."""
+        compared = self.cycles[k]
+        theirs, ours = compared.match.theirs, compared.match.ours
         assert theirs is not None and ours is not None, "a figure is explained where both sides have one"
-        found = self.of(readings, k)
+        found = self.explain(causes, k)
         if theirs.quantity is not None and found.quantity != theirs.quantity:
             return False
-        if theirs.amount is not None and subject.terms.plan is not None and found.amount != theirs.amount:
+        if theirs.amount is not None and compared.terms.plan is not None and found.amount != theirs.amount:
             return False
-        # Whoever says that it is another cycle must have taken that cycle.
-        shifted = subject.match.status == "cycle_shifted"
-        return not shifted or theirs.of_cycle("", *subject.bill.span(way_of(readings)))
+        # If their cycle is a shifted one, the causes must lead to that very cycle.
+        shifted = compared.match.status == "cycle_shifted"
+        return not shifted or theirs.covers("", *compared.cycle.span(apply_causes(causes)))
 
 
 def diagnose(
-    subjects: Sequence[Subject],
-    census: Census,
+    cycles: Sequence[ComparedCycle],
+    recount: Recount,
     *,
-    readings: Sequence[Reading] = READINGS,
+    causes: Sequence[Cause] = CAUSES,
     progress: Callable[[int], None] | None = None,
 ) -> list[Diagnosis | None]:
-    """Why each discrepancy differs; none for what no reading explains, and for what does not differ.
+    """Why each discrepancy differs; none where no cause fits, and where nothing differs.
 
-    `subjects` are all cycles of the accounts concerned: those that agree tell for or against a
-    reading. `progress` is told how many readings, and pairs of them, were tried.
+    `cycles` are all cycles of the accounts concerned: the matched ones speak for or against a cause.
+    `progress` receives how many more causes, and pairs of causes, were tried.
     """
-    figures = _Figures(census, subjects)
-    tried = [reading for reading in readings if census.knows(way_of((reading,)))]
-    open_ = [k for k, subject in enumerate(subjects) if subject.match.status in EXPLAINED]
-    singles: list[Readings] = [(reading,) for reading in tried]
-    fitting = _fitting(figures, singles, open_, progress)
-    open_ = [k for k in open_ if not fitting[k]]
-    if open_:
-        fitting |= _fitting(figures, pairs([r for r in tried if r.change]), open_, progress)
-    return _chosen(figures, fitting, {reading.name: k for k, reading in enumerate(readings)})
+    figures = _Figures(recount, cycles)
+    tried = [cause for cause in causes if recount.supports(apply_causes((cause,)))]
+    unexplained = [k for k, compared in enumerate(cycles) if compared.match.status in EXPLAINED]
+    singles: list[Causes] = [(cause,) for cause in tried]
+    fitting = _find_fitting(figures, singles, unexplained, progress)
+    unexplained = [k for k in unexplained if not fitting[k]]
+    if unexplained:
+        pairs = compatible_pairs([cause for cause in tried if cause.change])
+        fitting |= _find_fitting(figures, pairs, unexplained, progress)
+    return _choose(figures, fitting, {cause.name: k for k, cause in enumerate(causes)})
 
 
-def _fitting(
-    figures: _Figures, candidates: Sequence[Readings], places: Sequence[int], progress: Callable[[int], None] | None
-) -> dict[int, list[Readings]]:
-    """For each discrepancy the candidates that make its figures."""
-    found: dict[int, list[Readings]] = {k: [] for k in places}
+def _find_fitting(
+    figures: _Figures, candidates: Sequence[Causes], positions: Sequence[int], progress: Callable[[int], None] | None
+) -> dict[int, list[Causes]]:
+    """For each discrepancy the candidates that reproduce their figures."""
+    fitting: dict[int, list[Causes]] = {k: [] for k in positions}
     for candidate in candidates:
-        figures.count(candidate, places)
-        for k in places:
-            if figures.make(candidate, k):
-                found[k].append(candidate)
+        figures.count(candidate, positions)
+        for k in positions:
+            if figures.reproduces(candidate, k):
+                fitting[k].append(candidate)
         if progress:
             progress(1)
-    return found
+    return fitting
 
 
-def _chosen(figures: _Figures, fitting: dict[int, list[Readings]], rank: dict[str, int]) -> list[Diagnosis | None]:
-    """Of the candidates that fit each discrepancy, the likeliest."""
-    subjects = figures.subjects
-    in_account = Counter((subjects[k].bill.account, c) for k, some in fitting.items() for c in some)
-    in_file = Counter(c for some in fitting.values() for c in some)
-    # The cycles on which both sides agree speak only where there is more than one to choose from.
-    rivals: dict[Readings, set[int]] = {}
-    for k, some in fitting.items():
-        account = subjects[k].bill.account
-        most = max((in_account[account, c] for c in some), default=0)
-        if sum(in_account[account, c] == most for c in some) > 1:
-            for c in some:
+def _choose(figures: _Figures, fitting: dict[int, list[Causes]], rank: dict[str, int]) -> list[Diagnosis | None]:
+    """For each discrepancy the likeliest of the candidates that fit."""
+    cycles = figures.cycles
+    in_account = Counter((cycles[k].cycle.account, c) for k, candidates in fitting.items() for c in candidates)
+    in_file = Counter(c for candidates in fitting.values() for c in candidates)
+    # Matched cycles matter only where there is more than one candidate to choose from.
+    rivals: dict[Causes, set[int]] = {}
+    for k, candidates in fitting.items():
+        account = cycles[k].cycle.account
+        most = max((in_account[account, c] for c in candidates), default=0)
+        if sum(in_account[account, c] == most for c in candidates) > 1:
+            for c in candidates:
                 rivals.setdefault(c, set()).add(account)
-    against = _against(figures, rivals)
+    against = _count_contradictions(figures, rivals)
 
-    def merit(account: int, c: Readings) -> tuple[int, int]:
+    def merit(account: int, c: Causes) -> tuple[int, int]:
         return in_account[account, c], -against[account, c]
 
-    found: list[Diagnosis | None] = [None] * len(subjects)
-    for k, some in fitting.items():
-        if not some:
+    diagnoses: list[Diagnosis | None] = [None] * len(cycles)
+    for k, candidates in fitting.items():
+        if not candidates:
             continue
-        account = subjects[k].bill.account
-        ordered = sorted(some, key=lambda c: (*(-m for m in merit(account, c)), -in_file[c], [rank[r.name] for r in c]))
-        best, *others = ordered
+        account = cycles[k].cycle.account
+        best, *others = sorted(
+            candidates, key=lambda c: (*(-m for m in merit(account, c)), -in_file[c], [rank[cause.name] for cause in c])
+        )
         equal = [c for c in others if merit(account, c) == merit(account, best)]
-        found[k] = Diagnosis(
-            explanation=figures.of(best, k),
-            others=tuple(figures.of(c, k) for c in others),
+        diagnoses[k] = Diagnosis(
+            explanation=figures.explain(best, k),
+            others=tuple(figures.explain(c, k) for c in others),
             cycles=in_account[account, best],
             against=against[account, best],
             decided=not equal,
-            datum=_datum(figures, k, [best, *equal]) if equal else None,
+            datum=_find_deciding_datum(figures, k, [best, *equal]) if equal else None,
         )
-    return found
+    return diagnoses
 
 
-def _against(figures: _Figures, rivals: dict[Readings, set[int]]) -> Counter[tuple[int, Readings]]:
-    """How many cycles on which both sides agree each candidate would change, by account."""
-    agreed: dict[int, list[int]] = {}
-    for k, subject in enumerate(figures.subjects):
-        if subject.match.status == "matched":
-            agreed.setdefault(subject.bill.account, []).append(k)
-    found: Counter[tuple[int, Readings]] = Counter()
+def _count_contradictions(figures: _Figures, rivals: dict[Causes, set[int]]) -> Counter[tuple[int, Causes]]:
+    """How many matched cycles contradict each candidate, by account."""
+    matched: dict[int, list[int]] = {}
+    for k, compared in enumerate(figures.cycles):
+        if compared.match.status == "matched":
+            matched.setdefault(compared.cycle.account, []).append(k)
+    against: Counter[tuple[int, Causes]] = Counter()
     for candidate, accounts in rivals.items():
-        places = [k for account in sorted(accounts) for k in agreed.get(account, [])]
-        figures.count(candidate, places)
-        for k in places:
-            if not figures.make(candidate, k):
-                found[figures.subjects[k].bill.account, candidate] += 1
-    return found
+        positions = [k for account in sorted(accounts) for k in matched.get(account, [])]
+        figures.count(candidate, positions)
+        for k in positions:
+            if not figures.reproduces(candidate, k):
+                against[figures.cycles[k].cycle.account, candidate] += 1
+    return against
 
 
-def _datum(figures: _Figures, k: int, candidates: Sequence[Readings]) -> str | None:
-    """What else would have to be known to tell candidates apart, if anything in this source would."""
-    subject = figures.subjects[k]
-    theirs = subject.match.theirs
-    made = [figures.of(c, k) for c in candidates]
-    if theirs is not None and theirs.quantity is None and len({e.quantity for e in made}) > 1:
-        return f"the quantity billed: {_each(made, [str(e.quantity) for e in made])}"
-    for other, missing in enumerate(figures.subjects):
-        if missing.bill.account == subject.bill.account and missing.match.status == "missing_theirs":
-            there = [figures.of(c, other) for c in candidates]
+def _find_deciding_datum(figures: _Figures, k: int, candidates: Sequence[Causes]) -> str | None:
+    """Another figure that would tell the candidates apart, if there is one in this source."""
+    compared = figures.cycles[k]
+    theirs = compared.match.theirs
+    here = [figures.explain(c, k) for c in candidates]
+    if theirs is not None and theirs.quantity is None and len({e.quantity for e in here}) > 1:
+        return f"the quantity billed: {_list_figures(here, [str(e.quantity) for e in here])}"
+    for other, missing in enumerate(figures.cycles):
+        if missing.cycle.account == compared.cycle.account and missing.match.status == "missing_theirs":
+            there = [figures.explain(c, other) for c in candidates]
             if len({e.quantity for e in there}) > 1:
-                return f"the quantity of {missing.match.cycle}: {_each(made, [str(e.quantity) for e in there])}"
+                return f"the quantity of {missing.match.cycle}: {_list_figures(here, [str(e.quantity) for e in there])}"
             if len({e.amount for e in there}) > 1:
-                return f"the amount of {missing.match.cycle}: {_each(made, [f'{e.amount:f}' for e in there])}"
+                amounts = [f"{e.amount:f}" for e in there]
+                return f"the amount of {missing.match.cycle}: {_list_figures(here, amounts)}"
     return None
 
 
-def _each(made: Sequence[Explanation], figures: Sequence[str]) -> str:
-    return ", ".join(f"{figure} by {e.name}" for e, figure in zip(made, figures, strict=True))
+def _list_figures(explanations: Sequence[Explanation], figures: Sequence[str]) -> str:
+    return ", ".join(f"{figure} by {e.name}" for e, figure in zip(explanations, figures, strict=True))

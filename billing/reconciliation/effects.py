@@ -1,4 +1,4 @@
-"""Effects: what the events on which two sources differ do to bills."""
+"""Effects: what the differences between the events of two sources do to bills."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .event_diff import KINDS, Difference
 
 
 class PeakAndAmount(NamedTuple):
-    """What a cycle comes to: its peak, and the amount where there is a plan."""
+    """The peak of a cycle, and its amount where there is a plan."""
 
     peak: int
     amount: Money | None
@@ -24,8 +24,8 @@ class PeakAndAmount(NamedTuple):
 class Effect:
     """What one difference does to a cycle.
 
-    `ours` and `theirs` are the figures of the two sources; `alone` is ours with nothing but this
-    difference taken over, `undone` theirs with nothing but this difference undone.
+    `ours` and `theirs` are the figures of the two sources; `alone` is ours with only this difference
+    adopted, `undone` theirs with only this difference undone.
     """
 
     difference: Difference
@@ -36,22 +36,22 @@ class Effect:
     theirs: PeakAndAmount
 
     @property
-    def by(self) -> Literal["alone", "last"]:
-        """How it moves the cycle: taken over alone, or else as the last that is taken over."""
+    def adopted(self) -> Literal["alone", "last"]:
+        """When it moves the cycle: if it is adopted alone, or else if it is adopted last, after all others."""
         return "alone" if self.alone != self.ours else "last"
 
     @property
     def moves(self) -> tuple[PeakAndAmount, PeakAndAmount]:
-        """What the cycle comes to without the difference and with it, in that way."""
-        return (self.ours, self.alone) if self.by == "alone" else (self.undone, self.theirs)
+        """The figures of the cycle without the difference and with it, adopted alone or last."""
+        return (self.ours, self.alone) if self.adopted == "alone" else (self.undone, self.theirs)
 
 
 @dataclass(frozen=True, slots=True)
 class JointEffect:
     """The fewest differences that move a cycle only together, as none of them does by itself.
 
-    `before` is ours with all those taken over that move the cycle by themselves; with these as
-    well it comes to `after`, the figure of theirs.
+    `before` is ours with all differences adopted that move the cycle by themselves; with these as well it
+    becomes `after`, the figure of theirs.
     """
 
     account_id: str
@@ -63,7 +63,7 @@ class JointEffect:
 
 @dataclass(frozen=True, slots=True)
 class CycleTotal:
-    """What a cycle that differences can reach comes to by each source; `differences` counts those."""
+    """The figures of a cycle by each source, and how many `differences` can change it."""
 
     account_id: str
     cycle: Cycle
@@ -74,7 +74,7 @@ class CycleTotal:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What one of the two sources held: its tally and what was rejected; of a ledger, where it stands."""
+    """What was read from one of the two sources: its tally and rejections; of a ledger, its position and digest."""
 
     tally: Tally
     rejections: tuple[Rejection, ...] = ()
@@ -86,10 +86,10 @@ class Origin:
 class Alignment:
     """The events on which two sources differ, and what that does to the bills.
 
-    `effects` are those of single differences, `together` those that some have only jointly, `totals`
-    what each cycle comes to that a difference can reach. `by_content` are the accounts whose events
-    could not be compared by their ids. Amounts are those of identities; `credits_left_out` tells that
-    the terms price credits besides, whose differences are not weighed.
+    `effects` are those of single differences, `together` those that some have only jointly, `totals` the
+    figures of each cycle that a difference can reach. `by_content` are the accounts whose events could not
+    be compared by id. Amounts are for identities; `credits_left_out` is true if the terms also price
+    credits, whose impact is not measured.
     """
 
     ours: Origin

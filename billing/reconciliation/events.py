@@ -1,7 +1,7 @@
-"""Aligning: the events of two sources held against each other, and which of the differences move a bill.
+"""The verb of the event diff: the events of two sources compared, and which differences move a bill.
 
-Both are read whole, a file as well as a ledger. What a source repeats or gets rejected is its own
-business; what is compared is what it comes to.
+Both are read whole, a file as well as a ledger. What is compared are the accepted events: duplicates and
+rejections within a source are no differences.
 """
 
 from __future__ import annotations
@@ -26,99 +26,104 @@ from ..inputs import source as sources
 from ..inputs.encoder import Encoder
 from ..inputs.rows import ReadOptions
 from ..ledger.ledger import Ledger
+from .cycle_impact import AccountBilling
 from .effects import Alignment, Origin
-from .event_diff import Side, align
-from .impact import Billing, weigh
+from .event_diff import SourceEvents, diff_events
+from .impact import measure_impact
 
-#: How far apart, without ids, two events of one identity and type may be and still be one that was shifted.
+#: How far apart two events of one identity and type, without ids, may be to count as one that was shifted.
 TOLERANCE: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LoadedSource:
     """One of the two sources, read whole."""
 
     origin: Origin
-    side: Side
+    events: SourceEvents
 
 
-def aligned(
+def align(
     ours: Any,
     theirs: Any,
     query: Query,
-    readings: tuple[ReadOptions, ReadOptions] | None = None,
+    options: tuple[ReadOptions, ReadOptions] | None = None,
     *,
     tolerance: timedelta = TOLERANCE,
 ) -> Alignment:
-    """Hold the events of two sources against each other, and weigh every difference.
+    """Compare the events of two sources, and measure the impact of every difference.
 
-    Any source will do. The question says which accounts and cycles matter, and under which terms;
-    without a plan only peaks are told. `tolerance` is how far apart two events without ids may be
-    that are paired as one. Raises `BadSource`, `Refused`, `UnknownAccount`, `NotPriced`.
+    The query says which accounts and cycles to compare, and under which terms; without a plan there are
+    peaks but no amounts. `tolerance` is how far apart two events without ids may be to be paired as one.
+    Raises `BadSource`, `Refused`, `UnknownAccount`, `NotPriced`.
     """
     encoder = Encoder()
-    own, other = readings or (ReadOptions(), ReadOptions())
-    return held(told(ours, own, encoder), told(theirs, other, encoder), encoder, query, tolerance=tolerance)
+    own, other = options or (ReadOptions(), ReadOptions())
+    loaded = load_source(ours, own, encoder), load_source(theirs, other, encoder)
+    return compare_sources(*loaded, encoder, query, tolerance=tolerance)
 
 
-def told(source: Any, options: ReadOptions, encoder: Encoder) -> Told:
-    """Read a source whole; the same `encoder` reads the other one. Raises `BadSource`, `Refused`."""
+def load_source(source: Any, options: ReadOptions, encoder: Encoder) -> LoadedSource:
+    """Read a source whole; both must use the same `encoder`. Raises `BadSource`, `Refused`."""
     if isinstance(source, Ledger):
         head = source.head(position=engine.position_of(source, options))
         entries = source.entries(until=head.position)
         table = pa.Table.from_batches(map(event_files.batch_of, entries), event_files.SCHEMA)
-        # What a ledger holds was accepted; that a later void takes away its reason is no rejection.
+        # What a ledger holds was accepted, even where a later void removes what an entry depended on.
         events, rows, happened = sources.read_rows(table, ReadOptions(), encoder)
-        return Told(Origin(events.tally, (), head.position, head.digest), Side(rows, happened))
+        return LoadedSource(Origin(events.tally, (), head.position, head.digest), SourceEvents(rows, happened))
     if options.position is not None:
         raise BadSource("position_needs_ledger", field="position")
     events, rows, happened = sources.read_rows(source, options, encoder)
-    return Told(Origin(events.tally, events.rejections), Side(rows, happened))
+    return LoadedSource(Origin(events.tally, events.rejections), SourceEvents(rows, happened))
 
 
-def held(
-    ours: Told,
-    theirs: Told,
+def compare_sources(
+    ours: LoadedSource,
+    theirs: LoadedSource,
     encoder: Encoder,
     query: Query,
     *,
     tolerance: timedelta = TOLERANCE,
     progress: Callable[[int], None] | None = None,
 ) -> Alignment:
-    """What `aligned` says of two sources that one coder has read. `progress` is told how many were weighed."""
+    """Do what `align` does, with two sources that one encoder has read.
+
+    `progress` receives how many more differences are done.
+    """
     names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
     known = names.account_names
-    present = {known[code] for each in (ours, theirs) for code in np.unique(each.side.rows.accounts)}
+    present = {known[code] for each in (ours, theirs) for code in np.unique(each.events.rows.accounts)}
     for account_id in query.accounts:
         if account_id not in present:
             raise UnknownAccount("account_unknown", got=account_id, hint=hint(account_id, sorted(present)))
-    own, other = _asked(ours.side, known, query), _asked(theirs.side, known, query)
-    found = align(own, other, names, tolerance=microseconds(tolerance))
-    weighed = weigh(own, other, found, names, _billing(query), progress=progress)
+    own, other = (_select_requested(each.events, known, query) for each in (ours, theirs))
+    diff = diff_events(own, other, names, tolerance=microseconds(tolerance))
+    impact = measure_impact(own, other, diff, names, _billing(query), progress=progress)
     return Alignment(
         ours.origin,
         theirs.origin,
-        found.differences,
-        weighed.effects,
-        weighed.together,
-        weighed.totals,
-        found.by_content,
+        diff.differences,
+        impact.effects,
+        impact.together,
+        impact.totals,
+        diff.by_content,
         query.terms.prices_credits,
     )
 
 
-def _asked(side: Side, known: list[str], query: Query) -> Side:
-    """What is asked for of a source: some accounts, and what occurred before some instant."""
-    mask = np.ones(len(side.rows), np.bool_)
+def _select_requested(events: SourceEvents, known: list[str], query: Query) -> SourceEvents:
+    """The events of the requested accounts, before the instant of the query."""
+    mask = np.ones(len(events.rows), np.bool_)
     if query.accounts:
-        mask &= np.isin(side.rows.accounts, [known.index(account_id) for account_id in query.accounts])
+        mask &= np.isin(events.rows.accounts, [known.index(account_id) for account_id in query.accounts])
     if query.as_of is not None:
-        mask &= (side.rows.instants < query.as_of) | (side.rows.types >= CREATED)
-    return side if mask.all() else side.where(mask)
+        mask &= (events.rows.instants < query.as_of) | (events.rows.types >= CREATED)
+    return events if mask.all() else events.select(mask)
 
 
-def _billing(query: Query) -> Callable[[str], Billing]:
-    """How each account is billed: by its cycles, and for each by the terms that are in force at its start."""
+def _billing(query: Query) -> Callable[[str], AccountBilling]:
+    """How each account is billed: each of its cycles under the terms in force at its start."""
     history = query.terms if isinstance(query.terms, TermsHistory) else None
     calendars: dict[CycleRule, Calendar] = {}
 
@@ -128,7 +133,7 @@ def _billing(query: Query) -> Callable[[str], Billing]:
         terms = (all_terms if version is None else version.terms).of(account_id)
         return terms if query.policy is None else replace(terms, policy=query.policy)
 
-    def billing_of(account_id: str) -> Billing:
+    def billing_of(account_id: str) -> AccountBilling:
         versions = [query.terms] if isinstance(query.terms, AllTerms) else []
         if history is not None:
             versions = [version.terms for version in history.versions] or [AllTerms()]
@@ -139,7 +144,7 @@ def _billing(query: Query) -> Callable[[str], Billing]:
         if query.as_of is not None:
             begun = calendar.index_at(query.as_of - 1)
             last = begun if last is None else min(last, begun)
-        return Billing(
+        return AccountBilling(
             calendar,
             lambda start: terms_at(account_id, start),
             max(policy.longest_window for policy in policies),

@@ -1,8 +1,8 @@
-"""Invoices of somebody else: what Stripe exports, our own JSON and CSV, or any table with a mapping.
+"""Reading the invoices of somebody else: a Stripe export, our own JSON and CSV, or any table with a mapping.
 
-Lines of one invoice are added up: their amounts, and the quantities of those that charge something. A
-row that cannot be read becomes a rejection, and nothing is guessed: what a figure or an instant could
-mean besides is said in the mapping, or is refused.
+The lines of an invoice are added up: their amounts, and the quantities of those that charge something. A
+row that cannot be read becomes a rejection. Nothing is guessed: a figure or an instant that could mean two
+things is settled by the mapping, or rejected.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ..core.cycle import micros, month_of, zone
 from ..core.errors import BadForeign, BillingError, Rejection
 from ..core.money import EXACT, minor_digits
 from ..core.plan import QUANTITY_MAX, wanted_by
-from ..inputs.timestamps import instant
+from ..inputs.timestamps import parse_instant
 from .matching import Theirs
 
-#: What can be read of an invoice, or a line of one.
+#: The fields that can be read of an invoice, or of a line of one.
 FIELDS: Final = (
     "account_id",
     "cycle",
@@ -46,7 +46,7 @@ _SECONDS: Final = re.compile(r"\d{9,11}", re.ASCII)
 
 
 class ForeignMapping(BaseModel):
-    """What a mapping file may say: which of their columns is which, and what their figures mean."""
+    """The content of a mapping file: which of their columns is which, and what their figures mean."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -59,25 +59,25 @@ class ForeignMapping(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
-    """The claims of a file, in its order, and what could not be read.
+class ForeignInvoices:
+    """The invoices of a file, in its order, and the rows that could not be read.
 
-    `received` counts rows; those of one invoice are one claim.
+    `received` counts rows; the rows of one invoice are one of `invoices`.
     """
 
     name: str
-    claims: tuple[Theirs, ...]
+    invoices: tuple[Theirs, ...]
     rejections: tuple[Rejection, ...]
     received: int
 
     @property
     def used(self) -> int:
-        """How many rows went into the claims."""
+        """How many rows the invoices were made from."""
         return self.received - len(self.rejections)
 
 
-#: What a column may be called without a mapping, ours first.
-_USUAL: Final = {
+#: The names that a column may have without a mapping, ours first.
+_COLUMN_NAMES: Final = {
     "account_id": ("account_id", "customer_id", "customer", "account"),
     "cycle": ("cycle", "month"),
     "cycle_start": ("cycle_start", "period_start"),
@@ -87,7 +87,7 @@ _USUAL: Final = {
     "currency": ("currency",),
     "invoice": ("invoice", "number", "invoice_id", "invoice_number"),
 }
-#: Whoever names columns like this exports invoice lines of Stripe, in minor units.
+#: Columns by which an export of Stripe's invoice lines is recognised; its amounts are in minor units.
 _STRIPE: Final = ("period_start", "period_end")
 
 
@@ -113,34 +113,33 @@ def load_mapping(path: str) -> ForeignMapping:
     return mapping
 
 
-def read_foreign(path: str, mapping: ForeignMapping | None = None) -> Foreign:
-    """The invoices of a CSV or JSON file. Raises `BadForeign` for a file that cannot be used.
+def read_foreign(path: str, mapping: ForeignMapping | None = None) -> ForeignInvoices:
+    """Read the invoices of a CSV or JSON file. Raises `BadForeign` for a file that cannot be used.
 
-    Without a mapping, it must have columns that are named as ours are, or as Stripe names those of
-    its invoice lines.
+    Without a mapping, its columns must be named like ours, or like those of Stripe's invoice lines.
     """
     text = text_in(path, BadForeign, encoding="utf-8-sig")
-    rows = _json(text, path) if path.lower().endswith((".json", ".jsonl")) else _csv(text, path)
+    rows = _parse_json(text, path) if path.lower().endswith((".json", ".jsonl")) else _parse_csv(text, path)
     if not rows:
         raise BadForeign("foreign_empty", path)
     names = list(dict.fromkeys(name for _, row in rows for name in row))
     stripe = mapping is None and all(name in names for name in _STRIPE)
     given = mapping or ForeignMapping(minor_units=stripe)
-    columns = _columns(names, given, path)
-    claims, rejections = [], []
+    columns = _find_columns(names, given, path)
+    invoices, rejections = [], []
     for line, row in rows:
         try:
-            told = {field: row.get(column) for field, column in columns.items()}
+            values = {field: row.get(column) for field, column in columns.items()}
             if mapping is None and row.get("kind") == "credits":
-                del told["quantity"]  # of a line of ours that counts no identities
-            claims.append(_claim({k: v for k, v in told.items() if v not in (None, "")}, given, path, line))
+                del values["quantity"]  # the quantity of credits is not one of identities
+            invoices.append(_parse_row({k: v for k, v in values.items() if v not in (None, "")}, given, path, line))
         except BillingError as error:
             rejections.append(Rejection(error.code, path, line, error.details))
-    own = [row.get("kind") for _, row in rows]
-    return Foreign(path, tuple(_added_up(claims, given, own)), tuple(rejections), len(rows))
+    kinds = [row.get("kind") for _, row in rows]
+    return ForeignInvoices(path, tuple(_add_lines(invoices, given, kinds)), tuple(rejections), len(rows))
 
 
-def _csv(text: str, path: str) -> list[tuple[int, dict[str, Any]]]:
+def _parse_csv(text: str, path: str) -> list[tuple[int, dict[str, Any]]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, [])
@@ -156,30 +155,32 @@ def _csv(text: str, path: str) -> list[tuple[int, dict[str, Any]]]:
     return rows
 
 
-def _json(text: str, path: str) -> list[tuple[int, dict[str, Any]]]:
+def _parse_json(text: str, path: str) -> list[tuple[int, dict[str, Any]]]:
     try:
         lines = text.splitlines() if path.lower().endswith(".jsonl") else [text]
-        said = [json.loads(line, parse_float=Decimal) for line in lines if line.strip()]
+        parsed = [json.loads(line, parse_float=Decimal) for line in lines if line.strip()]
     except ValueError as error:
         raise BadForeign("document_invalid", path, detail=str(error)) from None
-    documents = said[0] if len(said) == 1 and isinstance(said[0], list) else said
+    documents = parsed[0] if len(parsed) == 1 and isinstance(parsed[0], list) else parsed
     if not all(isinstance(document, dict) for document in documents):
         raise BadForeign("document_invalid", path, detail="it is not a list of invoices")
     return list(enumerate(documents, start=1))
 
 
-def _columns(names: Sequence[str], mapping: ForeignMapping, path: str) -> dict[str, str]:
-    """Which of their columns each field is."""
+def _find_columns(names: Sequence[str], mapping: ForeignMapping, path: str) -> dict[str, str]:
+    """The name of the column of each field."""
     columns = {}
     for field in FIELDS:
-        usual = (mapping.columns[field],) if field in mapping.columns else () if mapping.columns else _USUAL[field]
-        found = next((name for name in usual if name in names), None)
+        known_as = (mapping.columns[field],) if field in mapping.columns else ()
+        if not mapping.columns:
+            known_as = _COLUMN_NAMES[field]
+        found = next((name for name in known_as if name in names), None)
         if field in mapping.columns and found is None:
             known = ", ".join(names)
             raise BadForeign("foreign_column_missing", path, field=field, got=mapping.columns[field], known=known)
         if found is not None:
             columns[field] = found
-    # An invoice of ours has lines with amounts of their own: as a whole it comes to its total.
+    # In an invoice of ours, `amount` belongs to its lines, and `total` to the invoice.
     if not mapping.columns and "lines" in names and "total" in names:
         columns["amount"] = "total"
     complete = "account_id" in columns and {"cycle", "cycle_start"} & columns.keys()
@@ -188,21 +189,21 @@ def _columns(names: Sequence[str], mapping: ForeignMapping, path: str) -> dict[s
     return columns
 
 
-def _claim(told: Mapping[str, Any], mapping: ForeignMapping, path: str, line: int) -> Theirs:
-    """One row as a claim. Raises `BillingError` with the field that cannot be used."""
-    account = told.get("account_id")
+def _parse_row(values: Mapping[str, Any], mapping: ForeignMapping, path: str, line: int) -> Theirs:
+    """One row as an invoice. Raises `BillingError` with the field that cannot be used."""
+    account = values.get("account_id")
     if account is None:
         raise BadForeign("id_missing", field="account_id")
-    start, dates = _instant(told.get("cycle_start"), "cycle_start", mapping)
-    end, _ = _instant(told.get("cycle_end"), "cycle_end", mapping)
-    cycle = told.get("cycle")
+    start, dates = _instant(values.get("cycle_start"), "cycle_start", mapping)
+    end, _ = _instant(values.get("cycle_end"), "cycle_end", mapping)
+    cycle = values.get("cycle")
     if cycle is not None:
         month_of(str(cycle))
     elif start is None:
         raise BadForeign("foreign_cycle_missing")
-    if "quantity" not in told and "amount" not in told:
+    if "quantity" not in values and "amount" not in values:
         raise BadForeign("foreign_figure_missing")
-    currency = told.get("currency", mapping.currency)
+    currency = values.get("currency", mapping.currency)
     if currency is not None:
         currency = str(currency).upper()
         minor_digits(currency)
@@ -213,19 +214,19 @@ def _claim(told: Mapping[str, Any], mapping: ForeignMapping, path: str, line: in
         start=start,
         end=end,
         dates=dates,
-        quantity=_quantity(told.get("quantity")),
-        amount=_amount(told.get("amount"), currency, minor=mapping.minor_units),
+        quantity=_quantity(values.get("quantity")),
+        amount=_amount(values.get("amount"), currency, minor=mapping.minor_units),
         currency=currency,
-        invoice=None if told.get("invoice") is None else str(told["invoice"]),
+        invoice=None if values.get("invoice") is None else str(values["invoice"]),
     )
 
 
 def _instant(value: Any, field: str, mapping: ForeignMapping) -> tuple[int | None, bool]:
-    """An instant in microseconds, and whether it was but a date."""
+    """An instant in microseconds, and whether only a date was given."""
     if value is None:
         return None, False
     text = str(value)
-    if _SECONDS.fullmatch(text) and not isinstance(value, bool):  # as Stripe writes instants
+    if _SECONDS.fullmatch(text) and not isinstance(value, bool):  # Stripe writes instants as seconds
         return int(text) * 1_000_000, False
     if _DAY.fullmatch(text) or _CLOCK.fullmatch(text):
         try:
@@ -233,7 +234,7 @@ def _instant(value: Any, field: str, mapping: ForeignMapping) -> tuple[int | Non
         except ValueError:
             raise BadForeign("ts_not_a_time", field=field, got=text) from None
         return micros(local.replace(tzinfo=zone(mapping.timezone)).astimezone(UTC)), bool(_DAY.fullmatch(text))
-    return instant(text, field=field), False
+    return parse_instant(text, field=field), False
 
 
 def _quantity(value: Any) -> int | None:
@@ -253,27 +254,27 @@ def _amount(value: Any, currency: str | None, *, minor: bool) -> Decimal | None:
     return Decimal(text).scaleb(-minor_digits(str(currency))) if minor else Decimal(text)
 
 
-def _added_up(claims: Iterable[Theirs], mapping: ForeignMapping, kinds: Sequence[Any]) -> Iterator[Theirs]:
-    """One claim for each invoice: what its lines come to, with the notes on it."""
+def _add_lines(lines: Iterable[Theirs], mapping: ForeignMapping, kinds: Sequence[Any]) -> Iterator[Theirs]:
+    """One entry for each invoice: the sum of its lines and of the notes on it."""
     ours = any(kind in ("usage", "discount") for kind in kinds)
     notes = any(kind in ("credit_note", "supplementary_invoice") for kind in kinds)
     found: dict[tuple[Any, ...], Theirs] = {}
-    for k, claim in enumerate(claims):
-        invoice: Any = claim.invoice
+    for k, line in enumerate(lines):
+        invoice: Any = line.invoice
         if notes:
-            invoice = ""  # an invoice of ours and its notes have numbers of their own
+            invoice = ""  # the notes on an invoice of ours have other numbers than it
         elif invoice is None and not ours:
             invoice = k
-        key = claim.account_id, claim.cycle, claim.start, claim.end, claim.currency, invoice
+        key = line.account_id, line.cycle, line.start, line.end, line.currency, invoice
         if not mapping.lines or key not in found:
-            found[key if mapping.lines else (k,)] = claim
+            found[key if mapping.lines else (k,)] = line
             continue
-        found[key] = _with_line(found[key], claim, latest=notes)
+        found[key] = _add_line(found[key], line, latest=notes)
     yield from found.values()
 
 
-def _with_line(whole: Theirs, line: Theirs, *, latest: bool) -> Theirs:
-    """An invoice with one more line, or note: a note says the quantity as it is since."""
+def _add_line(whole: Theirs, line: Theirs, *, latest: bool) -> Theirs:
+    """An invoice with one more line, or note; the quantity of a note replaces that of the invoice."""
     amounts = [amount for amount in (whole.amount, line.amount) if amount is not None]
     charges = line.amount is None or line.amount >= 0
     quantity = whole.quantity

@@ -1,7 +1,7 @@
-"""Reconciliation: our invoices held against someone else's, cycle by cycle, to the cent.
+"""Matching: our invoices and those of somebody else, paired by account and cycle, and compared to the cent.
 
-Both are matched by account and cycle. What is on one side only, twice, of another cycle or of another
-currency says so; of the rest, the figures agree or differ.
+An invoice without a counterpart, a duplicate, one of a shifted cycle and one in another currency get a
+status of their own; of the rest, the figures agree or differ.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Status = Literal[
     "cycle_shifted",
     "currency_differs",
 ]
-#: In the order in which they are told.
+#: In the order in which they are shown.
 STATUSES: Final[tuple[Status, ...]] = (
     "matched",
     "quantity_differs",
@@ -36,15 +36,15 @@ STATUSES: Final[tuple[Status, ...]] = (
     "missing_ours",
     "missing_theirs",
 )
-#: How far a date may be from the instant that it stands for: an inclusive last day, and any time zone.
+#: How far a date may be from the exact bound of a cycle: a last day that is included, and any time zone.
 _DATE_SLACK: Final = DAY * 40 // 24
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What we claim for an account's cycle: drafted, or issued under `numbers`.
+    """Our invoice for an account's cycle: a draft, or issued under `numbers`.
 
-    `total` is none where the account has no plan, so that only quantities can be compared.
+    `total` is none where the account has no plan; then only quantities can be compared.
     """
 
     account_id: str
@@ -61,10 +61,11 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
-    """What somebody else claims for an account's cycle, as far as they say.
+    """The invoice of somebody else for an account's cycle, as far as they state it.
 
     `where` is the place in their file, such as `stripe.csv:7`. The cycle is given by its name, or by
-    `start` and `end` in microseconds, to the day only if `dates`. `invoice` is their name for it.
+    `start` and `end` in microseconds; these are accurate to the day only if `dates`. `invoice` is their
+    number for it.
     """
 
     where: str
@@ -78,8 +79,8 @@ class Theirs:
     currency: str | None = None
     invoice: str | None = None
 
-    def of_cycle(self, name: str, start: int, end: int) -> bool:
-        """Whether it says that it is for this cycle."""
+    def covers(self, name: str, start: int, end: int) -> bool:
+        """True if it is for this cycle."""
         if self.start is None:
             return self.cycle == name
         slack = _DATE_SLACK if self.dates else 0
@@ -89,7 +90,7 @@ class Theirs:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Our claim and theirs for one cycle of one account, and how they stand to each other."""
+    """Our invoice and theirs for one cycle of one account, and the result of comparing them."""
 
     status: Status
     ours: Ours | None
@@ -97,12 +98,12 @@ class Match:
 
     @property
     def account_id(self) -> str:
-        """The account that both are about."""
+        """The account of both."""
         return self.ours.account_id if self.ours else self._theirs.account_id
 
     @property
     def cycle(self) -> str:
-        """The name of the cycle that they are about: ours where there is one, else theirs or the month it starts in."""
+        """The name of the cycle: ours where there is one, else theirs or the month in which it starts."""
         if self.ours:
             return self.ours.cycle.name
         theirs = self._theirs
@@ -110,7 +111,7 @@ class Match:
 
     @property
     def currency(self) -> str | None:
-        """The currency of its amounts, theirs where the two differ; none where there is none."""
+        """The currency of its amounts; theirs where the two differ."""
         theirs = self.theirs.currency if self.theirs else None
         return theirs or (self.ours.total.currency if self.ours and self.ours.total else None)
 
@@ -121,66 +122,66 @@ class Match:
 
 
 def match(ours: Iterable[Ours], theirs: Iterable[Theirs], *, tolerance: Decimal = Decimal(0)) -> list[Match]:
-    """Match two sets of claims by account and cycle; by account, then in order of time.
+    """Match two sets of invoices by account and cycle; in order of account, then of cycle.
 
-    Amounts may differ by `tolerance` and still match. Nothing is lost: each claim is in one match.
+    Amounts may differ by `tolerance` and still match. Every invoice is in exactly one match.
     """
     accounts: dict[str, tuple[list[Ours], list[Theirs]]] = {}
-    for one in ours:
-        accounts.setdefault(one.account_id, ([], []))[0].append(one)
-    for other in theirs:
-        accounts.setdefault(other.account_id, ([], []))[1].append(other)
-    return [m for account in sorted(accounts) for m in _of_account(*accounts[account], tolerance)]
+    for our in ours:
+        accounts.setdefault(our.account_id, ([], []))[0].append(our)
+    for their in theirs:
+        accounts.setdefault(their.account_id, ([], []))[1].append(their)
+    return [m for account in sorted(accounts) for m in _match_account(*accounts[account], tolerance)]
 
 
-def _of_account(ours: list[Ours], theirs: list[Theirs], tolerance: Decimal) -> list[Match]:
-    claims: dict[int, list[Theirs]] = {}
-    strays = []
-    spans = [(one.cycle.name, *one.span) for one in ours]
-    place_of: dict[tuple[int | None, int | None], int] = {span[1:]: k for k, span in enumerate(spans)}
-    for other in theirs:
-        place = place_of.get((other.start, other.end))
-        if place is None:
-            place = next((k for k, span in enumerate(spans) if other.of_cycle(*span)), None)
-        if place is None:
-            strays.append(other)
+def _match_account(ours: list[Ours], theirs: list[Theirs], tolerance: Decimal) -> list[Match]:
+    by_cycle: dict[int, list[Theirs]] = {}
+    unmatched = []
+    spans = [(our.cycle.name, *our.span) for our in ours]
+    position_of: dict[tuple[int | None, int | None], int] = {span[1:]: k for k, span in enumerate(spans)}
+    for their in theirs:
+        position = position_of.get((their.start, their.end))
+        if position is None:
+            position = next((k for k, span in enumerate(spans) if their.covers(*span)), None)
+        if position is None:
+            unmatched.append(their)
         else:
-            claims.setdefault(place, []).append(other)
-    found = []
-    for other in strays:
-        near = _nearest(other, [(k, one) for k, one in enumerate(ours) if k not in claims])
-        if near is None:
-            found.append(Match("missing_ours", None, other))
+            by_cycle.setdefault(position, []).append(their)
+    matches = []
+    for their in unmatched:
+        nearest = _find_nearest(their, [(k, our) for k, our in enumerate(ours) if k not in by_cycle])
+        if nearest is None:
+            matches.append(Match("missing_ours", None, their))
         else:
-            claims[near] = [other]
-    for k, one in enumerate(ours):
-        several = claims.get(k, [])
-        if not several:
-            found.append(Match("missing_theirs", one, None))
+            by_cycle[nearest] = [their]
+    for k, our in enumerate(ours):
+        candidates = by_cycle.get(k, [])
+        if not candidates:
+            matches.append(Match("missing_theirs", our, None))
             continue
-        # Of several for one cycle, the one that agrees is meant, and the others are too many.
-        meant = next((other for other in several if _status(one, other, tolerance) == "matched"), several[0])
-        found.append(Match(_status(one, meant, tolerance), one, meant))
-        found += [Match("duplicate", None, other) for other in several if other is not meant]
-    return sorted(found, key=lambda m: (m.cycle, STATUSES.index(m.status)))
+        # Of several for one cycle, one that agrees is the counterpart, and the others are duplicates.
+        chosen = next((their for their in candidates if _compare(our, their, tolerance) == "matched"), candidates[0])
+        matches.append(Match(_compare(our, chosen, tolerance), our, chosen))
+        matches += [Match("duplicate", None, their) for their in candidates if their is not chosen]
+    return sorted(matches, key=lambda m: (m.cycle, STATUSES.index(m.status)))
 
 
-def _nearest(other: Theirs, free: Sequence[tuple[int, Ours]]) -> int | None:
-    """The cycle that theirs overlaps by most of it, among those that nothing was claimed for."""
-    if other.start is None:
+def _find_nearest(their: Theirs, free: Sequence[tuple[int, Ours]]) -> int | None:
+    """The position of the cycle that theirs overlaps by half or more, among those without a counterpart."""
+    if their.start is None:
         return None
-    for k, one in free:
-        start, end = one.span
-        if abs(other.start - start) <= (end - start) // 2:
+    for k, our in free:
+        start, end = our.span
+        if abs(their.start - start) <= (end - start) // 2:
             return k
     return None
 
 
-def _status(ours: Ours, theirs: Theirs, tolerance: Decimal) -> Status:
+def _compare(ours: Ours, theirs: Theirs, tolerance: Decimal) -> Status:
     total = ours.total
     if theirs.currency is not None and total is not None and theirs.currency != total.currency:
         return "currency_differs"
-    if not theirs.of_cycle(ours.cycle.name, *ours.span):
+    if not theirs.covers(ours.cycle.name, *ours.span):
         return "cycle_shifted"
     if theirs.quantity is not None and theirs.quantity != ours.quantity:
         return "quantity_differs"
@@ -190,8 +191,8 @@ def _status(ours: Ours, theirs: Theirs, tolerance: Decimal) -> Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
-    """What some matches come to on both sides, in one currency; without one, where only quantities are known."""
+class StatusSum:
+    """The sums of both sides over the matches of one status and currency; without one, only quantities are known."""
 
     status: Status
     currency: str | None
@@ -205,17 +206,18 @@ class Sum:
         return EXACT.subtract(self.theirs, self.ours)
 
 
-def sums(matches: Iterable[Match]) -> list[Sum]:
-    """What matches come to, by currency and status; they add up to all of ours and all of theirs.
+def sum_by_status(matches: Iterable[Match]) -> list[StatusSum]:
+    """The sums of both sides by currency and status; together they are the totals of all invoices.
 
-    Where both sides name a currency of their own, each side is counted under its own.
+    Where the currencies of a match differ, each side is added under its own.
     """
-    found: dict[tuple[str, Status], Sum] = {}
+    found: dict[tuple[str, Status], StatusSum] = {}
 
     def add(status: Status, currency: str | None, ours: Decimal, theirs: Decimal, count: int) -> None:
         key = currency or "", status
-        old = found.get(key, Sum(status, currency, 0, Decimal(0), Decimal(0)))
-        found[key] = Sum(status, currency, old.count + count, EXACT.add(old.ours, ours), EXACT.add(old.theirs, theirs))
+        old = found.get(key, StatusSum(status, currency, 0, Decimal(0), Decimal(0)))
+        sums = EXACT.add(old.ours, ours), EXACT.add(old.theirs, theirs)
+        found[key] = StatusSum(status, currency, old.count + count, *sums)
 
     for m in matches:
         ours = m.ours.total if m.ours else None

@@ -43,13 +43,13 @@ _YEAR: Final = pa.scalar(365 * 86_400_000_000, pa.duration("us"))
 def embedded(files: Files, events: int) -> Iterator[Figure]:
     """Appending to the embedded ledger: in bulk, and event by event."""
     path = files.parquet(events, ids=True)
-    arrived = engine.arrivals(str(path))
+    arrived = engine.read_incoming(str(path))
     rates, imports = [], []
     for k in range(ROUNDS):
         say(f"a ledger of {millions(events)} events, {k + 1} of {ROUNDS}")
         rates.append(events / _append_seconds(files, arrived))
         began = time.perf_counter()
-        _filled(files, engine.arrivals(str(path))).close()
+        _filled(files, engine.read_incoming(str(path))).close()
         imports.append(events / (time.perf_counter() - began))
     ledger = _filled(files, arrived)
     _same_drafts(f"ledger, {path.name}", _drafts(ledger), invoices(path))
@@ -66,7 +66,9 @@ def history(files: Files, events: int) -> Iterator[Figure]:
     since = pa.scalar(np.datetime64("2025-10-01", "us"), pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
     recent = whole.filter(pc.greater_equal(whole["occurred_at"], since))
     say(f"ledgers of {millions(len(whole))} and {millions(len(recent))} events")
-    long, short = (_filled(files, engine.arrivals(table), name) for table, name in ((whole, "long"), (recent, "short")))
+    long, short = (
+        _filled(files, engine.read_incoming(table), name) for table, name in ((whole, "long"), (recent, "short"))
+    )
     drafted = {draft.account_id: draft for draft in _drafts(long, MONTH)}
     few = _drafts(short, MONTH)  # some accounts did nothing in 3 months
     _same_drafts("36 and 3 months", [drafted.pop(draft.account_id) for draft in few], few)
@@ -87,7 +89,7 @@ def billed(files: Files, events: int, accounts: int = 1_000) -> Iterator[Figure]
     """`billing invoice` for one cycle from a large ledger, in a fresh process."""
     path = files.made(f"{events}-{accounts}-ids.parquet", Size(events, accounts=accounts), ids=True)
     say(f"a ledger of {millions(events)} events")
-    ledger = _filled(files, engine.arrivals(str(path)), "large")
+    ledger = _filled(files, engine.read_incoming(str(path)), "large")
     drafted = _drafts(ledger, MONTH)
     ledger.close()
     _same_drafts(f"ledger, {path.name}", drafted, [i for i in invoices(path) if i.cycle.name == MONTH])
@@ -105,7 +107,7 @@ def billed(files: Files, events: int, accounts: int = 1_000) -> Iterator[Figure]
 def server(files: Files, events: int) -> Iterator[Figure]:
     """Appending to PostgreSQL in bulk."""
     path = files.parquet(events, ids=True)
-    arrived = engine.arrivals(str(path))
+    arrived = engine.read_incoming(str(path))
     with Server(programs()) as postgres:
         rates = []
         for k in range(ROUNDS):
@@ -121,7 +123,7 @@ def server(files: Files, events: int) -> Iterator[Figure]:
     yield Figure(what, _rate(median(rates)), "", "at least 50,000/s", at_least(50_000, median(rates)))
 
 
-def _singles(files: Files, arrived: engine.Arrivals) -> Iterator[Figure]:
+def _singles(files: Files, arrived: engine.IncomingEvents) -> Iterator[Figure]:
     """Events appended one by one, each on disk before the next, beside pages written and synced."""
     say(f"{SINGLES:,} events one by one, {ROUNDS} times")
     ledger = open_ledger(_url(files, "single"), create=True)
@@ -169,7 +171,7 @@ def _three_years(path: Path) -> pa.Table:
     return pa.concat_tables(years)
 
 
-def _append_seconds(files: Files, arrived: engine.Arrivals) -> float:
+def _append_seconds(files: Files, arrived: engine.IncomingEvents) -> float:
     """The seconds it takes to append events to a new ledger."""
     ledger = _empty(files, "bulk")
     began = time.perf_counter()
@@ -179,7 +181,7 @@ def _append_seconds(files: Files, arrived: engine.Arrivals) -> float:
     return taken
 
 
-def _filled(files: Files, arrived: engine.Arrivals, name: str = "bulk") -> Ledger:
+def _filled(files: Files, arrived: engine.IncomingEvents, name: str = "bulk") -> Ledger:
     ledger = _empty(files, name)
     engine.append(ledger, arrived, now=NOW)
     return ledger

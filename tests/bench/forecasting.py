@@ -50,7 +50,7 @@ def forecast(_: Files, *, accounts: int) -> Iterator[Figure]:
 
 
 def calibrated(_: Files, *, log: Path | None = None) -> Iterator[Figure]:
-    """How well forecasts of populations of known behaviour are calibrated, and their loss beside the best simpler model."""
+    """How well forecasts of known populations are calibrated, and their loss beside the best simpler model."""
     for kind in KINDS:
         events = population(kind, accounts=ACCOUNTS, months=MONTHS)
         yield _backtest(f"a {kind} population", events, Query(), START + int(MONTHS * MONTH * DAY))

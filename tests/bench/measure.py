@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -25,6 +26,7 @@ import pyarrow.parquet as pq
 from billing import engine
 from billing.config.terms import load_plan
 from billing.core.activity import ActivityPolicy, Walk
+from billing.core.evidence import Evidence
 from billing.core.invoice import Invoice
 from billing.core.terms import AllTerms, Terms
 from billing.engine import pipeline
@@ -189,6 +191,35 @@ def disorder(files: Files, events: int, events_with_ids: int) -> Iterator[Figure
             f"at most {limit}x",
             at_most(limit, odd / even),
         )
+
+
+def evidence(files: Files, accounts: int) -> Iterator[Figure]:
+    """The evidence for every peak of many accounts, beside their drafts: both from the same events in memory."""
+    path = files.made(
+        f"{accounts}-accounts.parquet", make_events.Size(100 * accounts, 5 * accounts, accounts), ids=True
+    )
+    read = engine.read(str(path))
+    query = replace(QUESTION, ids=True)
+
+    def drafts() -> list[Invoice]:
+        return engine.answer(read, query).drafts()
+
+    def shown() -> list[Evidence]:
+        return engine.answer(read, query).evidence()
+
+    _same(
+        f"evidence, {path.name}", files.answer(path), {(e.account_id, e.cycle.name): len(e.witnesses) for e in shown()}
+    )
+    _same(f"drafts, {path.name}", files.answer(path), _peaks(drafts()))
+    say(f"evidence and drafts, {path.name}")
+    ours, plain = in_turns(shown, drafts)
+    yield Figure(
+        f"{accounts:,} accounts, 12 months: the evidence for every peak",
+        seconds_text(ours),
+        f"{ours / plain:.1f}x the drafts alone ({seconds_text(plain)})",
+        "at most 3x",
+        at_most(3, ours / plain),
+    )
 
 
 def text(files: Files, events: int) -> Iterator[Figure]:

@@ -21,7 +21,7 @@ from typing import Final
 from tests.bench import books
 from tests.bench.figures import Figure, machine, table
 from tests.bench.forecasting import calibrated, forecast
-from tests.bench.measure import Differs, Files, disorder, first_run, job, kernel, memory, say, text
+from tests.bench.measure import Differs, Files, disorder, evidence, first_run, job, kernel, memory, say, text
 from tests.bench.reconciling import reconciled
 
 RESULTS: Final = Path(__file__).with_name("results.md")
@@ -31,6 +31,7 @@ PARTS: Final = (
     "memory",
     "disorder",
     "text",
+    "evidence",
     "reconciled",
     "forecast",
     "calibrated",
@@ -88,6 +89,7 @@ def _parts(given: argparse.Namespace) -> dict[str, Callable[[Files], Iterator[Fi
         "memory": partial(memory, sizes=(events, most)),
         "disorder": partial(disorder, events=events, events_with_ids=events // 5),
         "text": partial(text, events=events // 10),
+        "evidence": partial(evidence, accounts=int(2_000 * scale)),
         "reconciled": partial(reconciled, events=events),
         "forecast": partial(forecast, accounts=int(1_000 * scale)),
         "calibrated": partial(calibrated, log=given.log),

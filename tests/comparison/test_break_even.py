@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from billing.comparison import break_even as breakeven
 from billing.comparison.break_even import BreakEven, PlanRange
 from billing.core.errors import NotPriced
 from billing.core.invoice import lines
-from billing.core.meeting import price_at
 from billing.core.plan import QUANTITY_MAX
 from billing.core.totals import PriceSteps, Totals
 from billing.verify.strategies import plans
@@ -31,11 +29,7 @@ def plan(*tiers: dict[str, Any], **keys: Any) -> Plan:
 
 def ranges(*of: Plan) -> list[tuple[int, int, str]]:
     """Who is the cheapest from where to where; plans go by letters."""
-    return [(s.first, s.last, " ".join(s.cheapest)) for s in break_even(dict(zip("abcd", of, strict=False))).stretches]
-
-
-def meeting_points(*of: Plan) -> list[tuple[str, str]]:
-    return [(str(m.at), str(m.price)) for m in break_even(dict(zip("abcd", of, strict=False))).meetings]
+    return [(s.first, s.last, " ".join(s.cheapest)) for s in break_even(dict(zip("abcd", of, strict=False))).ranges]
 
 
 # Break-even by hand.
@@ -46,32 +40,29 @@ def test_a_basic_fee_pays_from_the_break_even_on() -> None:
     with_fee = plan({"unit_price": "7", "flat_price": "20"})
     without = plan({"unit_price": "8"})
     assert [(0, 0, "a b"), (1, 19, "b"), (20, 20, "a b"), (21, END, "a")] == ranges(with_fee, without)
-    assert [("20", "160")] == meeting_points(with_fee, without)
 
 
 def test_a_break_even_need_not_be_a_whole_number() -> None:
     """25.00 / (9.50 - 7.50) is 12.5; and 100 / 3 is a third more than 33."""
-    assert [("25/2", "475/4")] == meeting_points(
+    assert [(0, 0, "a b"), (1, 12, "b"), (13, END, "a")] == ranges(
         plan({"unit_price": "7.50", "flat_price": "25"}), plan({"unit_price": "9.50"})
     )
-    assert [("100/3", "800/3")] == meeting_points(
+    assert [(0, 0, "a b"), (1, 33, "b"), (34, END, "a")] == ranges(
         plan({"unit_price": "5", "flat_price": "100"}), plan({"unit_price": "8"})
     )
 
 
-def test_totals_that_change_places_over_the_bound_of_a_tier_do_not_meet() -> None:
+def test_totals_may_change_places_over_the_bound_of_a_tier() -> None:
     """10 at 8.00 are 80.00, and 11 at 6.00 are 66.00: there is no quantity at which 7.00 each is the same."""
     steps = plan({"up_to": 10, "unit_price": "8"}, {"unit_price": "6"})
     assert [(0, 0, "a b"), (1, 10, "b"), (11, END, "a")] == ranges(steps, plan({"unit_price": "7"}))
-    assert [] == meeting_points(steps, plan({"unit_price": "7"}))
 
 
 def test_of_three_plans_one_may_be_the_cheapest_nowhere() -> None:
-    """a: 10 each; b: 20 and 8 each; c: 60 and 6 each. a meets b at 10, b meets c at 20, and a meets c at 15."""
+    """a: 10 each; b: 20 and 8 each; c: 60 and 6 each. a meets b at 10, b meets c at 20."""
     a, b, c = (plan({"unit_price": u, "flat_price": f}) for u, f in (("10", "0"), ("8", "20"), ("6", "60")))
     cheapest = [(0, 0, "a b c"), (1, 9, "a"), (10, 10, "a b"), (11, 19, "b"), (20, 20, "b c"), (21, END, "c")]
     assert cheapest == ranges(a, b, c)
-    assert [("10", "100"), ("15", "150"), ("20", "180")] == meeting_points(a, b, c)
     dearer = plan({"unit_price": "8", "flat_price": "21"})
     assert all("d" not in names.split() or first == 0 for first, _, names in ranges(a, b, c, dearer))
 
@@ -86,15 +77,14 @@ def test_a_minimum_and_a_maximum_bend_a_price() -> None:
     """At least 20.00 and at most 50.00, against 8.00 each: 2.5 cost 20.00 there, and 6.25 cost 50.00."""
     bounded = plan({"unit_price": "8"}, minimum="20", maximum="50")
     assert [(0, 2, "b"), (3, 6, "a b"), (7, END, "a")] == ranges(bounded, plan({"unit_price": "8"}))
-    assert [("5/2", "20")] == meeting_points(bounded, plan({"unit_price": "8"}))
-    # 30.00 whatever the quantity is met on the way up: 3.75 x 8.00.
-    assert [("15/4", "30")] == meeting_points(bounded, plan({"unit_price": "0", "flat_price": "30"}))
+    # A flat 30.00 is passed on the way up: 3.75 x 8.00.
+    assert [(0, 0, "b"), (1, 3, "a"), (4, END, "b")] == ranges(bounded, plan({"unit_price": "0", "flat_price": "30"}))
 
 
 def test_packages_take_turns_with_single_units_again_and_again() -> None:
     """Ten for 10.00, or 1.00 each: alike at 10, 20, 30 and so on to the end, and dearer in between."""
     found = break_even({"packages": plan({"unit_price": "10"}, package_size=10), "each": plan({"unit_price": "1"})})
-    first, turns = found.stretches
+    first, turns = found.ranges
     assert (0, 0, ("packages", "each")) == (first.first, first.last, first.cheapest)
     assert (1, END, True, 10) == (turns.first, turns.last, turns.in_turn, turns.every)
     assert [(1, 9, ("each",)), (10, 10, ("packages", "each"))] == [(t.first, t.last, t.cheapest) for t in turns.turns]
@@ -104,7 +94,6 @@ def test_prices_that_differ_by_less_than_is_ever_owed_are_the_same_to_the_end() 
     """A flat tenth of a cent or two: neither is ever seen."""
     one, other = (plan({"unit_price": "0.01", "flat_price": mills}) for mills in ("0.001", "0.002"))
     assert [(0, END, "a b")] == ranges(one, other)
-    assert [] == meeting_points(one, other)
 
 
 def test_a_plan_that_includes_everything_costs_nothing() -> None:
@@ -125,7 +114,7 @@ def test_a_plan_that_ends_is_the_cheapest_no_further() -> None:
 def test_differences_of_a_trillionth_are_found_however_far_they_take() -> None:
     """Of 10^12 units, 10^-12 each makes 1.00: from half a cent on, the totals may differ, from a cent on they must."""
     found = break_even({"a": plan({"unit_price": "1"}), "b": plan({"unit_price": "1.000000000001"})})
-    alike, unsure, sure = found.stretches
+    alike, unsure, sure = found.ranges
     assert (0, ("a", "b")) == (alike.first, alike.cheapest)
     assert sure.cheapest == ("a",)
     assert not sure.in_turn
@@ -143,15 +132,15 @@ def test_plans_of_two_currencies_are_not_compared() -> None:
 # Break-even by trying every quantity.
 
 
-@pytest.mark.parametrize("looked_at", [3, 40, breakeven.LOOKED_AT])
+@pytest.mark.parametrize("looked_at", [3, 40, breakeven.TRIED_MAX])
 @given(plans=st.lists(PLANS, min_size=2, max_size=3), far=st.lists(st.integers(0, 10**6) | st.integers(0, END)))
 def test_no_quantity_has_a_cheaper_plan(plans: list[Plan], far: list[int], looked_at: int) -> None:
     """Also where few are looked at one by one, so that most follows from lines."""
     named = dict(zip("abc", plans, strict=False))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(breakeven, "LOOKED_AT", looked_at)
+        patch.setattr(breakeven, "TRIED_MAX", looked_at)
         found = break_even(named)
-    bounds = [(s.first, s.last) for s in found.stretches]
+    bounds = [(s.first, s.last) for s in found.ranges]
     assert [0, *(last + 1 for _, last in bounds)] == [*(first for first, _ in bounds), END + 1]
     for quantity in [*range(150), *far, *(b for bound in bounds for b in bound)]:
         stretch = stretch_at(found, quantity)
@@ -162,37 +151,8 @@ def test_no_quantity_has_a_cheaper_plan(plans: list[Plan], far: list[int], looke
             assert right == stretch.cheapest
 
 
-@given(st.lists(PLANS, min_size=2, max_size=2))
-def test_prices_are_equal_where_they_meet_and_lines_that_cross_do(plans: list[Plan]) -> None:
-    """Between two neighbours that no bound lies between, prices change places only where they meet."""
-    named = dict(zip("ab", plans, strict=True))
-    for meeting in break_even(named).meetings:
-        assert meeting.price == price_at(named["a"], meeting.at) == price_at(named["b"], meeting.at)
-    if any(each.package_size for each in plans):
-        return
-    met = [meeting.at for meeting in break_even(named).meetings]
-    for quantity in range(1, 60):
-        # The price of what is just beyond a quantity belongs to the tier after it, without a jump.
-        just = Fraction(quantity - 1) + Fraction(1, 10**9)
-        before, after = (apart(plans, Fraction(at)) for at in (just, quantity))
-        if before is not None and after is not None and before * after < 0:
-            assert any(just < at <= quantity for at in met)
-
-
-@given(PLANS, st.integers(0, 60), st.integers(0, 3))
-def test_the_price_of_part_of_an_identity_agrees_with_the_plan(plan: Plan, whole: int, quarters: int) -> None:
-    """A plan prices decimal quantities too."""
-    quantity = Fraction(whole) + Fraction(quarters, 4)
-    try:
-        exact = Fraction(plan.price(Decimal(whole) + Decimal(quarters) / 4).exact)
-    except NotPriced:
-        exact = None
-    if plan.package_size is None:
-        assert exact == price_at(plan, quantity)
-
-
 def stretch_at(of: BreakEven, quantity: int) -> PlanRange:
-    stretch = next(s for s in of.stretches if s.first <= quantity <= s.last)
+    stretch = next(s for s in of.ranges if s.first <= quantity <= s.last)
     if not stretch.turns or stretch.every is None:
         return stretch
     turn = stretch.first + (quantity - stretch.first) % stretch.every
@@ -207,11 +167,6 @@ def cheapest(of: dict[str, Plan], quantity: int) -> tuple[str, ...]:
         except NotPriced:
             continue
     return tuple(name for name in totals if totals[name] == min(totals.values()))
-
-
-def apart(of: list[Plan], quantity: Fraction) -> Fraction | None:
-    one, other = (price_at(each, quantity) for each in of)
-    return None if one is None or other is None else one - other
 
 
 # The smallest change of a peak.

@@ -114,7 +114,7 @@ def test_many_events_are_walked_by_machine_code_however_they_come(monkeypatch: p
         return kernel
 
     monkeypatch.setattr(activity, "SMALL", 4)
-    monkeypatch.setattr(activity, "compiled", noted)
+    monkeypatch.setattr(activity, "compile_kernel", noted)
     told = [(0, 0, CALLED), (1, 1, CALLED), (2, 0, DELETED), (3, 1, DELETED)]
     assert [[0, 1], [0, 1], [2, 3], [False] * 2] == walked(told, cuts=[2])
     assert ["machine code"] == used
@@ -151,7 +151,7 @@ def test_many_identities_come_one_batch_after_another() -> None:
 def test_a_column_grows_to_what_is_needed_and_by_half_at_least() -> None:
     """A million identities that come one by one are not copied a million times."""
     column = np.array([1, 2, 3, 4], np.int8)
-    grown = [activity._grown(column, size, 7) for size in (3, 4, 5, 6, 9)]
+    grown = [activity._grow(column, size, 7) for size in (3, 4, 5, 6, 9)]
     assert [4, 4, 6, 6, 9] == [len(longer) for longer in grown]
     assert ([1, 2, 3, 4, 7, 7], np.dtype(np.int8)) == (grown[2].tolist(), grown[2].dtype)
     assert column is grown[1]
@@ -162,7 +162,7 @@ def test_intervals_of_several_walks_are_joined_in_order_of_their_starts() -> Non
     early, late = (Walk(policy) for policy in POLICIES)
     early.feed(columns([(0, 0, CONNECTED), (9 * DAY, 0, CONNECTED)]), 1)
     late.feed(columns([(DAY, 1, CONNECTED)]), 2)
-    together = Intervals.joined([early.intervals(), late.intervals()])
+    together = Intervals.concat([early.intervals(), late.intervals()])
     assert [[0, 1, 0], [0, DAY, 9 * DAY], [5 * DAY, 6 * DAY, 14 * DAY], [False] * 3] == listed(together)
 
 
@@ -172,7 +172,7 @@ def test_intervals_that_start_together_stay_in_the_order_of_their_walks() -> Non
     walks = [Walk(policy) for policy in POLICIES]
     for walk in walks:
         walk.feed(columns(told), 100)
-    together = Intervals.joined([walk.intervals() for walk in walks])
+    together = Intervals.concat([walk.intervals() for walk in walks])
     assert [[*range(99), *range(99), 99, 99], [0] * 198 + [1] * 2] == listed(together)[:2]
     assert [False] * 198 + [True] * 2 == listed(together)[3]
 

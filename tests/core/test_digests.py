@@ -25,7 +25,7 @@ def test_rows_are_written_alike_value_by_value_and_by_whole_columns(many: int, m
     """What a digest stands for must not depend on how much was sealed at once."""
     monkeypatch.setattr(digests, "_MANY", many)
     columns = [pa.array([text for text, _ in ROWS]), pa.array([number for _, number in ROWS])]
-    assert WRITTEN == [digests.written(row) for row in ROWS] == digests.written_rows(columns)
+    assert WRITTEN == [digests.encode(row) for row in ROWS] == digests.encode_rows(columns)
 
 
 def test_the_digest_of_a_set_is_over_its_sorted_contents_each_with_its_length() -> None:
@@ -37,4 +37,4 @@ def test_the_digest_of_a_set_is_over_its_sorted_contents_each_with_its_length() 
 def test_a_sequence_is_sealed_from_the_seal_before() -> None:
     """Thirty-two zeros before the first."""
     first = sha256(bytes(32) + b"one").digest()
-    assert [first, sha256(first + b"two").digest()] == digests.sealed(digests.BEGINNING, [b"one", b"two"])
+    assert [first, sha256(first + b"two").digest()] == digests.chain_digests(digests.BEGINNING, [b"one", b"two"])

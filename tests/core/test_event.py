@@ -33,9 +33,9 @@ def test_accounts_are_looked_up_by_code_and_by_name() -> None:
 def test_what_one_part_lacks_is_missing_in_its_rows_only() -> None:
     """Two exports in one folder need not have the same columns."""
     parts = [batch("a.csv", 1), batch("b.csv", 2, action=pa.array(["x", "y"]))]
-    whole = Batch.joined(parts)
+    whole = Batch.concat(parts)
     assert ([0, 0, 1], [1, 1, 1], [1, 1, 1]) == (whole.instants.tolist(), whole.types.tolist(), whole.standard.tolist())
-    assert parts[0] is Batch.joined(parts[:1])
+    assert parts[0] is Batch.concat(parts[:1])
     names = Names(pa.array(["acme"]), pa.array(["ada"]), np.zeros(1, np.int32), np.zeros(1, np.bool_))
     action = whole.contents(names)[event.CONTENT.index("action")]
     assert [None, "x", "y"] == action.to_pylist()
@@ -44,7 +44,7 @@ def test_what_one_part_lacks_is_missing_in_its_rows_only() -> None:
 
 def test_of_no_parts_there_is_a_whole_without_rows() -> None:
     """A program that has nothing to tell today is no mistake."""
-    whole = Batch.joined([])
+    whole = Batch.concat([])
     codes, types = np.dtype(np.int32), np.dtype(np.int8)
     assert [(0, codes), (0, codes), (0, types), (0, np.dtype(np.int64)), (0, types)] == [
         (len(column), column.dtype)
@@ -120,7 +120,7 @@ def test_events_are_sorted_alike_whatever_is_worked_on_at_a_time(
 def test_more_text_than_one_column_holds_is_put_into_a_larger_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A column of text ends at two thousand million bytes, and a year of ids may not."""
     monkeypatch.setattr(event, "_OFFSET_MAX", 8)
-    together = event.joined([pa.array(["a" * 9]), pa.array(["b" * 9])])
+    together = event.concat_arrays([pa.array(["a" * 9]), pa.array(["b" * 9])])
     assert (pa.large_string(), ["a" * 9, "b" * 9]) == (together.type, together.to_pylist())
 
 
@@ -128,6 +128,6 @@ def test_what_fits_one_column_keeps_its_type(monkeypatch: pytest.MonkeyPatch) ->
     """Text up to the last byte, and numbers however many."""
     text, numbers = [pa.array(["a"]), pa.array(["b"])], [pa.array([1, 2]), pa.array([3])]
     monkeypatch.setattr(event, "_OFFSET_MAX", sum(array.nbytes for array in text))
-    assert pa.string() == event.joined(text).type
+    assert pa.string() == event.concat_arrays(text).type
     monkeypatch.setattr(event, "_OFFSET_MAX", 1)
-    assert pa.array([1, 2, 3]) == event.joined(numbers)
+    assert pa.array([1, 2, 3]) == event.concat_arrays(numbers)

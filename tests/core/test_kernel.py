@@ -19,6 +19,6 @@ def test_a_kernel_is_compiled_from_so_many_rows_on(monkeypatch: pytest.MonkeyPat
         return lambda: f"machine code of {of()}"
 
     monkeypatch.setattr(kernel, "_compile", machine_code)
-    made = [kernel.compiled(plain, rows) for rows in (0, kernel.SMALL - 1, kernel.SMALL)]
+    made = [kernel.compile_kernel(plain, rows) for rows in (0, kernel.SMALL - 1, kernel.SMALL)]
     assert ["plain", "plain", "machine code of plain"] == [run() for run in made]
-    assert "machine code of plain" == kernel.compiled(plain)()
+    assert "machine code of plain" == kernel.compile_kernel(plain)()

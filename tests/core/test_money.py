@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing import BadPlan, Money
-from billing.core.money import EXACT, minor_digits, rounded
+from billing.core.money import EXACT, minor_digits, round_amount
 
 amounts = st.decimals(min_value=-(10**12), max_value=10**12, places=12)
 
@@ -29,15 +29,15 @@ amounts = st.decimals(min_value=-(10**12), max_value=10**12, places=12)
 )
 def test_half_a_minor_unit_goes_away_from_zero(amount: str, currency: str, expected: str) -> None:
     """One rule for charges and credits, with the decimals of the currency and no minus before nothing."""
-    assert expected == f"{rounded(Decimal(amount), currency).amount:f}"
+    assert expected == f"{round_amount(Decimal(amount), currency).amount:f}"
 
 
 @given(amounts, st.sampled_from(("USD", "JPY", "KWD")))
 def test_rounding_moves_an_amount_by_at_most_half_a_minor_unit(amount: Decimal, currency: str) -> None:
     """And rounding again moves nothing."""
-    owed = rounded(amount, currency)
+    owed = round_amount(amount, currency)
     assert abs(owed.amount - amount) * 2 <= Decimal(1).scaleb(-minor_digits(currency))
-    assert owed == rounded(owed.amount, currency)
+    assert owed == round_amount(owed.amount, currency)
 
 
 @given(amounts, amounts)

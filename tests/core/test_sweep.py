@@ -114,7 +114,7 @@ def test_many_intervals_are_swept_by_machine_code(monkeypatch: pytest.MonkeyPatc
         return kernel
 
     monkeypatch.setattr(sweeping, "SMALL", 2)
-    monkeypatch.setattr(sweeping, "compiled", noted)
+    monkeypatch.setattr(sweeping, "compile_kernel", noted)
     assert [[(1, 1)]] == swept([(0, 1, 2)], [[0, 9]])
     assert [] == used
     assert [[(2, 1)]] == swept([(0, 1, 2), (0, 1, 3)], [[0, 9]])

@@ -124,7 +124,7 @@ def test_the_figures_of_the_readme_are_those_that_were_measured() -> None:
     assert speed
     assert all(row in measured for row in speed)
     assert ["steady", "growing", "seasonal", "bursty", "dying"] == [kind for kind, *_ in forecasts]
-    for kind, held, evenly, losses in forecasts:
+    for kind, covered, randomised, losses in forecasts:
         (row,) = [row for row in measured if f"of a {kind} population" in row[0]]
-        assert f"80 % band held {held}, evenly {evenly}" == row[1]
-        assert f"loss {losses} of that of the best simpler way" == row[2]
+        assert f"80 % interval covers {covered}, randomised {randomised}" == row[1]
+        assert f"loss {losses} of that of the best simpler model" == row[2]

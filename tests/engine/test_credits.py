@@ -538,9 +538,9 @@ def test_a_comparison_counts_credits_and_shifts_what_is_near() -> None:
     for now, other, change in ((FREE, TEN, "5.00"), (TEN, FREE, "-5.00")):
         compared = compare_terms(events, replace(query, terms=AllTerms(Terms(now))), [change_of(other)])
         assert [change] == [str(each.difference.amount.amount) for each in compared.comparisons[0].overall]
-        for under, plan in zip(compared.under, (now, other), strict=True):
+        for under, plan in zip(compared.billed_under, (now, other), strict=True):
             (bill,) = under.bills
-            assert bill.near.at.total == bill.drafted.total
+            assert bill.near.at.total == bill.draft.total
             assert bill.near.higher is not None and bill.near.lower is not None and bill.near.cheaper is None
             extra = Decimal(0 if plan is FREE else 5)
             assert (20 + extra, extra) == (bill.near.higher.total.amount, bill.near.lower.total.amount)
@@ -581,7 +581,7 @@ def test_what_we_export_with_credits_agrees_with_ourselves(cli: Cli, tmp_path: P
 
 def test_events_that_differ_in_results_are_not_said_to_be_noise_for_the_bill(cli: Cli) -> None:
     folder = FIXTURES / "messages" / "credits_not_weighed"
-    words = ("reconcile", "--events", str(folder / "ours.csv"), str(folder / "theirs.csv"))
+    words = ("reconcile-events", str(folder / "ours.csv"), str(folder / "theirs.csv"))
     outcome = cli(*words, "--plan", str(folder / "plan.toml"))
     assert "0 of them move the bill of identities" in outcome.out
     told = json.loads(cli(*words, "--plan", str(folder / "plan.toml"), "--format", "json").out)

@@ -46,7 +46,7 @@ INSTANTS_WANTED = "a timestamp with a zone (s, ms, us; ns that lose nothing), or
 
 
 def event(**differing: Any) -> Event:
-    """An action of acme's u1, but for what is said."""
+    """An action of acme's u1, with some fields replaced."""
     fine = {
         "event_id": "e1",
         "account_id": "acme",
@@ -57,7 +57,7 @@ def event(**differing: Any) -> Event:
     return fine | differing
 
 
-# The same events through every door. ------------------------------------------------------------
+# The same events in every format. ----------------------------------------------------------------
 
 
 def _as_csv(events: Sequence[Event], folder: Path) -> Source:
@@ -85,10 +85,10 @@ def _as_pandas(events: Sequence[Event], folder: Path) -> Source:
     return pd.DataFrame(list(events), columns=_columns(events))
 
 
-Door = Callable[[Sequence[Event], Path], Source]
-#: Door -> the number by which it names its first event.
-DOORS: dict[Door, int] = {_as_csv: 2, _as_jsonl: 1, _as_parquet: 1, _as_arrow: 1, _as_pandas: 1}
-every_door = pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__.removeprefix("_as_"))
+Writer = Callable[[Sequence[Event], Path], Source]
+#: How a format is written -> the number that messages give its first event.
+WRITERS: dict[Writer, int] = {_as_csv: 2, _as_jsonl: 1, _as_parquet: 1, _as_arrow: 1, _as_pandas: 1}
+every_format = pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__.removeprefix("_as_"))
 
 
 def _columns(events: Sequence[Event]) -> list[str]:
@@ -104,7 +104,7 @@ def _written(path: Path, content: str | bytes) -> str:
     return str(path)
 
 
-def _told(events: billing.Events) -> list[tuple[str, int]]:
+def _rejections(events: billing.Events) -> list[tuple[str, int]]:
     """The code and the line of each rejection."""
     return [(rejection.code, rejection.line) for rejection in events.rejections]
 
@@ -120,7 +120,7 @@ def _refusal(source: Source, **options: Any) -> tuple[str, str]:
     return raised.value.code, Path(raised.value.where).name
 
 
-# Rows: each of these is rejected by itself, whatever door it came through. ------------------------
+# Rows: each of these is rejected by itself, in every format. ----------------------------------------
 
 BAD_INSTANTS = {
     "B001": ("ts_not_a_time", "NaN", "nan"),
@@ -191,39 +191,41 @@ def _each(table: dict[str, tuple[Any, ...]]) -> list[Any]:
     ]
 
 
-@every_door
+@every_format
 @pytest.mark.parametrize(("code", "value"), _each(BAD_INSTANTS))
-def test_what_is_no_instant_is_rejected_and_the_rest_is_used(code: str, value: Any, door: Door, tmp_path: Path) -> None:
+def test_what_is_no_instant_is_rejected_and_the_rest_is_used(
+    code: str, value: Any, write: Writer, tmp_path: Path
+) -> None:
     """One wrong instant moves a bill, and one wrong row is no reason to lose the others."""
-    read = billing.read(door([event(), event(event_id="e2", occurred_at=value)], tmp_path))
-    assert [(code, DOORS[door] + 1)] == _told(read)
+    read = billing.read(write([event(), event(event_id="e2", occurred_at=value)], tmp_path))
+    assert [(code, WRITERS[write] + 1)] == _rejections(read)
     assert _tally(accepted=1, rejected=1) == read.tally
 
 
-@every_door
+@every_format
 @pytest.mark.parametrize(("code", "value"), _each(BAD_IDS))
-def test_what_is_no_id_is_rejected_and_the_rest_is_used(code: str, value: Any, door: Door, tmp_path: Path) -> None:
+def test_what_is_no_id_is_rejected_and_the_rest_is_used(code: str, value: Any, write: Writer, tmp_path: Path) -> None:
     """An id that looks like another, or like none, is one identity too many or too few."""
-    read = billing.read(door([event(), event(event_id="e2", identity_id=value)], tmp_path))
-    assert [(code, DOORS[door] + 1)] == _told(read)
+    read = billing.read(write([event(), event(event_id="e2", identity_id=value)], tmp_path))
+    assert [(code, WRITERS[write] + 1)] == _rejections(read)
     assert _tally(accepted=1, rejected=1) == read.tally
 
 
-@every_door
+@every_format
 @pytest.mark.parametrize(("code", "value"), _each(BAD_TYPES))
-def test_what_is_no_type_is_rejected_and_the_rest_is_used(code: str, value: Any, door: Door, tmp_path: Path) -> None:
+def test_what_is_no_type_is_rejected_and_the_rest_is_used(code: str, value: Any, write: Writer, tmp_path: Path) -> None:
     """A type is never guessed, not even from one that differs only in case."""
-    read = billing.read(door([event(), event(event_id="e2", type=value)], tmp_path))
-    assert [(code, DOORS[door] + 1)] == _told(read)
+    read = billing.read(write([event(), event(event_id="e2", type=value)], tmp_path))
+    assert [(code, WRITERS[write] + 1)] == _rejections(read)
     assert _tally(accepted=1, rejected=1) == read.tally
 
 
-@every_door
+@every_format
 @pytest.mark.parametrize("ids", [pytest.param(ids, id=case) for case, ids in GOOD_IDS.items()])
-def test_ids_are_opaque(ids: tuple[str, ...], door: Door, tmp_path: Path) -> None:
+def test_ids_are_opaque(ids: tuple[str, ...], write: Writer, tmp_path: Path) -> None:
     """Whatever an id could mean elsewhere, here it means only itself."""
     given = [event(event_id=one, account_id=one, identity_id=one) for one in ids]
-    read = billing.read(door(given, tmp_path))
+    read = billing.read(write(given, tmp_path))
     assert (_tally(accepted=len(ids)), set(ids)) == (read.tally, set(read.names.identities.to_pylist()))
 
 
@@ -318,12 +320,12 @@ STORIES = {
 }
 
 
-@every_door
+@every_format
 @pytest.mark.parametrize("story", [pytest.param(story, id=name) for name, story in STORIES.items()])
-def test_what_events_say_together_is_settled_alike_by_every_door(story: Story, door: Door, tmp_path: Path) -> None:
+def test_events_are_compared_alike_in_every_format(story: Story, write: Writer, tmp_path: Path) -> None:
     """Repeats are harmless, contradictions keep the first, and no row vanishes."""
-    read = billing.read(door(story.events, tmp_path))
-    assert sorted((code, DOORS[door] + place) for code, place in story.rejected) == sorted(_told(read))
+    read = billing.read(write(story.events, tmp_path))
+    assert sorted((code, WRITERS[write] + place) for code, place in story.rejected) == sorted(_rejections(read))
     assert _tally(story.accepted, story.duplicates, len(story.rejected)) == read.tally
 
 
@@ -407,7 +409,7 @@ def test_an_id_of_a_megabyte_is_rejected_without_being_shown(tmp_path: Path) -> 
     """B033, B097: a message is for reading, so it shows no more than 64 characters of what was sent."""
     source = _written(tmp_path / "events.csv", HEADER + FINE + FINE.replace("u1", "u" * 1_000_000))
     read = billing.read(source)
-    assert ([("csv_field_too_long", 3)], 1) == (_told(read), read.tally.accepted)
+    assert ([("csv_field_too_long", 3)], 1) == (_rejections(read), read.tally.accepted)
     assert len(str(read.rejections[0])) < 300 + len(source)
 
 
@@ -420,7 +422,7 @@ def test_no_text_takes_long_to_be_told_from_an_instant(tmp_path: Path) -> None:
 
 
 def test_what_is_composed_already_is_not_advised(tmp_path: Path) -> None:
-    """B037: an id that has the composed character too must still be told which one to send."""
+    """B037: an id that has the composed character too still needs a message that says which one to send."""
     (rejection,) = billing.read(_as_csv([event(identity_id="\u00e9e\u0301")], tmp_path)).rejections
     assert "Send it composed, as U+00E9," in str(rejection)
 
@@ -465,7 +467,7 @@ def test_a_bad_line_is_rejected_and_the_rest_is_used(code: str, line: str, tmp_p
     """Half of a batch may be bad (B078): each line is an event of its own."""
     content = f"{FINE_OBJECT}}}\n{line}\n{ALSO_FINE_OBJECT}}}\n"
     read = billing.read(_written(tmp_path / "events.jsonl", content))
-    assert ([(code, 2)], _tally(accepted=2, rejected=1)) == (_told(read), read.tally)
+    assert ([(code, 2)], _tally(accepted=2, rejected=1)) == (_rejections(read), read.tally)
 
 
 @pytest.mark.parametrize(
@@ -476,13 +478,13 @@ def test_what_a_bad_line_gets_does_not_depend_on_other_lines(code: str, line: st
     odd = FINE_OBJECT + ', "results": "odd"}'
     content = f"{FINE_OBJECT}}}\n{line}\n{odd}\n"
     read = billing.read(_written(tmp_path / "events.jsonl", content))
-    assert [(code, 2), ("type", 3)] == _told(read)
+    assert [(code, 2), ("type", 3)] == _rejections(read)
 
 
 @pytest.mark.parametrize("odd", ["", FINE_OBJECT + ', "results": "odd"}\n'], ids=["alone", "with-an-odd-line"])
 @pytest.mark.parametrize("extra", ['"x": 1, "x": 2', '"x": ' + "[" * 9 + "]" * 9], ids=["twice", "deep"])
 def test_what_is_passed_over_is_nobodys_business(extra: str, odd: str, tmp_path: Path) -> None:
-    """Unknown fields that were to be ignored must not cost an event, whatever stands in other lines."""
+    """Ignored fields must not cost an event, whatever other lines contain."""
     source = _written(tmp_path / "events.jsonl", f"{FINE_OBJECT}, {extra}}}\n{odd}")
     assert 1 == billing.read(source, ignore_extra=True).tally.accepted
 
@@ -513,7 +515,7 @@ def test_a_line_that_is_not_utf_8_refuses_the_file_and_says_where(field: str, tm
 
 
 def test_a_file_of_a_folder_is_named_and_not_another(tmp_path: Path) -> None:
-    """B073: whoever is told the wrong file will find nothing wrong with it."""
+    """B073: whoever is sent to the wrong file finds nothing wrong in it."""
     _written(tmp_path / "a.jsonl", f"{FINE_OBJECT}}}\n")
     _written(tmp_path / "b.jsonl", f"{ALSO_FINE_OBJECT}}}\n".encode().replace(b"u2", b"\xff"))
     assert _refusal(str(tmp_path))[1].startswith("b.jsonl")
@@ -607,21 +609,23 @@ def test_marks_line_ends_and_blank_lines_change_neither_rows_nor_lines(
 ) -> None:
     """A rejection sends people to a line of their file, as their editor counts."""
     read = billing.read(_written(tmp_path / "events.csv", content))
-    assert ("ts_format", line) == _told(read)[-1]
+    assert ("ts_format", line) == _rejections(read)[-1]
     assert read.tally.accepted >= 1
 
 
 def test_a_line_break_in_a_column_passed_over_counts(tmp_path: Path) -> None:
     """Notes with several lines are common in the very columns that are not read."""
     content = f'note,{HEADER}"two\nlines",{FINE}plain,{NO_TIME}'
-    assert [("ts_format", 4)] == _told(billing.read(_written(tmp_path / "events.csv", content), ignore_extra=True))
+    assert [("ts_format", 4)] == _rejections(
+        billing.read(_written(tmp_path / "events.csv", content), ignore_extra=True)
+    )
 
 
 def test_blank_lines_of_json_lines_count(tmp_path: Path) -> None:
     """A mark, blank lines and either line end are no events, but they are lines."""
     content = b"\xef\xbb\xbf" + f"{FINE_OBJECT}}}\r\n\r\n  \r\n{FINE_OBJECT}, }}\r\n{ALSO_FINE_OBJECT}}}".encode()
     read = billing.read(_written(tmp_path / "events.jsonl", content))
-    assert ([("json_invalid", 4)], _tally(accepted=2, rejected=1)) == (_told(read), read.tally)
+    assert ([("json_invalid", 4)], _tally(accepted=2, rejected=1)) == (_rejections(read), read.tally)
 
 
 def test_what_a_message_shows_of_a_header_is_cut_and_escaped(tmp_path: Path) -> None:
@@ -772,14 +776,14 @@ def test_instants_of_every_unit_that_lose_nothing_are_the_same(unit: str, per_se
 def test_an_instant_that_cannot_be_is_rejected_by_row(code: str, instants: pa.Array) -> None:
     """What has the right type can still be wrong, one row at a time."""
     read = billing.read(_table(occurred_at=instants))
-    assert ([(code, 2)], _tally(accepted=1, rejected=1)) == (_told(read), read.tally)
+    assert ([(code, 2)], _tally(accepted=1, rejected=1)) == (_rejections(read), read.tally)
 
 
 def test_missing_instants_of_pandas_are_missing() -> None:
     """B002: NaT becomes the earliest instant there is wherever it is taken for a number."""
     frame = pd.DataFrame([event(), event(event_id="e2")])
     frame["occurred_at"] = pd.to_datetime(pd.Series(["2026-01-01T00:00:00Z", None]), utc=True)
-    assert [("ts_missing", 2)] == _told(billing.read(frame))
+    assert [("ts_missing", 2)] == _rejections(billing.read(frame))
 
 
 @pytest.mark.parametrize("instants", [[float("nan")] * 2, [pd.NaT] * 2, [None] * 2], ids=["NaN", "NaT", "None"])
@@ -796,7 +800,7 @@ def test_a_pandas_column_of_nothing_gives_no_instants(instants: list[Any]) -> No
 def test_rows_of_pandas_are_numbered_from_one_whatever_their_index() -> None:
     """A frame that was filtered keeps its labels, which are not columns."""
     frame = pd.DataFrame([event(), event(event_id="e2"), event(event_id="e3", occurred_at="noon")])[1:]
-    assert [("ts_format", 2)] == _told(billing.read(frame))
+    assert [("ts_format", 2)] == _rejections(billing.read(frame))
 
 
 TEXT_COLUMNS = ("event_id", "account_id", "identity_id", "type", "identity_type", "action", "mode", "voids")
@@ -865,7 +869,7 @@ def test_a_missing_value_hidden_in_a_dictionary_is_missing(column: str) -> None:
     """A dictionary can hold nothing as one of its values, and then no row seems to miss one."""
     hidden = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), pa.array(["x", None]))
     read = billing.read(_table(**{column: hidden}))
-    assert ([("id_missing", 2)], 1) == (_told(read), read.tally.accepted)
+    assert ([("id_missing", 2)], 1) == (_rejections(read), read.tally.accepted)
 
 
 @pytest.mark.parametrize(
@@ -883,7 +887,7 @@ def test_counts_that_are_no_whole_numbers_refuse_the_source(results: pa.Array) -
 )
 def test_a_count_that_cannot_be_is_rejected_by_row(results: pa.Array) -> None:
     """One wrong count is one wrong row."""
-    assert [("results_invalid", 2)] == _told(billing.read(_table(results=results)))
+    assert [("results_invalid", 2)] == _rejections(billing.read(_table(results=results)))
 
 
 def test_a_lone_surrogate_of_pandas_is_no_text() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.inputs import text_stream as text_bytes
+from billing.inputs import text_stream
 
 PIECES = st.lists(st.sampled_from([b"a", b'b"', b"\n", b"\n\n", b"\r\n", b"\r", b"\r\n\r\n"]), max_size=14).map(
     b"".join
@@ -19,8 +19,8 @@ def test_lines_blank_lines_and_quotes_are_those_of_the_whole_text(
 ) -> None:
     """A message that names the wrong line sends people to the wrong row."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_bytes, "_BLOCK", block)
-        text = text_bytes.TextStream(io.BytesIO(data), name="x", compression=None, progress=None)
+        patch.setattr(text_stream, "_BLOCK", block)
+        text = text_stream.TextStream(io.BytesIO(data), name="x", compression=None, progress=None)
         if header_first:
             text.first_line()
         read = b""

@@ -23,7 +23,7 @@ from billing.config.terms import version_document
 from billing.core.cycle import micros, zone_rules_version
 from billing.invoicing import close as module
 from billing.invoicing import issue as issuing
-from billing.invoicing.close import SETTLE
+from billing.invoicing.close import GRACE_PERIOD
 from billing.invoicing.document import invoice_content
 from billing.ledger.entry import Document, UnissuedDocument
 from billing.ledger.ledger import Ledger
@@ -107,7 +107,7 @@ def billed(issued: Sequence[Document]) -> list[tuple[str, str, str, str]]:
     return [(s["number"], s["account_id"], s["cycle"], s["total"]) for s in said]
 
 
-def agreed(ledger: Ledger, terms: Any = TEN, **asked: Any) -> Ledger:
+def with_terms(ledger: Ledger, terms: Any = TEN, **asked: Any) -> Ledger:
     """The ledger, with terms in it."""
     billing.add_terms(ledger, terms, now=utc("2026-01-01"), **asked)
     return ledger
@@ -170,7 +170,7 @@ def test_without_issuing_nothing_is_written(ledger: Ledger) -> None:
 
 def test_what_is_issued_is_what_was_shown(ledger: Ledger) -> None:
     """To the byte, but for number, date and status."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-05"), called("e1", "bo", "2026-01-06", "bolt"))
     shown = [invoice_content(drafted) for drafted in billing.close(ledger, "2026-01", now=utc("2026-02-02")).drafts]
     issued = [json.loads(document.content) for document in close(ledger).documents]
@@ -180,10 +180,10 @@ def test_what_is_issued_is_what_was_shown(ledger: Ledger) -> None:
 def test_a_cycle_is_closed_once_it_has_settled(ledger: Ledger) -> None:
     """Late events of a day cost nobody a note."""
     send(ledger, called("e1", "ada", "2026-01-05"))
-    settled = utc("2026-02-01") + SETTLE
+    settled = utc("2026-02-01") + GRACE_PERIOD
     early = billing.close(ledger, "2026-01", terms=TEN, now=settled - MICROSECOND, issue=True)
     assert (timedelta(days=1), ["acme"], (), ()) == (
-        SETTLE, [waiting.account_id for waiting in early.waiting], early.drafts, early.documents
+        GRACE_PERIOD, [waiting.account_id for waiting in early.waiting], early.drafts, early.documents
     )  # fmt: skip
     assert [] == ledger.documents()  # and its terms are not agreed by it
     in_time = billing.close(ledger, "2026-01", terms=TEN, now=settled, issue=True)
@@ -194,7 +194,7 @@ def test_a_cycle_is_closed_once_it_has_settled(ledger: Ledger) -> None:
 def test_how_long_a_cycle_settles_can_be_said(ledger: Ledger, days: int, due: bool) -> None:
     """Who knows that all has come need not wait, who knows better waits longer."""
     send(ledger, called("e1", "ada", "2026-01-05"))
-    shown = billing.close(ledger, "2026-01", terms=TEN, settle=timedelta(days=days), now=utc("2026-02-02"))
+    shown = billing.close(ledger, "2026-01", terms=TEN, grace_period=timedelta(days=days), now=utc("2026-02-02"))
     assert (due, not due) == (bool(shown.drafts), bool(shown.waiting))
 
 
@@ -202,21 +202,21 @@ def test_a_cycle_that_is_not_over_cannot_be_closed(ledger: Ledger) -> None:
     """Not even without any delay: its peak may still rise."""
     send(ledger, called("e1", "ada", "2026-01-05"))
     shown = billing.close(
-        ledger, "2026-01", terms=TEN, settle=timedelta(0), now=utc("2026-02-01") - MICROSECOND, issue=True
+        ledger, "2026-01", terms=TEN, grace_period=timedelta(0), now=utc("2026-02-01") - MICROSECOND, issue=True
     )
     assert ((), 1) == (shown.documents, len(shown.waiting))
 
 
 def test_nobody_waits_for_an_account_in_which_nothing_happened(ledger: Ledger) -> None:
     """It will get no invoice, so none is announced."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-05"), void("v1", "e1", "ada"), now="2026-01-10")
     assert () == billing.close(ledger, "2026-01", now=utc("2026-01-20")).waiting
 
 
 def test_accounts_can_be_closed_one_by_one(ledger: Ledger) -> None:
     """In whatever order: each has its own invoice, and numbers follow the order of issue."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, *(called("e1", "ada", "2026-01-05", account) for account in ("acme", "bolt", "cargo")))
     assert ["bolt"] == [b[1] for b in billed(close(ledger, accounts=["bolt"]).documents)]
     assert [("INV-000002", "acme"), ("INV-000003", "cargo")] == [b[:2] for b in billed(close(ledger).documents)]
@@ -226,7 +226,7 @@ def test_accounts_can_be_closed_one_by_one(ledger: Ledger) -> None:
 
 def test_numbers_follow_account_and_then_cycle(ledger: Ledger) -> None:
     """Within one issue the order is that of names; months are issued one after the other."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-20", "bolt"), called("e1", "ada", "2026-01-20"))
     issued = [*close(ledger).documents, *close(ledger, "2026-02", "2026-03-02").documents]
     assert [("INV-000001", "acme", "2026-01"), ("INV-000002", "bolt", "2026-01"), ("INV-000003", "acme", "2026-02"),
@@ -243,7 +243,7 @@ def test_an_account_that_becomes_known_late_gets_its_invoice_late(ledger: Ledger
 
 def test_an_invoice_says_what_it_was_computed_from(ledger: Ledger) -> None:
     """All that is needed to compute it again, in keys that never change their order."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-05T09:00:00"), called("e2", "ada", "2026-02-05"))
     (document,) = close(ledger).documents
     said = json.loads(document.content)
@@ -302,7 +302,7 @@ def test_what_was_issued_never_changes(ledger: Ledger) -> None:
 
 def test_drafts_at_a_noted_position_come_back_to_the_byte(ledger: Ledger) -> None:
     """What was on the table then can be put on the table again, whatever came since."""
-    agreed(ledger)
+    with_terms(ledger)
     noted: list[tuple[int, str]] = []
 
     def note() -> None:
@@ -328,7 +328,7 @@ def test_drafts_at_a_noted_position_come_back_to_the_byte(ledger: Ledger) -> Non
 def test_every_invoice_can_be_drafted_again_from_what_it_says(ledger: Ledger, when: str) -> None:
     """A bill is a function of the ledger up to its position, the cycle and the terms: nothing else is needed."""
     if when == "before":
-        agreed(ledger)
+        with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-05"), called("e1", "bo", "2026-01-06", "bolt"))
     issued = close(ledger, terms=TEN).documents
     send(ledger, called("e2", "cy", "2026-01-05"), now="2026-02-03")
@@ -343,11 +343,11 @@ def test_every_invoice_can_be_drafted_again_from_what_it_says(ledger: Ledger, wh
 
 def test_an_event_that_came_while_an_invoice_was_issued_is_late(ledger: Ledger) -> None:
     """It has a lower position than the invoice and was not part of it, so it must not be lost."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-05"))
     drafted = billing.close(ledger, "2026-01", now=utc("2026-02-02"))
     send(ledger, called("e2", "bo", "2026-01-06"), now="2026-02-02")
-    (invoice,) = ledger.issue(drafted.papers, after=drafted.head.documents_digest, now=at("2026-02-02"))
+    (invoice,) = ledger.issue(drafted.unissued, after=drafted.head.documents_digest, now=at("2026-02-02"))
     entry = ledger.entry("acme", "e2")
     assert entry is not None
     assert entry.position < invoice.position
@@ -359,7 +359,7 @@ def test_who_closes_at_the_same_time_drafts_again_and_bills_nobody_twice(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two, one issues, and the other finds nothing left to issue but what is new."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-05"), called("e1", "ada", "2026-01-05", "bolt"))
     really, others = ledger.issue, iter([["acme"]])
 
@@ -402,7 +402,7 @@ def test_nothing_is_issued_if_it_goes_on_while_the_first_terms_are_kept(
         send(ledger, called("e2", "bo", "2026-01-06"))  # somebody else was a little faster
         return version
 
-    monkeypatch.setattr(module, "agree", add_terms)
+    monkeypatch.setattr(module, "add_terms", add_terms)
     with pytest.raises(billing.StaleLedger):
         close(ledger, terms=TEN, position=seen)
     assert [] == ledger.documents("invoice")
@@ -446,7 +446,7 @@ def test_an_account_without_a_plan_stops_the_closing(ledger: Ledger) -> None:
 
 def test_later_terms_need_a_date(ledger: Ledger) -> None:
     """Without one, what is not yet closed would be billed by prices that were never announced."""
-    agreed(ledger)
+    with_terms(ledger)
     with pytest.raises(billing.BadTerms) as refused:
         billing.add_terms(ledger, CHEAPER, now=utc("2026-02-02"))
     assert ("terms_from_missing", 1) == (refused.value.code, len(ledger.documents("terms")))
@@ -454,7 +454,7 @@ def test_later_terms_need_a_date(ledger: Ledger) -> None:
 
 def test_the_first_terms_apply_to_all_cycles_whatever_date_is_given(ledger: Ledger) -> None:
     """A cycle without terms would quietly get no invoice, and its account vanish from every list."""
-    agreed(ledger, applies_from=utc("2026-02-01"))
+    with_terms(ledger, applies_from=utc("2026-02-01"))
     send(ledger, called("e1", "ada", "2026-01-05"))
     assert ["2026-01", "2026-02"] == [
         drafted.cycle.name for drafted in billing.draft(ledger, first="2026-01", last="2026-02")
@@ -475,7 +475,7 @@ def test_the_plan_in_force_at_a_cycles_start_applies_to_all_of_it(
     ledger: Ledger, since: str, expected: list[str]
 ) -> None:
     """A price that begins within a cycle begins with the next."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-05"))
     billing.add_terms(ledger, plan("new"), applies_from=utc(since), now=utc("2026-02-01"))
     months = [("2026-01", "2026-02-02"), ("2026-02", "2026-03-02"), ("2026-03", "2026-04-02")]
@@ -543,7 +543,7 @@ def test_terms_that_are_kept_can_be_read_again(ledger: Ledger, terms: Any) -> No
 
 def test_the_date_of_terms_that_are_kept_can_be_read_again(ledger: Ledger) -> None:
     """The same for when they apply from."""
-    agreed(ledger)
+    with_terms(ledger)
     try:
         billing.add_terms(ledger, CHEAPER, applies_from=utc("1999-12-31"), now=utc("2026-01-02"))
     except billing.BillingError:
@@ -650,7 +650,7 @@ def test_restating_without_issuing_writes_nothing(ledger: Ledger) -> None:
 
 def test_a_late_event_at_the_end_of_january_moves_three_cycles(ledger: Ledger) -> None:
     """Thirty days from noon on the 31st reach over all of February into March."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-01"))
     for month, now in (("2026-01", "2026-02-02"), ("2026-02", "2026-03-02"), ("2026-03", "2026-04-02")):
         close(ledger, month, now)
@@ -660,7 +660,7 @@ def test_a_late_event_at_the_end_of_january_moves_three_cycles(ledger: Ledger) -
         ("INV-000004", "acme", "2026-02", "10.00"),
         ("INV-000005", "acme", "2026-03", "10.00"),
     ] == billed(restated.documents)  # ada had gone to sleep before: one at a time in January
-    assert 3 == restated.looked_at
+    assert 3 == restated.touched
     send(ledger, called("e3", "cy", "2026-01-31T12:00:00"), now="2026-04-07")
     assert ["2026-01", "2026-02", "2026-03"] == [
         r.billed.cycle.name for r in restate(ledger, "2026-04-08").restatements
@@ -671,7 +671,7 @@ def test_a_late_event_that_reaches_a_cycle_by_a_microsecond_is_looked_at(ledger:
     """Thirty days before its start is one microsecond too early, and then the cycle begins with one more."""
     january(ledger, called("e1", "ada", "2025-12-20"))
     send(ledger, called("e2", "bo", "2025-12-02"), now="2026-02-05")
-    assert 0 == restate(ledger).looked_at
+    assert 0 == restate(ledger).touched
     send(ledger, called("e3", "bo", "2025-12-02T00:00:00.000001"), now="2026-03-03")
     (restatement,) = restate(ledger, "2026-03-04").restatements
     assert (["e3"], utc("2026-01-01")) == ([late.event_id for late in restatement.events], restatement.fresh.peak_at)
@@ -690,9 +690,9 @@ def test_a_late_event_that_changes_no_amount_makes_no_note(ledger: Ledger) -> No
         now="2026-02-05",
     )
     first = restate(ledger)
-    assert ((), [], 1) == (first.restatements, billed(first.documents), first.looked_at)
+    assert ((), [], 1) == (first.restatements, billed(first.documents), first.touched)
     again = restate(ledger, "2026-03-03")
-    assert (0, ()) == (again.looked_at, again.documents)
+    assert (0, ()) == (again.touched, again.documents)
 
 
 def test_a_higher_peak_that_costs_less_is_settled_by_a_credit_note(ledger: Ledger) -> None:
@@ -791,7 +791,7 @@ def test_a_cycle_billed_by_a_longer_window_than_those_before_is_not_passed_over(
         10: billing.ActivityPolicy(action_window=timedelta(10)),
         90: billing.ActivityPolicy(action_window=timedelta(90)),
     }
-    agreed(ledger, billing.Terms(plan=TEN, policy=days[10]))
+    with_terms(ledger, billing.Terms(plan=TEN, policy=days[10]))
     long = billing.Terms(plan=TEN, policy=days[90])
     billing.add_terms(ledger, long, applies_from=utc("2026-03-01"), now=utc("2026-01-02"))
     send(ledger, called("e1", "ada", "2026-01-05"))
@@ -803,7 +803,7 @@ def test_a_cycle_billed_by_a_longer_window_than_those_before_is_not_passed_over(
 
 def test_restating_some_leaves_the_others_for_later(ledger: Ledger) -> None:
     """Only when everything was looked at need it not be looked at again."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-20"), called("e1", "ada", "2026-01-20", "bolt"))
     close(ledger)
     close(ledger, "2026-02", "2026-03-02")
@@ -852,14 +852,14 @@ def test_a_peak_that_the_plan_refuses_is_told_and_nothing_is_issued(ledger: Ledg
 
 def test_an_event_is_late_only_for_what_was_billed_before_it(ledger: Ledger) -> None:
     """It may be late for January and in time for February."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-20"))
     close(ledger)
     send(ledger, called("e2", "bo", "2026-01-31"), now="2026-02-05")
     close(ledger, "2026-02", "2026-03-02")
     restated = restate(ledger, "2026-03-03")
-    assert (1, [("INV-000003", "acme", "2026-01", "10.00")]) == (restated.looked_at, billed(restated.documents))
-    assert 0 == billing.restate(ledger, now=utc("2026-03-04")).looked_at
+    assert (1, [("INV-000003", "acme", "2026-01", "10.00")]) == (restated.touched, billed(restated.documents))
+    assert 0 == billing.restate(ledger, now=utc("2026-03-04")).touched
 
 
 def test_what_was_looked_at_is_kept_and_shows_that_it_was(ledger: Ledger) -> None:
@@ -875,7 +875,7 @@ def test_pruning_looks_at_no_more_than_late_events_can_have_touched(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A year of closed cycles is not computed again for an event of yesterday."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, *(called("e1", "ada", "2025-06-05", account) for account in ("acme", "bolt", "cargo")))
     for month in range(6, 13):
         now = "2026-02-02" if month == 12 else f"2026-02-01T0{month % 6}:00:00"
@@ -890,7 +890,7 @@ def test_pruning_looks_at_no_more_than_late_events_can_have_touched(
 
     monkeypatch.setattr(engine, "draft_cycle", draft_cycle)
     send(ledger, called("e2", "bo", "2025-12-20", "bolt"), now="2026-02-03")
-    assert 1 == restate(ledger, "2026-02-04").looked_at
+    assert 1 == restate(ledger, "2026-02-04").touched
     assert ["bolt 2025-12"] == computed
 
 
@@ -941,7 +941,7 @@ def test_a_statement_has_the_same_columns_when_it_is_empty(ledger: Ledger) -> No
 def test_each_currency_has_a_balance_of_its_own(ledger: Ledger) -> None:
     """Sums are of one currency; an account may change its own, and its notes keep that of then."""
     yen = billing.Terms(plan=plan("yen", (None, "900"), currency="JPY"))
-    agreed(ledger, billing.AllTerms(billing.Terms(plan=TEN), {"bolt": yen}))
+    with_terms(ledger, billing.AllTerms(billing.Terms(plan=TEN), {"bolt": yen}))
     send(ledger, called("e1", "ada", "2026-01-30"), called("e1", "ada", "2026-01-30", "bolt"))
     close(ledger)
     euros = plan("euros", (None, "9.50"), currency="EUR")
@@ -965,7 +965,7 @@ def test_each_currency_has_a_balance_of_its_own(ledger: Ledger) -> None:
 def test_anniversary_cycles_in_new_york_are_closed_and_restated_with_their_discount(ledger: Ledger) -> None:
     """The cycle ends at 03:13:47 by the clock there, and a discount is rounded as often as it is billed."""
     terms = billing.Terms(plan=plan("list", (None, "7.99")), cycles=IN_NEW_YORK, discount=Decimal(10))
-    agreed(ledger, terms)
+    with_terms(ledger, terms)
     send(
         ledger,
         called("e1", "ada", "2026-01-20"),
@@ -991,7 +991,7 @@ def test_anniversary_cycles_in_new_york_are_closed_and_restated_with_their_disco
 def test_cycles_of_one_month_that_end_at_different_times_are_closed_as_they_end(ledger: Ledger) -> None:
     """Who waits is told, and the others get their invoices."""
     terms = billing.AllTerms(billing.Terms(plan=TEN), {"bolt": billing.Terms(plan=TEN, cycles=IN_NEW_YORK)})
-    agreed(ledger, terms)
+    with_terms(ledger, terms)
     send(ledger, called("e1", "ada", "2026-01-20"), called("e1", "ada", "2026-01-20", "bolt"))
     first = close(ledger, "2026-01", "2026-02-02")
     assert (["acme"], ["bolt"]) == ([b[1] for b in billed(first.documents)], [w.account_id for w in first.waiting])
@@ -1000,16 +1000,16 @@ def test_cycles_of_one_month_that_end_at_different_times_are_closed_as_they_end(
 
 def test_a_zero_after_a_peak_is_pointed_out(ledger: Ledger) -> None:
     """Perhaps its events no longer arrive; who was never active is no surprise."""
-    agreed(ledger)
+    with_terms(ledger)
     send(ledger, called("e1", "ada", "2026-01-01"), created("e1", "ada", "2026-01-01", "bolt"))
     close(ledger)
-    assert () == close(ledger, "2026-01", "2026-02-02").idle
+    assert () == close(ledger, "2026-01", "2026-02-02").unexpected_zero
     shown = billing.close(ledger, "2026-02", now=utc("2026-03-02"))
     assert [("acme", "2026-02", 1)] == [
-        (drafted.account_id, drafted.cycle.name, before) for drafted, before in shown.idle
+        (drafted.account_id, drafted.cycle.name, before) for drafted, before in shown.unexpected_zero
     ]
     close(ledger, "2026-02", "2026-03-02")
-    assert () == billing.close(ledger, "2026-03", now=utc("2026-04-02")).idle
+    assert () == billing.close(ledger, "2026-03", now=utc("2026-04-02")).unexpected_zero
 
 
 # On the command line.
@@ -1093,7 +1093,7 @@ def test_people_are_told_what_waits_and_what_is_closed(cli: Cli, folder: Path) -
     asked = ("close", *BOOKS, "--cycle", "2026-01", "--plan", "plan.toml", "--yes")
     early = cli(*asked, "--issued-at", "2026-02-01T23:59:59Z")
     assert (1, 2) == (early.status, early.err.count("not_settled: account "))
-    assert 0 == cli(*asked, "--issued-at", "2026-02-01T06:00:00Z", "--settle", "PT6H").status
+    assert 0 == cli(*asked, "--issued-at", "2026-02-01T06:00:00Z", "--grace-period", "PT6H").status
     again = cli(*asked, "--issued-at", "2026-02-03T00:00:00Z")
     assert (0, 2) == (again.status, again.err.count("already_closed: account "))
     assert "No invoice to issue." == again.err.splitlines()[-1]

@@ -9,7 +9,7 @@ import pytest
 from billing import ActivityPolicy
 from billing.core.activity import Intervals
 from billing.core.event import Columns, Events, Names, Tally
-from billing.invoicing.restatement import changed, reach
+from billing.invoicing.restatement import activity_changes, affected_span
 
 #: (identity, start, end)
 Row = tuple[str, int, int]
@@ -51,18 +51,18 @@ def test_activity_that_changed_within_a_cycle_is_told(
 ) -> None:
     """From 10 to 20, half-open; what changed only outside is no matter of this cycle."""
     expected = {grew} - {""}, {shrank} - {""}
-    assert expected == changed(known(*before), known(*after), 10, 20)
+    assert expected == activity_changes(known(*before), known(*after), 10, 20)
 
 
 @pytest.mark.parametrize("timed", ["integration.connected", "action.called", "identity.deleted"])
 def test_a_timed_event_reaches_one_longest_window(timed: str) -> None:
     """Whatever its own: it may join or cut what others made."""
     policy = ActivityPolicy()
-    assert (7, 7 + policy.longest_window) == reach(timed, 7, policy)
+    assert (7, 7 + policy.longest_window) == affected_span(timed, 7, policy)
 
 
 @pytest.mark.parametrize("timeless", ["identity.created", "event.voided"])
 def test_a_type_and_a_void_reach_everything(timeless: str) -> None:
     """They may speak of any time."""
-    start, end = reach(timeless, 7, ActivityPolicy())
+    start, end = affected_span(timeless, 7, ActivityPolicy())
     assert start < 946_684_800_000_000 < 7_258_118_400_000_000 < end

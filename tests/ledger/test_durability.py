@@ -264,7 +264,7 @@ def import_in_parts(path: str, url: str, told: Connection) -> None:
 
     parts = iter(range(1, PARTS + 1))
     with patch.object(load, "APPEND_ROWS", PART), closing(billing.open_ledger(url)) as ledger:
-        engine.append(ledger, engine.arrivals(path), now=JANUARY[1], progress=tell)
+        engine.append(ledger, engine.read_incoming(path), now=JANUARY[1], progress=tell)
 
 
 def killed(path: str, url: str, rng: Random) -> int:
@@ -309,7 +309,7 @@ def test_an_import_that_was_killed_anywhere_is_finished_by_doing_it_again(events
     """Nobody knows how far it came: to start it once more must be all that there is to do."""
     with closing(billing.open_ledger("sqlite:///:memory:")) as ledger, patch.object(load, "APPEND_ROWS", PART):
         whole = [ledger.head()]
-        events = engine.arrivals(events_file)
+        events = engine.read_incoming(events_file)
         engine.append(ledger, events, now=JANUARY[1], progress=lambda count: whole.append(ledger.head()))
     reached = set()
     for number in range(rounds(12, 200)):

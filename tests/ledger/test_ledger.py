@@ -741,13 +741,13 @@ class LedgerContract:
         before = ledger.head().position
         send(ledger, void("v2", "e2"), void("v2", "e9", account_id="cargo"))
         asked = ["bolt", "acme", "cargo", "nobody"]
-        assert {"acme": at("2026-01-05"), "bolt": at("2026-01-02")} == ledger.began(asked, position=before + 2)
-        assert {"acme": at("2026-01-03"), "bolt": at("2026-01-02"), "cargo": at("2026-01-05")} == ledger.began(
+        assert {"acme": at("2026-01-05"), "bolt": at("2026-01-02")} == ledger.first_events(asked, position=before + 2)
+        assert {"acme": at("2026-01-03"), "bolt": at("2026-01-02"), "cargo": at("2026-01-05")} == ledger.first_events(
             asked, position=before
         )
-        assert {"acme": at("2026-01-05"), "bolt": at("2026-01-05")} == ledger.began(["acme", "bolt"], position=4) | {
-            "acme": at("2026-01-05")
-        }
+        assert {"acme": at("2026-01-05"), "bolt": at("2026-01-05")} == ledger.first_events(
+            ["acme", "bolt"], position=4
+        ) | {"acme": at("2026-01-05")}
 
     # What is issued.
 

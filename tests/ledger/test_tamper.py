@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from billing.core.digests import BEGINNING, sealed, written
+from billing.core.digests import BEGINNING, chain_digests, encode
 from billing.core.event import TYPES
 from billing.inputs.rows import ReadOptions
 from billing.inputs.source import read_batches
@@ -493,7 +493,7 @@ def test_what_cannot_be_written_cannot_be_sealed(thief: Thief) -> None:
 
     def change(connection: apsw.Connection) -> None:
         rebuilt(connection, "entry")
-        (digest,) = sealed(before[-1], [b""])
+        (digest,) = chain_digests(before[-1], [b""])
         run(connection, "UPDATE entry SET results = 0.5, digest = ? WHERE position = ?", digest, last[0])
 
     thief.attack_by(change)
@@ -591,13 +591,13 @@ def resealed(connection: apsw.Connection) -> None:
         "e.mode, e.voids, e.recorded_at FROM entry e JOIN account a ON a.code = e.account "
         "JOIN identity i ON i.code = e.identity LEFT JOIN action x ON x.code = e.action ORDER BY e.position",
     )
-    contents = [written([*row[1:3], TYPES[row[3]], *row[4:]]) for row in entries]
+    contents = [encode([*row[1:3], TYPES[row[3]], *row[4:]]) for row in entries]
     documents = run(connection, "SELECT * FROM document ORDER BY position")
     for table, rows, says in (
         ("entry", entries, contents),
-        ("document", documents, [written(row[:-1]) for row in documents]),
+        ("document", documents, [encode(row[:-1]) for row in documents]),
     ):
-        for row, digest in zip(rows, sealed(BEGINNING, says), strict=True):
+        for row, digest in zip(rows, chain_digests(BEGINNING, says), strict=True):
             run(connection, f"UPDATE {table} SET digest = ? WHERE position = ?", digest, row[0])
 
 

@@ -323,7 +323,7 @@ def test_the_command_line_names_what_matters_and_counts_the_rest(cli: Cli, tmp_p
     (tmp_path / "b.csv").write_text(
         one.replace("auto", "direct") + "e2,acme,bo,integration.connected,2026-01-06T00:00:00Z,\n", encoding="utf-8"
     )
-    words = "reconcile", "--events", str(tmp_path / "a.csv"), str(tmp_path / "b.csv")
+    words = "reconcile-events", str(tmp_path / "a.csv"), str(tmp_path / "b.csv")
     table_, json_, csv_ = (cli(*words, "--format", format) for format in ("table", "json", "csv"))
     assert (1, 1, 1) == (table_.status, json_.status, csv_.status)
     assert "2 events differ: 1 extra, 1 conflicting. 1 of them moves a bill; the other 1 is noise." in table_.out
@@ -331,9 +331,9 @@ def test_the_command_line_names_what_matters_and_counts_the_rest(cli: Cli, tmp_p
     assert (["e2"], 1) == ([e["theirs"]["event_id"] for e in document["events"]], document["noise"])
     assert "2,extra,,acme,e2,bo,integration.connected,,2026-01-06T00:00:00Z,2026-01,alone,1,2,,," in csv_.out
     assert "1,conflicting,mode,acme,e1," in cli(*words, "--all", "--format", "csv").out
-    same = cli("reconcile", "--events", words[2], words[2])
+    same = cli("reconcile-events", words[1], words[1])
     assert (0, True) == (same.status, same.out.startswith("No event differs between "))
-    assert 2 == cli("reconcile", words[2], words[3]).status
+    assert 2 == cli("reconcile", words[1], words[2]).status
 
 
 def test_in_python_it_is_align() -> None:

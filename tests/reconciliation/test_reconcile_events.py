@@ -143,7 +143,7 @@ def test_of_a_thousand_events_that_differ_the_seven_that_matter_are_named(cli: C
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    words = ("reconcile", "--events", str(AGENCY / "events.csv"), str(other), "--terms", str(AGENCY / "terms.toml"))
+    words = ("reconcile-events", str(AGENCY / "events.csv"), str(other), "--terms", str(AGENCY / "terms.toml"))
     outcome = cli(*words, "--format", "json")
     found: dict[str, Any] = json.loads(outcome.out)
 

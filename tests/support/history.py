@@ -53,7 +53,7 @@ class Told:
 def lived(ledger: Ledger, source: Any, terms: AllTerms) -> Told:
     """Bill a source whose events say when they were recorded, month by month."""
     told = Told()
-    whole = engine.arrivals(source)
+    whole = engine.read_incoming(source)
     recorded = whole.batch.content["recorded_at"].to_numpy()
     began = moment(int(recorded[0]))
     close.add_terms(ledger, terms, now=int(recorded[0]))
@@ -69,12 +69,12 @@ def lived(ledger: Ledger, source: Any, terms: AllTerms) -> Told:
             told.amounts[restatement.kind] += restatement.difference.amount
         for months in (2, 1):  # anniversary cycles end within the month after the one they are named for
             month = f"{end - relativedelta(months=months):%Y-%m}"
-            closed = close.close(ledger, month, now=now, settle=timedelta(0), issue=True)
+            closed = close.close(ledger, month, now=now, grace_period=timedelta(0), issue=True)
             told.invoices += len(closed.drafts)
         first = upto
         if first == len(recorded):
             break
-    billed = issue.billed_by(ledger)
+    billed = issue.billed_cycles(ledger)
     names = sorted(b.cycle.name for b in billed)
     query = Query(terms=engine.terms_in(ledger), first=names[0], last=names[-1])
     fresh = {(d.account_id, d.cycle): d.total for d in engine.answer(ledger, query).drafts()}

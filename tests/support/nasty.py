@@ -1,4 +1,4 @@
-"""Values that files hold and should not: what spreadsheets, exports, other clocks and people write."""
+"""Values that files should not contain, as spreadsheets, exports, other clocks and people write them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TEXTS: Final = (
 # fmt: on
 ALL: Final = (*INSTANTS, *NUMBERS, *WORDS, *TEXTS)
 
-#: What is nastiest for a field; for any other it is text.
+#: The nastiest values of a field; those of any other field are texts.
 _FITTING: Final = {
     **dict.fromkeys(("occurred_at", "recorded_at", "anchor"), INSTANTS),
     **dict.fromkeys(("results", "up_to", "unit_price", "flat_price", "package_size", "included", "months"), NUMBERS),
@@ -54,14 +54,14 @@ _FITTING: Final = {
 
 @cache
 def nasty(field: str = "") -> SearchStrategy[str]:
-    """What a field may hold instead: mostly what looks right for it, at times anything."""
+    """A nasty value for a field: mostly one that resembles a valid one, sometimes anything."""
     fitting = _FITTING.get(field, TEXTS)
     return st.sampled_from((*fitting * 8, *ALL)) | st.sampled_from(fitting) | st.text(max_size=6)
 
 
 @cache
 def values(field: str = "") -> SearchStrategy[Any]:
-    """What JSON can say instead of a field's value, and some that it cannot."""
+    """JSON values of any type in place of a field's value, and some that JSON does not allow."""
     numbers = st.sampled_from((0, -1, 3, 10**15, 2**63, 10**400, 0.5, 1e300, float("nan"), float("inf"), True, False))
     nested = st.sampled_from(([], {}, [[]], {"a": {"b": [1]}}))
     return st.one_of(

@@ -1,4 +1,4 @@
-"""How valid files are spoiled: bytes changed, cut and put in, another encoding, damaged compression."""
+"""Spoils valid files: bytes changed, cut and inserted, another encoding, damaged compression."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.nasty import ALL
 
 JANUARY: Final = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 
-#: Bytes that are no text, or say that another text follows.
+#: Bytes that are not text, or that mark another format.
 # fmt: off
 _RAW: Final = (
     b"\x00", b"\xff", b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc3", b"\xf4\x90\x80\x80", b"\x80",
@@ -29,7 +29,7 @@ _RAW: Final = (
 # fmt: on
 _TOKENS: Final = (*(value.encode() for value in ALL), *_RAW)
 
-READINGS: Final = (
+OPTIONS: Final = (
     ReadOptions(),
     ReadOptions(),
     ReadOptions(digest=True),
@@ -41,7 +41,7 @@ READINGS: Final = (
 
 @dataclass(frozen=True)
 class Given:
-    """A file, by its name and its bytes; and how it is to be read, if it holds events."""
+    """A file, by name and bytes, and the options to read it with if it holds events."""
 
     name: str
     content: bytes
@@ -50,7 +50,7 @@ class Given:
 
 # Valid documents, spoiled.
 
-#: One change: what is done, where, how far, and with what.
+#: One change: its kind, where it starts, how far it goes, and the bytes it inserts.
 _Change = tuple[str, int, int, bytes]
 _CHANGES: Final = st.tuples(
     st.sampled_from(
@@ -63,8 +63,8 @@ _CHANGES: Final = st.tuples(
 _DELIMITERS: Final = b",\n\"'={}[]:"
 
 
-def spoiled(content: bytes, changes: Sequence[_Change]) -> bytes:
-    """The bytes after some changes."""
+def apply_changes(content: bytes, changes: Sequence[_Change]) -> bytes:
+    """The bytes after these changes."""
     for what, where, far, token in changes:
         at = where % (len(content) + 1)
         content = _CHANGED[what](content, at, far, token)[:400_000]
@@ -76,7 +76,7 @@ def _flip(content: bytes, at: int, far: int, token: bytes) -> bytes:
 
 
 def _cell(content: bytes, at: int, far: int, token: bytes) -> bytes:
-    """What stands between two delimiters becomes something else."""
+    """Replace what is between two delimiters."""
     start, end = at, at
     while start and content[start - 1] not in _DELIMITERS:
         start -= 1
@@ -86,14 +86,14 @@ def _cell(content: bytes, at: int, far: int, token: bytes) -> bytes:
 
 
 def _line(content: bytes, at: int, far: int, token: bytes) -> bytes:
-    """A line becomes something else, or is gone."""
+    """Replace or delete a line."""
     lines = content.splitlines(keepends=True) or [b""]
     lines[at % len(lines)] = token + b"\n" if far % 2 else b""
     return b"".join(lines)
 
 
 def _lines(content: bytes, at: int, far: int, token: bytes) -> bytes:
-    """A line comes again, elsewhere."""
+    """Repeat a line elsewhere."""
     lines = content.splitlines(keepends=True) or [b""]
     lines.insert(far % (len(lines) + 1), lines[at % len(lines)])
     return b"".join(lines)
@@ -113,14 +113,14 @@ _CHANGED: Final[dict[str, Callable[[bytes, int, int, bytes], bytes]]] = {
 
 
 @cache
-def spoilt(documents: tuple[bytes, ...], *, changes_max: int = 5) -> SearchStrategy[bytes]:
+def spoil(documents: tuple[bytes, ...], *, changes_max: int = 5) -> SearchStrategy[bytes]:
     """One of some documents, after a few changes."""
-    return st.builds(spoiled, st.sampled_from(documents), st.lists(_CHANGES, min_size=1, max_size=changes_max))
+    return st.builds(apply_changes, st.sampled_from(documents), st.lists(_CHANGES, min_size=1, max_size=changes_max))
 
 
-def packed(name: str, content: SearchStrategy[bytes]) -> SearchStrategy[Given]:
-    """A text as it is, mostly; or in another encoding, or compressed, whole or damaged."""
-    plain = st.builds(Given, st.just(name), content, st.sampled_from(READINGS))
+def vary_encoding(name: str, content: SearchStrategy[bytes]) -> SearchStrategy[Given]:
+    """Mostly plain text; sometimes in another encoding, or compressed, intact or damaged."""
+    plain = st.builds(Given, st.just(name), content, st.sampled_from(OPTIONS))
     ways = st.sampled_from((".gz", ".zst", "utf-16", "utf-8-sig", "latin-1"))
     odd = st.builds(_pack, plain, ways, st.lists(_CHANGES, max_size=1))
     return st.integers(0, 4).flatmap(lambda k: odd if k == 4 else plain)
@@ -133,5 +133,5 @@ def _pack(given: Given, way: str, changes: Sequence[_Change]) -> Given:
             if way == ".gz"
             else pa.compress(given.content, "zstd", asbytes=True)
         )
-        return Given(given.name + way, spoiled(packing, changes), given.options)
+        return Given(given.name + way, apply_changes(packing, changes), given.options)
     return Given(given.name, given.content.decode("utf-8", "replace").encode(way, "replace"), given.options)

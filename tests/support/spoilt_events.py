@@ -1,7 +1,7 @@
-"""Files of events that no reader may stumble over: CSV, JSON Lines and Parquet.
+"""Files of events that no reader may crash on: CSV, JSON Lines and Parquet.
 
-Each is a Hypothesis strategy of `Given`: half of what it draws are small valid documents, spoiled;
-the other half are made of right and nasty values.
+Each is a Hypothesis strategy of `Given`: half of its files are small valid ones, spoiled; the other half
+mix valid and nasty values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hypothesis.strategies import SearchStrategy
 
 from billing.inputs.rows import COLUMNS
 from tests.support.nasty import ALL, nasty, values
-from tests.support.spoiling import JANUARY, READINGS, Given, packed, spoilt
+from tests.support.spoiling import JANUARY, OPTIONS, Given, spoil, vary_encoding
 
 _FIRST: Final = ("e1", "acme", "ada", "action.called", "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z")
 EVENTS: Final = (
@@ -33,16 +33,16 @@ EVENTS: Final = (
 
 
 def csvs() -> SearchStrategy[Given]:
-    """CSV: spoiled, or rows of nasty cells; at times in another encoding, or compressed."""
+    """CSV: spoiled, or with nasty cells; sometimes in another encoding, or compressed."""
     tables = st.builds(_csv_of, _rows(), st.sampled_from((",", ",", ";", "\t")), st.sampled_from(("\n", "\r\n")))
-    return packed("events.csv", spoilt((_csv_of(_EVENT_ROWS), _csv_of(_FEW_COLUMNS))) | tables)
+    return vary_encoding("events.csv", spoil((_csv_of(_EVENT_ROWS), _csv_of(_FEW_COLUMNS))) | tables)
 
 
 def jsonls() -> SearchStrategy[Given]:
-    """JSON Lines: spoiled, or objects of nasty values; at times in another encoding, or compressed."""
+    """JSON Lines: spoiled, or with nasty values; sometimes in another encoding, or compressed."""
     lines = st.lists(_objects() | st.builds(json.dumps, values()), max_size=5).map("\n".join)
     texts = lines.map(lambda text: text.encode("utf-8", "surrogatepass"))
-    return packed("events.jsonl", spoilt((_jsonl_of(_EVENT_ROWS), _jsonl_of(_FEW_COLUMNS))) | texts)
+    return vary_encoding("events.jsonl", spoil((_jsonl_of(_EVENT_ROWS), _jsonl_of(_FEW_COLUMNS))) | texts)
 
 
 def parquets() -> SearchStrategy[Given]:
@@ -52,12 +52,12 @@ def parquets() -> SearchStrategy[Given]:
     tables = st.builds(
         _parquet_of, _tables(), st.sampled_from(("NONE", "SNAPPY", "ZSTD")), st.integers(1, 4), st.booleans()
     )
-    content = spoilt((plain, instants), changes_max=2) | tables | tables
-    return st.builds(Given, st.just("events.parquet"), content, st.sampled_from(READINGS))
+    content = spoil((plain, instants), changes_max=2) | tables | tables
+    return st.builds(Given, st.just("events.parquet"), content, st.sampled_from(OPTIONS))
 
 
 def fine_events() -> pa.Table:
-    """Events as they should be."""
+    """Valid events."""
     return _table_of(_EVENT_ROWS)
 
 
@@ -68,7 +68,7 @@ _FEW_COLUMNS: Final[_Rows] = (COLUMNS[1:5], [row[1:5] for row in EVENTS])
 
 @st.composite
 def _rows(draw: st.DrawFn) -> _Rows:
-    """Events of which some cells are nasty, in columns that are mostly right."""
+    """Events with some nasty cells, in columns that are mostly valid."""
     names = list(draw(st.sampled_from((COLUMNS, COLUMNS, COLUMNS[1:5], COLUMNS[:7], COLUMNS[4::-1]))))
     if draw(st.integers(0, 5)) == 5:
         names[draw(st.integers(0, len(names) - 1))] = draw(st.sampled_from(ALL))
@@ -90,7 +90,7 @@ def _csv_of(rows: _Rows, delimiter: str = ",", line_end: str = "\n") -> bytes:
 
 @st.composite
 def _objects(draw: st.DrawFn) -> str:
-    """One line: an event of which some values are nasty."""
+    """One line: an event with some nasty values."""
     row = draw(st.sampled_from(EVENTS))
     event: dict[str, Any] = {name: cell for name, cell in zip(COLUMNS, row, strict=True) if cell}
     event.pop("results", None)
@@ -130,7 +130,7 @@ _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 @st.composite
 def _columns(draw: st.DrawFn, name: str, length: int) -> pa.Array:
-    """A column: of text, instants or numbers as it should be, mostly; or of something else."""
+    """A column of text, instants or numbers, mostly of the right type."""
     likely = _INSTANTS if name.endswith("_at") else _TEXTS if name != "results" else _NUMBERS
     all_kinds = (*_TEXTS, pa.binary(), *_INSTANTS, *_NUMBERS, *_OTHERS)
     kind = draw(st.sampled_from(likely if draw(st.integers(0, 9)) else all_kinds))
@@ -144,7 +144,7 @@ def _columns(draw: st.DrawFn, name: str, length: int) -> pa.Array:
         fine = st.sampled_from([row[COLUMNS.index(name)] for row in EVENTS])
         values = (fine | fine | nasty(name)).map(lambda text: text.encode("utf-8", "replace").decode())
     several = draw(st.lists(values | values | values | st.none(), min_size=length, max_size=length))
-    if kind == pa.binary() and draw(st.booleans()):  # text that is no text
+    if kind == pa.binary() and draw(st.booleans()):  # bytes that are not UTF-8
         return pa.array([value and value.encode() + b"\xff" for value in several], kind).view(pa.string())
     return pa.array(several, pa.int64()).cast(kind) if pa.types.is_timestamp(kind) else pa.array(several, kind)
 

@@ -1,7 +1,7 @@
-"""Plans and terms that no reader may stumble over, in TOML and in JSON.
+"""Plans and terms that no reader may crash on, in TOML and in JSON.
 
-Each is a Hypothesis strategy of `Given`: half of what it draws are valid documents, spoiled; the
-other half have right and nasty values.
+Each is a Hypothesis strategy of `Given`: half of its files are valid ones, spoiled; the other half
+mix valid and nasty values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.support.nasty import nasty, values
-from tests.support.spoiling import Given, spoilt
+from tests.support.spoiling import Given, spoil
 
 PLAN: Final = """\
 id = "sample"
@@ -61,8 +61,8 @@ def _settings(name: str, fine: str) -> SearchStrategy[Given]:
     document = tomllib.loads(fine)
     as_json = json.dumps(document, default=str, indent=1)
     return st.one_of(
-        st.builds(Given, st.just(f"{name}.toml"), spoilt((fine.encode(),))),
-        st.builds(Given, st.just(f"{name}.json"), spoilt((as_json.encode(),))),
+        st.builds(Given, st.just(f"{name}.toml"), spoil((fine.encode(),))),
+        st.builds(Given, st.just(f"{name}.json"), spoil((as_json.encode(),))),
         st.builds(Given, st.just(f"{name}.toml"), _changed(document).map(_toml_of)),
         st.builds(Given, st.just(f"{name}.json"), _changed(document).map(_json_of)),
     )

@@ -86,7 +86,7 @@ def test_an_event_reaches_further_than_its_own_day() -> None:
         with closed(story, told[:1]) as ledger:
             append(ledger, told[1:], now=NOW + 2 * DAY)
             whole = restate_all(ledger, now=NOW + 3 * DAY, issue=False).restatements
-            with patch.object(restate, "reach", a_day):
+            with patch.object(restate, "affected_span", a_day):
                 return whole != restate_all(ledger, now=NOW + 3 * DAY, issue=False).restatements
 
     search = settings(max_examples=1_000, phases=[Phase.generate], database=None, derandomize=False)

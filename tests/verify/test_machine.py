@@ -92,11 +92,11 @@ def mistaken(owner: Any, name: str, right: str, wrong: str) -> Any:
 
 
 def test_notes_of_0_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    caught(monkeypatch, (restate, "restate", "for r in found if r.difference.amount", "for r in found"))
+    caught(monkeypatch, (restate, "_draft", " if restatement.difference.amount]", "]"))
 
 
 def test_only_the_first_of_several_cycles_restated_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    caught(monkeypatch, (restate, "restate", "tuple(ordered)", "tuple(ordered[:1])"))
+    caught(monkeypatch, (restate, "_draft", "tuple(restatements)", "tuple(restatements[:1])"))
 
 
 def test_the_terms_of_today_for_a_cycle_of_then_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_late_voids_ignored_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_last_of_a_conflict_kept_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     noted = "place = self._note_conflict("
-    caught(monkeypatch, (admission._Arriving, "_repeated", noted, f"self._contents[row or 0] = content; {noted}"))
+    caught(monkeypatch, (admission._Admission, "_repeated", noted, f"self._contents[row or 0] = content; {noted}"))
 
 
 def test_event_ids_without_their_account_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,11 +130,11 @@ def test_duplicates_seen_only_within_a_batch_are_caught(monkeypatch: pytest.Monk
 
 
 def test_terms_of_any_time_for_a_position_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    caught(monkeypatch, (engine, "terms_in", "position=position_of(ledger, reading or HowToRead())", "position=None"))
+    caught(monkeypatch, (engine, "terms_in", "position=position_of(ledger, options or ReadOptions())", "position=None"))
 
 
 def test_a_reach_of_only_its_own_cycle_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    caught(monkeypatch, (restate, "reach", "occurred_at + policy.longest_window", "occurred_at + 1"))
+    caught(monkeypatch, (restate, "affected_span", "occurred_at + policy.longest_window", "occurred_at + 1"))
 
 
 def test_notes_of_the_wrong_sign_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def test_notes_of_rounded_amounts_are_caught(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_some_restated_taken_for_all_restated_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    caught(monkeypatch, (restate, "restate", "first is None and last is None and not accounts", "True"), histories=200)
+    caught(monkeypatch, (restate, "_draft", "first is None and last is None and not accounts", "True"), histories=200)
 
 
 def test_a_reach_of_the_shortest_window_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ from ...comparison.bills import AccountRow, BilledUnder, Comparison, Overall
 from ...comparison.break_even import BreakEven, PlanRange
 from ...core.plan import QUANTITY_MAX
 from ...core.totals import PricePoint, PriceSteps
-from ...outputs.tables.comparison import ratio
 from .layout import columns, money, signed, span_of
 
 #: How many rows are shown of what may be many.
@@ -45,8 +44,8 @@ def _overall_table(comparisons: Sequence[Comparison]) -> Table:
 def _sentences(of: Comparison) -> Iterator[str]:
     for each in of.overall:
         yield f"{of.name}: {_gains(each)}"
-    if of.changed:
-        some = "1 account" if len(of.changed) == 1 else f"{len(of.changed):,} accounts"
+    if of.currency_changed:
+        some = "1 account" if len(of.currency_changed) == 1 else f"{len(of.currency_changed):,} accounts"
         yield f"{of.name}: {some} would be billed in another currency; what cannot be subtracted is in no sum above."
     if of.realigned:
         some = "1 account has" if len(of.realigned) == 1 else f"{len(of.realigned):,} accounts have"
@@ -95,14 +94,14 @@ def _bills_table(under: Sequence[BilledUnder]) -> Table:
     """Every bill, and the nearest peaks that change it."""
     table = columns("Account", "Cycle", "Under", "Peak>", "Total>", "With fewer", "With more")
     rows = sorted(
-        ((bill.drafted.account_id, bill.drafted.cycle, k, bill) for k, of in enumerate(under) for bill in of.bills),
+        ((bill.draft.account_id, bill.draft.cycle, k, bill) for k, of in enumerate(under) for bill in of.bills),
         key=lambda each: each[:3],
     )
     previous: object = None
     for account_id, cycle, k, bill in rows:
         named = ["", ""] if previous == (account_id, cycle) else [account_id, span_of(cycle)]
         near = bill.near
-        cells = [f"{bill.drafted.peak:,}", money(bill.drafted.total), _at(near.lower, near), _at(near.higher, near)]
+        cells = [f"{bill.draft.peak:,}", money(bill.draft.total), _at(near.lower, near), _at(near.higher, near)]
         table.add_row(*named, under[k].name, *cells)
         previous = (account_id, cycle)
     return table
@@ -120,7 +119,7 @@ def _cheaper(under: Sequence[BilledUnder]) -> Iterator[Table | Text]:
         return
     table = columns("A higher peak costs less", "Cycle", "Under", "Peak>", "Total>", "With more>", "Saves>")
     for name, bill in rows[:_SHOWN]:
-        drafted, near = bill.drafted, bill.near
+        drafted, near = bill.draft, bill.near
         assert near.cheaper is not None, "only such bills are listed"
         table.add_row(
             drafted.account_id, span_of(drafted.cycle), name, f"{drafted.peak:,}", money(drafted.total),
@@ -134,15 +133,12 @@ def _cheaper(under: Sequence[BilledUnder]) -> Iterator[Table | Text]:
 def break_even_tables(of: BreakEven) -> Iterator[Table | Text]:
     """Which plan is the cheapest for how many, and what all of them cost from there on."""
     table = columns("Quantities", "Cheapest", *(f"{name}, from there>" for name in of.plans))
-    for stretch in of.stretches[:_SHOWN]:
+    for stretch in of.ranges[:_SHOWN]:
         totals = ["–" if total is None else money(total) for total in stretch.totals]
         table.add_row(_range(stretch), _cheapest(stretch), *totals)
     yield table
-    if len(of.stretches) > _SHOWN:
-        yield Text(f"... and {len(of.stretches) - _SHOWN:,} more ranges; --format json has all of them.")
-    for meeting in of.meetings[:_SHOWN]:
-        same, at = " and ".join(meeting.plans), ratio(meeting.at)
-        yield Text(f"Before the rounding, {same} cost the same at {at}: {ratio(meeting.price)} {of.currency}.")
+    if len(of.ranges) > _SHOWN:
+        yield Text(f"... and {len(of.ranges) - _SHOWN:,} more ranges; --format json has all of them.")
 
 
 def _range(of: PlanRange) -> str:

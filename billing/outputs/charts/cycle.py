@@ -33,7 +33,7 @@ _SMALL, _LINE = 11, 0.06
 def spec(curve: Curve, *, width: int, height: int, font: str = FONT, heading: Heading | None = None) -> dict[str, Any]:
     """The Vega-Lite specification of a cycle's chart, its curve `width` by `height` pixels.
 
-    Needs Altair: `pip install 'peak-billing[documents]'`.
+    Needs Altair, the extra `documents`.
     """
     import altair as alt
 

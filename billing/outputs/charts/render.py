@@ -27,7 +27,7 @@ def spec(
 ) -> dict[str, Any]:
     """The Vega-Lite specification of a chart, `width` by `height` pixels without its axes.
 
-    With a heading it stands alone, on white. Needs Altair: `pip install 'peak-billing[documents]'`.
+    With a heading it stands alone, on white. Needs Altair, the extra `documents`.
     """
     if isinstance(figure, Curve):
         return cycle.spec(figure, width=width, height=height, font=font, heading=heading)

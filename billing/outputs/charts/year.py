@@ -33,7 +33,7 @@ class _Value(NamedTuple):
 def spec(year: Year, *, width: int, height: int, font: str = FONT, heading: Heading | None = None) -> dict[str, Any]:
     """The Vega-Lite specification of a year's chart, its peaks `width` by `height` pixels.
 
-    Needs Altair: `pip install 'peak-billing[documents]'`.
+    Needs Altair, the extra `documents`.
     """
     import altair as alt
 

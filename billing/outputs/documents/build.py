@@ -6,20 +6,17 @@ position of the document, by the policy that the document states; if the two do 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ... import engine
-from ...config.terms import policy_of
-from ...core.cycle import Cycle, instant_of, moment
 from ...core.errors import BadLedger
-from ...core.terms import TermsHistory
+from ...invoicing.document import InvoiceDocument, read
 from ...invoicing.restatement import StatementRow
 from ...ledger.entry import ISSUED, Document
 from ...ledger.ledger import Ledger
-from . import invoice as papers
+from . import invoice as invoices
 from . import statement as statements
 from .locale import Display
 from .sheet import Sheet
@@ -31,13 +28,12 @@ if TYPE_CHECKING:
 def drafts(result: engine.Result, locale: Locale, *, with_evidence: bool = True) -> list[Sheet]:
     """A sheet for each draft of an answer whose question asked for `ids`."""
     sheets = []
-    for drafted, evidence in zip(result.drafts(), result.evidence(), strict=True):
-        terms = result.terms_of(drafted)
+    for draft, evidence in zip(result.drafts(), result.evidence(), strict=True):
+        terms = result.terms_of(draft)
         zone = terms.cycles.timezone
-        written = papers.Written(
-            papers.drafted(drafted), evidence, zone, terms.plan, result.part_of(drafted).query.as_of
-        )
-        sheets.append(papers.sheet(written, Display(locale, zone), with_evidence=with_evidence))
+        as_of = result.part_of(draft).query.as_of
+        shown = invoices.Shown(InvoiceDocument(draft), evidence, zone, terms.plan, as_of)
+        sheets.append(invoices.sheet(shown, Display(locale, zone), with_evidence=with_evidence))
     return sheets
 
 
@@ -54,21 +50,21 @@ def issued(ledger: Ledger, documents: Sequence[Document], locale: Locale, *, wit
     """A sheet for each issued document. Raises `BadLedger` (`ledger_damaged`) where the entries say otherwise."""
     history = engine.terms_in(ledger)
     sheets = []
-    for kept in documents:
-        content = json.loads(kept.content)
-        terms = history.numbered(content["basis"]["terms_version"]).terms.of(content["account_id"])
-        cycle = Cycle(
-            moment(instant_of(content["cycle_start"])), moment(instant_of(content["cycle_end"])), content["cycle"]
-        )
+    for document in documents:
+        found = read(ledger, document)
+        invoice = found.invoice
+        assert invoice.basis.position is not None and invoice.basis.terms_version is not None, "it was read as issued"
+        terms = history.numbered(invoice.basis.terms_version).terms.of(invoice.account_id)
         evidence = engine.explain_cycle(
-            ledger, content["account_id"], cycle, policy_of(content["policy"]), content["basis"]["position"]
+            ledger, invoice.account_id, invoice.cycle, invoice.policy, invoice.basis.position
         )
-        if evidence.peak != content["peak"]:
-            detail = f"{kept.number} says a peak of {content['peak']:,}, its entries come to {evidence.peak:,}"
+        if evidence.peak != invoice.peak:
+            detail = f"{invoice.number} says a peak of {invoice.peak:,}, its entries come to {evidence.peak:,}"
             raise BadLedger("ledger_damaged", ledger.name, detail=detail)
-        zone = _zone_of(history, content)
-        written = papers.Written(content, evidence, zone, terms.plan)
-        sheets.append(papers.sheet(written, Display(locale, zone), with_evidence=with_evidence))
+        # The zone of an account's cycles does not change after its first invoice.
+        zone = history.versions[-1].terms.of(invoice.account_id).cycles.timezone
+        shown = invoices.Shown(found, evidence, zone, terms.plan)
+        sheets.append(invoices.sheet(shown, Display(locale, zone), with_evidence=with_evidence))
     return sheets
 
 
@@ -82,8 +78,3 @@ def statement(ledger: Ledger, rows: Sequence[StatementRow], locale: Locale, *, p
         display = Display(locale, terms.of(account_id).cycles.timezone)
         sheets.append(statements.sheet([*own], display, position=position, digest=digest))
     return sheets
-
-
-def _zone_of(history: TermsHistory, content: dict[str, Any]) -> str:
-    """The zone of an account's cycles, which does not change after its first invoice."""
-    return history.versions[-1].terms.of(content["account_id"]).cycles.timezone

@@ -38,7 +38,7 @@ class Picture:
 def page(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> str:
     """All sheets in one file, each beginning a new page in print.
 
-    Needs Jinja2 and Altair: `pip install 'peak-billing[documents]'`.
+    Needs Jinja2 and Altair, the extra `documents`.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup

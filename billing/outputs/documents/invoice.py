@@ -1,26 +1,26 @@
 """Sheets of invoices and notes: what was billed, how it came about, and the evidence for it.
 
-A sheet is made of the content of a document as programs read it, so the two never differ. The
-description of a line is part of that content, and is shown as it was written.
+The descriptions of the lines are part of the document, and are shown as they were written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-from ...config.terms import span
+from ...config.terms import duration
 from ...core.catalogue import WIDE
-from ...core.cycle import instant_of, micros
+from ...core.cycle import micros
 from ...core.event import TYPES
 from ...core.evidence import Evidence
 from ...core.invoice import Invoice
 from ...core.money import EXACT
 from ...core.plan import Plan
-from ...invoicing.document import invoice_content
+from ...invoicing.document import Correction, InvoiceDocument
+from ...invoicing.restatement import LateEvent
 from .cycle_curve import CURVE_TITLE, curve, days_of, midnight, plainly, words
 from .locale import Display
 from .sheet import Cell, Drawing, Fact, Section, Sheet, Table
@@ -33,91 +33,86 @@ _AGAIN: Final = "active again after a deletion"
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A document to be shown: its content as programs read it, and what the content leaves out.
+class Shown:
+    """A document to be shown, and what it leaves out.
 
     `timezone` is that of the account's cycles, `plan` what its lines were priced by, where that is
     known. `as_of` (microseconds) cuts off what a draft counts.
     """
 
-    content: Mapping[str, Any]
+    document: InvoiceDocument
     evidence: Evidence
     timezone: str
     plan: Plan | None = None
     as_of: int | None = None
 
 
-def drafted(invoice: Invoice) -> dict[str, Any]:
-    """The content of a draft, with what else an issued invoice says."""
-    more = {"kind": "invoice", "cycle": invoice.cycle.name, "issued_at": None}
-    return invoice_content(invoice) | more
-
-
-def sheet(of: Written, display: Display, *, with_evidence: bool = True) -> Sheet:
+def sheet(of: Shown, display: Display, *, with_evidence: bool = True) -> Sheet:
     """What an invoice or a note shows; without evidence, no list of who was active."""
-    content, show = of.content, display
-    title = TITLES[content["kind"]]
-    number = content["number"]
-    is_note = "restates" in content
-    label = "To be credited" if content["kind"] == "credit_note" else "Still to be paid" if is_note else "Total"
-    sections = [_lines(content, show)]
-    if is_note:
-        sections.append(_restated(content, show))
-    sections += [_curve(of, show), _basis(content, show)]
+    document, invoice, show = of.document, of.document.invoice, display
+    title = TITLES[document.kind]
+    number, correction = invoice.number, document.correction
+    label = "To be credited" if document.kind == "credit_note" else "Still to be paid" if correction else "Total"
+    sections = [_lines(document, show)]
+    if correction is not None:
+        sections.append(_correction(invoice, correction, show))
+    sections += [_curve(of, show), _basis(invoice, show)]
     if with_evidence and of.evidence.witnesses:
         sections.append(_evidence(of.evidence, show))
     sections.append(_days(of.evidence, show))
     return Sheet(
         title=f"{title} {number}" if number else f"Draft {title.lower()}",
         draft=number is None,
-        account_id=content["account_id"],
-        total=(Fact(f"{label} ({content['currency']})", show.money(content["total"], content["currency"])),),
+        account_id=invoice.account_id,
+        total=(Fact(f"{label} ({invoice.currency})", show.money(invoice.total.amount, invoice.currency)),),
         notice="" if number else _DRAFT,
         facts=tuple(_facts(of, show)),
         sections=tuple(sections),
-        dated=instant_of(content["issued_at"] or content["cycle_end"]),
+        dated=micros(invoice.cycle.end) if document.issued_at is None else document.issued_at,
     )
 
 
-def _facts(of: Written, show: Display) -> Iterator[Fact]:
-    """What is said first, two beside each other."""
-    content = of.content
-    cycle = Fact("Billing cycle", Cell(content["cycle"], beside=of.timezone))
-    yield Fact("Account", Cell(content["account_id"], "name"))
-    if content["number"]:
-        yield Fact("Number", Cell(content["number"]))
-        yield Fact("Issued", show.instant(content["issued_at"]))
-    yield cycle
-    yield Fact("From", show.instant(content["cycle_start"]))
-    yield Fact("Until, exclusive", show.instant(content["cycle_end"]))
-    yield Fact("Peak", show.number(content["peak"]))
-    yield Fact("First reached", show.instant(content["peak_at"]))
-    if "restates" in content:
-        yield Fact("Restates", Cell(", ".join(content["restates"])))
+def _facts(of: Shown, show: Display) -> Iterator[Fact]:
+    """The facts at the top, two beside each other."""
+    document, invoice = of.document, of.document.invoice
+    yield Fact("Account", Cell(invoice.account_id, "name"))
+    if invoice.number:
+        yield Fact("Number", Cell(invoice.number))
+        yield Fact("Issued", show.instant(document.issued_at))
+    yield Fact("Billing cycle", Cell(invoice.cycle.name, beside=of.timezone))
+    yield Fact("From", show.instant(micros(invoice.cycle.start)))
+    yield Fact("Until, exclusive", show.instant(micros(invoice.cycle.end)))
+    yield Fact("Peak", show.number(invoice.peak))
+    yield Fact("First reached", show.instant(None if invoice.peak_at is None else micros(invoice.peak_at)))
+    if document.correction is not None:
+        yield Fact("Restates", Cell(", ".join(document.correction.restates)))
     if of.as_of is not None:
         yield Fact("Counted until, exclusive", show.instant(of.as_of))
 
 
-def _lines(content: Mapping[str, Any], show: Display) -> Section:
+def _lines(document: InvoiceDocument, show: Display) -> Section:
+    invoice = document.invoice
     rows: list[tuple[Cell, ...]] = []
     indented = []
-    for line in content["lines"]:
-        quantity, price = show.number(line["quantity"]), show.number(line["unit_price"])
-        rows.append((Cell(line["description"], "name"), quantity, price, show.number(line["amount"])))
+    for line in invoice.lines:
+        quantity, price = show.number(line.quantity), show.number(line.unit_price)
+        rows.append((Cell(line.description, "name"), quantity, price, show.number(line.amount)))
         lower = 0
-        for part in line.get("parts", ()):
+        for part in line.parts:
+            tier = part.tier
             indented.append(len(rows))
-            flat = f", {show.number(part['flat_price']).text} flat" if Decimal(part["flat_price"]) else ""
-            reach = f"above {lower:,}" if part["up_to"] is None else f"up to {part['up_to']:,}"
+            flat = f", {show.number(tier.flat_price).text} flat" if tier.flat_price else ""
+            reach = f"above {lower:,}" if tier.up_to is None else f"up to {tier.up_to:,}"
             words = Cell(f"of which tier {reach}{flat}")
-            rows.append((words, *(show.number(part[key]) for key in ("units", "unit_price", "amount"))))
-            lower = part["up_to"] or lower
-    total = Cell("Difference" if "restates" in content else "Total"), Cell(""), Cell(""), show.number(content["total"])
+            rows.append((words, *map(show.number, (part.units, tier.unit_price, part.amount))))
+            lower = tier.up_to or lower
+    label = "Total" if document.correction is None else "Difference"
+    total = Cell(label), Cell(""), Cell(""), show.number(invoice.total.amount)
     return Section(
         "Lines",
         tables=(
             Table(
-                caption=f"What makes up the total, in {content['currency']}",
+                caption=f"What makes up the total, in {invoice.currency}",
                 columns=("Description", "Quantity", "Unit price", "Amount"),
                 rows=tuple(rows),
                 numeric=(1, 2, 3),
@@ -128,86 +123,86 @@ def _lines(content: Mapping[str, Any], show: Display) -> Section:
     )
 
 
-def _restated(content: Mapping[str, Any], show: Display) -> Section:
-    now = EXACT.add(Decimal(content["billed"]), Decimal(content["total"]))
-    invoice, *notes = content["restates"]
+def _correction(invoice: Invoice, correction: Correction, show: Display) -> Section:
+    original, *notes = correction.restates
     earlier = f" and {', '.join(notes)}" if notes else ""
+    difference = invoice.total.amount
     moved = Table(
-        caption=f"Before and now, amounts in {content['currency']}",
+        caption=f"Before and now, amounts in {invoice.currency}",
         columns=("", "Peak", "Amount"),
         rows=(
-            (Cell(f"Billed before, by {invoice}{earlier}"), show.number(content["peak_before"]),
-             show.number(content["billed"])),
-            (Cell("The same cycle, computed now"), show.number(content["peak"]), show.number(now)),
+            (Cell(f"Billed before, by {original}{earlier}"), show.number(correction.peak_before),
+             show.number(correction.billed)),
+            (Cell("The same cycle, computed now"), show.number(invoice.peak),
+             show.number(EXACT.add(correction.billed, difference))),
         ),
         numeric=(1, 2),
-        foot=((Cell("Difference, settled by this document"), show.number(content["peak"] - content["peak_before"]),
-               show.number(content["total"])),),
+        foot=((Cell("Difference, settled by this document"), show.number(invoice.peak - correction.peak_before),
+               show.number(difference)),),
     )  # fmt: skip
     tables = [moved]
-    if "credits_before" in content:
-        tables.append(_credits_moved(content, show))
-    changed = [(name, "active longer than was known") for name in content["now_active"]]
-    changed += [(name, "active less than was known") for name in content["no_longer_active"]]
-    changed += [(name, "used other credits than was known") for name in content.get("credits_changed", ())]
+    if correction.credits_before is not None and invoice.credits is not None:
+        now = Decimal(invoice.credits.quantity or 0)
+        tables.append(_credits_moved(correction.credits_before, now, show))
+    changed = [(name, "active longer than was known") for name in correction.now_active]
+    changed += [(name, "active less than was known") for name in correction.no_longer_active]
+    changed += [(name, "used other credits than was known") for name in correction.credits_changed]
     if changed:
-        caption = f"Identities whose activity {'or credits ' if content.get('credits_changed') else ''}changed"
+        caption = f"Identities whose activity {'or credits ' if correction.credits_changed else ''}changed"
         rows = tuple((Cell(name, "name"), Cell(words)) for name, words in sorted(changed))
         tables.append(Table(caption, ("Identity", "Change"), rows, narrow=True))
-    if content["late_events"]:
-        tables.append(_late_events(content["late_events"], show))
+    if correction.late_events:
+        tables.append(_late_events(correction.late_events, show))
     return Section(
         "What changed",
-        words=(f"Events that came after {invoice} was drafted change what its cycle comes to. Issued documents never "
+        words=(f"Events that came after {original} was drafted change what its cycle comes to. Issued documents never "
                f"change; this one settles the difference.",),
         tables=tuple(tables),
     )  # fmt: skip
 
 
-def _credits_moved(content: Mapping[str, Any], show: Display) -> Table:
-    before = Decimal(content["credits_before"])
-    now = next(Decimal(line["quantity"]) for line in content["lines"] if line["kind"] == "credits")
+def _credits_moved(before: Decimal, now: Decimal, show: Display) -> Table:
     rows = ((Cell("Before"), show.number(before)), (Cell("Computed now"), show.number(now)))
     foot = ((Cell("Difference"), show.number(WIDE.subtract(now, before))),)
     return Table("Credits used by actions", ("", "Credits"), rows, numeric=(1,), foot=foot, narrow=True)
 
 
-def _late_events(events: Sequence[Mapping[str, Any]], show: Display) -> Table:
+def _late_events(events: Sequence[LateEvent], show: Display) -> Table:
     rows = tuple(
         (
-            Cell(event["event_id"], "name"),
-            Cell(event["identity_id"], "name"),
-            Cell(event["type"], beside=f"of {event['voids']}" if event["voids"] else ""),
-            show.instant(event["occurred_at"]),
-            show.instant(event["recorded_at"]),
+            Cell(event.event_id, "name"),
+            Cell(event.identity_id, "name"),
+            Cell(event.type, beside=f"of {event.voids}" if event.voids else ""),
+            show.instant(event.occurred_at),
+            show.instant(event.recorded_at),
         )
         for event in events
     )
     return Table("Events that came late", ("Event", "Identity", "What", "Occurred", "Recorded"), rows)
 
 
-def _curve(of: Written, show: Display) -> Section:
+def _curve(of: Shown, show: Display) -> Section:
     cycle = of.evidence.cycle
     now = of.as_of if of.as_of is not None and of.as_of < micros(cycle.end) else None
     drawn = curve(of.evidence, show, plan=of.plan, now=now)
     return Section("The cycle", drawing=Drawing(CURVE_TITLE, words(of.evidence, show, now=now), drawn))
 
 
-def _basis(content: Mapping[str, Any], show: Display) -> Section:
-    policy, basis = content["policy"], content["basis"]
-    action, connect = (_span(policy[key], key) for key in ("action_window", "connect_window"))
-    active = f"{action} after an action, {connect} after a connect, reconnect {policy['reconnect']}"
+def _basis(invoice: Invoice, show: Display) -> Section:
+    policy, basis = invoice.policy, invoice.basis
+    action, connect = map(_window, (policy.action_window, policy.connect_window))
+    active = f"{action} after an action, {connect} after a connect, reconnect {policy.reconnect}"
     facts = [
-        Fact("Plan", Cell(content["plan_id"], "name")),
+        Fact("Plan", Cell(invoice.plan_id, "name")),
         Fact("Activity", Cell(active)),
-        Fact("Events of the account", show.number(basis["events"])),
+        Fact("Events of the account", show.number(basis.events)),
     ]  # fmt: skip
-    if basis["position"] is not None:
-        facts.append(Fact("Ledger position", show.number(basis["position"])))
-    if basis.get("terms_version") is not None:
-        facts.append(Fact("Version of the terms", show.number(basis["terms_version"])))
-    facts.append(Fact("Time zone rules", Cell(f"tzdata {basis['tzdata']}")))
-    digest = Cell(basis["digest"], "code") if basis["digest"] else Cell("not asked for")
+    if basis.position is not None:
+        facts.append(Fact("Ledger position", show.number(basis.position)))
+    if basis.terms_version is not None:
+        facts.append(Fact("Version of the terms", show.number(basis.terms_version)))
+    facts.append(Fact("Time zone rules", Cell(f"tzdata {basis.tzdata}")))
+    digest = Cell(basis.digest, "code") if basis.digest else Cell("not asked for")
     facts.append(Fact("Digest of the events", digest))
     return Section(
         "How it was computed",
@@ -217,9 +212,8 @@ def _basis(content: Mapping[str, Any], show: Display) -> Section:
     )  # fmt: skip
 
 
-def _span(duration: str, field: str) -> str:
-    window = span(duration, field=field)
-    return f"{window.days:,} days" if window == timedelta(days=window.days) else duration
+def _window(of: timedelta) -> str:
+    return f"{of.days:,} days" if of == timedelta(days=of.days) else duration(of)
 
 
 def _evidence(of: Evidence, show: Display) -> Section:

@@ -23,12 +23,12 @@ from .sheet import Cell
 _LETTER: Final = frozenset({"US", "CA", "MX", "PH", "CL", "CO", "VE", "CR", "GT", "PA", "PR"})
 
 
-def locale_of(name: str) -> Locale:
-    """A locale by its name, such as de_DE. Raises `BillingError` (`locale_unknown`)."""
+def locale_of(name: str, *, field: str = "locale") -> Locale:
+    """A locale by its name, such as de_DE. Raises `BillingError` (`locale_unknown`), which names it `field`."""
     try:
         return Locale.parse(name.replace("-", "_"))
     except (UnknownLocaleError, ValueError, TypeError):
-        raise BillingError("locale_unknown", field="--locale", got=name) from None
+        raise BillingError("locale_unknown", field=field, got=name) from None
 
 
 def is_letter(locale: Locale) -> bool:

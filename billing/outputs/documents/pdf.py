@@ -26,7 +26,7 @@ _NUMBER: Final = re.compile(r"\\u\{([0-9a-f]+)\}")
 def pdf(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> bytes:
     """All sheets in one file, each beginning a new page with a count of its own.
 
-    It is dated as the latest of them. Needs Typst and Altair: `pip install 'peak-billing[pdf]'`.
+    It is dated as the latest of them. Needs Typst and Altair, the extra `pdf`.
     """
     import typst
 

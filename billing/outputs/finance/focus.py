@@ -32,9 +32,10 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 from ...core.catalogue import WIDE
-from ...core.cycle import instant_of
-from ...core.money import EXACT, rounded
-from ...invoicing.billed_lines import Claim, CreditsUsed
+from ...core.cycle import micros
+from ...core.invoice import Invoice, Line
+from ...core.money import EXACT, round_amount
+from ...invoicing.issued import BilledDocument
 from ..tables.schema import Column, Row, Schema, View, code, decimal, instant, integer, money, text
 
 _NEAREST: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -176,30 +177,38 @@ class Focus:
     billing_period: View
 
 
-def focus(claims: Sequence[Claim], names: Names) -> Focus:
-    """Claims, in the order of issue, as FOCUS 1.4."""
-    charges = [charge for claim in claims for charge in _charges(claim)]
+def focus(documents: Sequence[BilledDocument], names: Names) -> Focus:
+    """Documents, in the order of issue, as FOCUS 1.4."""
+    charges = [charge for billed in documents for charge in _charges(billed)]
     return Focus(
         View(COST_AND_USAGE, [_cost_and_usage(charge, names) for charge in charges]),
-        View(INVOICE_DETAIL, [_detail(charge, names) for charge in charges if charge.claim.number is not None]),
-        View(BILLING_PERIOD, list(_periods(claims, names))),
+        View(INVOICE_DETAIL, [_detail(charge, names) for charge in charges if charge.number is not None]),
+        View(BILLING_PERIOD, list(_periods(documents, names))),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Charge:
-    """One row: what a claim adds for identities, or takes back of the one `of` before it; or so for credits."""
+    """One row of a document: the charge for the identities `of` a cycle, or for the credits that it used.
 
-    claim: Claim
-    of: Claim
+    `of` is the document itself, or with a negative sign the one before it, which the row takes back.
+    """
+
+    document: BilledDocument
+    of: BilledDocument
     place: int
     sign: int
-    credits: CreditsUsed | None = None
+    credits: Line | None = None
+
+    @property
+    def number(self) -> str | None:
+        """The number of its document; none on a draft."""
+        return self.document.invoice.number
 
     @property
     def key(self) -> str | None:
         """What names it: the number of its document, and its place there."""
-        return None if self.claim.number is None else f"{self.claim.number}-{self.place}"
+        return None if self.number is None else f"{self.number}-{self.place}"
 
     @property
     def billed(self) -> Decimal:
@@ -216,19 +225,20 @@ class _Charge:
 
     @property
     def description(self) -> str:
-        reason = self.of.usage_text if self.credits is None else self.credits.text
+        reason = (self.credits or self.of.usage).description
         if self.sign < 0:
-            return f"Already billed by {self.of.number}: {reason}"
-        return reason if self.credits or not self.of.discount_text else f"{reason}; {self.of.discount_text}"
+            return f"Already billed by {self.of.invoice.number}: {reason}"
+        return reason if self.credits or not self.of.discount else f"{reason}; {self.of.discount.description}"
 
 
-def _charges(claim: Claim) -> Iterator[_Charge]:
-    parts = [] if claim.before is None else [(claim.before, -1)]
+def _charges(document: BilledDocument) -> Iterator[_Charge]:
+    before = [] if document.before is None else [(document.before, -1)]
     place = 0
-    for of, sign in (*parts, (claim, 1)):
-        for credits in (None, of.credits) if of.credits else (None,):
+    for of, sign in (*before, (document, 1)):
+        credits = of.invoice.credits
+        for line in (None, credits) if credits else (None,):
             place += 1
-            yield _Charge(claim, of, place, sign, credits)
+            yield _Charge(document, of, place, sign, line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,31 +259,34 @@ class _Priced:
 def _priced_as(charge: _Charge) -> _Priced:
     of, credits = charge.of, charge.credits
     if credits is not None:
-        price, cost = credits.unit_price, WIDE.multiply(credits.quantity, credits.unit_price)
-        used, sku = (credits.quantity, "Credits"), f"{of.plan_id}:credits"
+        assert credits.quantity is not None and credits.unit_price is not None, "credits have a price each"
+        quantity, price = Decimal(credits.quantity), credits.unit_price
+        cost = WIDE.multiply(quantity, price)
+        used, sku = (quantity, "Credits"), f"{of.invoice.plan_id}:credits"
         return _Priced(*used, price, cost, price, cost, used, sku, "Credits used by actions")
     quantity, unit, list_price, list_cost = _priced(of)
     contracted = list_price, list_cost
     if of.discount is not None:
         contracted = _average(of.net, quantity), of.net
-    peak, meter = (Decimal(of.peak), "Identities"), "Peak of identities active at the same moment"
-    return _Priced(quantity, unit, list_price, list_cost, *contracted, peak, of.plan_id, meter)
+    peak, meter = (Decimal(of.invoice.peak), "Identities"), "Peak of identities active at the same moment"
+    return _Priced(quantity, unit, list_price, list_cost, *contracted, peak, of.invoice.plan_id, meter)
 
 
 def _cost_and_usage(charge: _Charge, names: Names) -> Row:
-    claim, of = charge.claim, charge.of
+    document, of = charge.document, charge.of.invoice
+    invoice = document.invoice
     priced = _priced_as(charge)
-    start, end = claim.start, claim.end
+    start, end = _span(invoice)
     billed = _signed(charge.billed, 1)
     filled = {
         "BilledCost": billed,
-        "BillingAccountId": claim.account_id,
+        "BillingAccountId": invoice.account_id,
         "BillingAccountType": "Account",
-        "BillingCurrency": claim.currency,
+        "BillingCurrency": invoice.currency,
         "BillingPeriodEnd": end,
         "BillingPeriodStart": start,
         "ChargeCategory": "Usage",
-        "ChargeClass": None if claim.before is None else "Correction",
+        "ChargeClass": None if document.before is None else "Correction",
         "ChargeDescription": charge.description,
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodEnd": end,
@@ -284,12 +297,12 @@ def _cost_and_usage(charge: _Charge, names: Names) -> Row:
         "ContractedUnitPrice": priced.contracted_price,
         "EffectiveCost": billed,
         "InvoiceDetailId": charge.key,
-        "InvoiceId": claim.number,
+        "InvoiceId": charge.number,
         "InvoiceIssuerName": names.issuer,
         "ListCost": _signed(priced.list_cost, charge.sign),
         "ListUnitPrice": priced.list_price,
         "PricingCategory": "Standard",
-        "PricingCurrency": claim.currency,
+        "PricingCurrency": invoice.currency,
         "PricingCurrencyContractedUnitPrice": priced.contracted_price,
         "PricingCurrencyEffectiveCost": billed,
         "PricingCurrencyListUnitPrice": priced.list_price,
@@ -303,27 +316,27 @@ def _cost_and_usage(charge: _Charge, names: Names) -> Row:
         "SkuMeter": priced.meter,
         "SkuPriceId": priced.sku,
         "x_ChargeKey": charge.key,
-        "x_CorrectionOf": None if claim.before is None else f"{claim.refers_to}-{charge.original}",
-        "x_Cycle": claim.cycle,
-        "x_Digest": claim.digest,
-        "x_Kind": claim.kind,
+        "x_CorrectionOf": None if document.before is None else f"{document.document.refers_to}-{charge.original}",
+        "x_Cycle": invoice.cycle.name,
+        "x_Digest": invoice.basis.digest,
+        "x_Kind": document.kind,
         "x_NetCharge": charge.amount if charge.sign > 0 else Decimal(0),
-        "x_PeakAt": None if charge.credits or of.peak_at is None else instant_of(of.peak_at),
-        "x_Position": claim.position,
+        "x_PeakAt": None if charge.credits or of.peak_at is None else micros(of.peak_at),
+        "x_Position": invoice.basis.position,
     }
     return dict.fromkeys(COST_AND_USAGE.names) | filled
 
 
-def _priced(claim: Claim) -> tuple[Decimal, str, Decimal, Decimal]:
+def _priced(of: BilledDocument) -> tuple[Decimal, str, Decimal, Decimal]:
     """How many of what are priced, at which list price, and the list cost."""
-    peak, price = Decimal(claim.peak), claim.unit_price
+    peak, price, cost = Decimal(of.invoice.peak), of.usage.unit_price, of.usage.amount
     if price is not None:
         exact = EXACT.multiply(peak, price)
-        if rounded(exact, claim.currency).amount == claim.usage:
+        if round_amount(exact, of.invoice.currency).amount == cost:
             return peak, "Identities", price, exact
-    if not peak and claim.usage:
-        return Decimal(1), "Billing Cycles", claim.usage, claim.usage
-    return peak, "Identities", _average(claim.usage, peak), claim.usage
+    if not peak and cost:
+        return Decimal(1), "Billing Cycles", cost, cost
+    return peak, "Identities", _average(cost, peak), cost
 
 
 def _average(cost: Decimal, quantity: Decimal) -> Decimal:
@@ -343,40 +356,41 @@ def _signed(number: Decimal, sign: int) -> Decimal:
 
 
 def _detail(charge: _Charge, names: Names) -> Row:
-    claim = charge.claim
-    assert claim.issued_at is not None, "what has a number has a date"
-    issued_at, billed = claim.issued_at, _signed(charge.billed, 1)
+    document, invoice = charge.document.document, charge.document.invoice
+    assert document.issued_at is not None, "what has a number has a date"
+    issued_at, billed = document.issued_at, _signed(charge.billed, 1)
+    start, end = _span(invoice)
     filled = {
         "BilledCost": billed,
-        "BillingAccountId": claim.account_id,
-        "BillingCurrency": claim.currency,
-        "BillingPeriodEnd": claim.end,
-        "BillingPeriodStart": claim.start,
+        "BillingAccountId": invoice.account_id,
+        "BillingCurrency": invoice.currency,
+        "BillingPeriodEnd": end,
+        "BillingPeriodStart": start,
         "ChargeCategory": "Usage",
         "InvoiceDetailCreated": issued_at,
         "InvoiceDetailDescription": charge.description,
         "InvoiceDetailId": charge.key,
         "InvoiceDetailLastUpdated": issued_at,
-        "InvoiceId": claim.number,
+        "InvoiceId": charge.number,
         "InvoiceIssueDate": issued_at,
         "InvoiceIssueStatus": "Issued",
         "InvoiceIssuerName": names.issuer,
-        "PaymentCurrency": claim.currency,
+        "PaymentCurrency": invoice.currency,
         "PaymentCurrencyBilledCost": billed,
         "PaymentCurrencyInvoiceDetailId": charge.key,
         "PaymentTerms": names.payment_terms,
-        "ReferenceInvoiceId": claim.refers_to or claim.number,
+        "ReferenceInvoiceId": document.refers_to or charge.number,
     }
     return dict.fromkeys(INVOICE_DETAIL.names) | filled
 
 
-def _periods(claims: Sequence[Claim], names: Names) -> Iterator[Row]:
+def _periods(documents: Sequence[BilledDocument], names: Names) -> Iterator[Row]:
     """The cycles that there are documents of; a period is known from its start, and changes with each document."""
-    within: dict[tuple[int, int], list[Claim]] = {}
-    for claim in claims:
-        within.setdefault((claim.start, claim.end), []).append(claim)
-    for (start, end), some in sorted(within.items()):
-        issued = [claim.issued_at for claim in some if claim.issued_at is not None]
+    within: dict[tuple[int, int], list[BilledDocument]] = {}
+    for billed in documents:
+        within.setdefault(_span(billed.invoice), []).append(billed)
+    for (start, end), some in sorted(within.items(), key=lambda item: item[0]):
+        issued = [billed.document.issued_at for billed in some if billed.document.issued_at is not None]
         yield {
             "BillingPeriodCreated": start,
             "BillingPeriodEnd": end,
@@ -385,3 +399,8 @@ def _periods(claims: Sequence[Claim], names: Names) -> Iterator[Row]:
             "BillingPeriodStatus": "Closed" if len(issued) == len(some) else "Open",
             "InvoiceIssuerName": names.issuer,
         }
+
+
+def _span(invoice: Invoice) -> tuple[int, int]:
+    """The cycle of an invoice, `[start, end)` in microseconds."""
+    return micros(invoice.cycle.start), micros(invoice.cycle.end)

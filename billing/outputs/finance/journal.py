@@ -10,7 +10,7 @@ a first letter that is small becomes a capital, and every other character, with 
 capital, becomes `Z`, its code point in hexadecimal, `z`: so two ids never become one name. The id as
 it is stands in the metadata of the account.
 
-At the end the balance of every account is asserted, exactly: that of `billing statement`, where the
+At the end the balance of every account is asserted, exactly: that of the statement, where the
 whole ledger is exported.
 """
 
@@ -21,9 +21,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from ...core.cycle import moment, text_of
+from ...core.cycle import micros, moment, text_of
+from ...core.invoice import Line
 from ...core.money import EXACT
-from ...invoicing.billed_lines import Claim
+from ...invoicing.issued import BilledDocument
 
 _IDENTITIES: Final = "Income:Identities"
 _DISCOUNTS: Final = "Income:Discounts"
@@ -33,13 +34,13 @@ _KEPT_FIRST: Final = frozenset("0123456789")
 _RAISED_FIRST: Final = frozenset("abcdefghijklmnopqrstuvwxy")
 
 
-def journal(claims: Sequence[Claim]) -> str:
-    """The journal of some claims, given in the order of issue; the same claims give the same bytes."""
-    if not claims:
+def journal(documents: Sequence[BilledDocument]) -> str:
+    """The journal of some documents, given in the order of issue; the same documents give the same bytes."""
+    if not documents:
         return "; No documents.\n"
-    ordered = sorted(claims, key=_day)  # a stable order: that of issue stays within a day
+    ordered = sorted(documents, key=_day)  # a stable order: that of issue stays within a day
     parts = [_opening(ordered)]
-    parts += ["\n".join(_transaction(claim)) for claim in ordered]
+    parts += ["\n".join(_transaction(billed)) for billed in ordered]
     parts.append("\n".join(_balances(ordered)))
     return "\n\n".join(parts) + "\n"
 
@@ -62,84 +63,92 @@ def _escaped(character: str) -> str:
     return f"Z{ord(character):x}z"
 
 
-def _opening(claims: Sequence[Claim]) -> str:
+def _opening(documents: Sequence[BilledDocument]) -> str:
     """Which accounts there are, since when, and in which currencies."""
-    currencies = sorted({claim.currency for claim in claims})
+    currencies = sorted({billed.invoice.currency for billed in documents})
     lines = [f'option "operating_currency" "{currency}"' for currency in currencies]
     lines.append("")
-    since = _day(claims[0])
-    incomes = [_IDENTITIES, _DISCOUNTS, *([_CREDITS] if any(claim.credits for claim in claims) else [])]
+    since = _day(documents[0])
+    incomes = [_IDENTITIES, _DISCOUNTS, *([_CREDITS] if any(billed.invoice.credits for billed in documents) else [])]
     lines += [f"{since} open {name} {','.join(currencies)}" for name in incomes]
-    owned: dict[str, list[Claim]] = {}
-    for claim in claims:
-        owned.setdefault(claim.account_id, []).append(claim)
-    for account_id, own in sorted(owned.items()):
-        used = ",".join(sorted({claim.currency for claim in own}))
+    by_account: dict[str, list[BilledDocument]] = {}
+    for billed in documents:
+        by_account.setdefault(billed.invoice.account_id, []).append(billed)
+    for account_id, own in sorted(by_account.items()):
+        used = ",".join(sorted({billed.invoice.currency for billed in own}))
         lines += [f"{_day(own[0])} open {account_of(account_id)} {used}", f"  account-id: {_quoted(account_id)}"]
     return "\n".join(lines)
 
 
-def _transaction(claim: Claim) -> Iterator[str]:
-    what = claim.kind.replace("_", " ")
-    narration = f"Cycle {claim.cycle}: {what}" + (f" {claim.number}" if claim.number else "")
-    links = "".join(f" ^{number}" for number in (claim.number, claim.refers_to) if number)
-    flag = "!" if claim.number is None else "*"
-    tag = claim.kind.replace("_", "-")
-    yield f"{_day(claim)} {flag} {_quoted(claim.account_id)} {_quoted(narration)}{links} #{tag}"
-    for key, value in _metadata(claim):
+def _transaction(billed: BilledDocument) -> Iterator[str]:
+    invoice, before = billed.invoice, billed.before
+    number, refers_to = invoice.number, billed.document.refers_to
+    what = billed.kind.replace("_", " ")
+    narration = f"Cycle {invoice.cycle.name}: {what}" + (f" {number}" if number else "")
+    links = "".join(f" ^{each}" for each in (number, refers_to) if each)
+    flag = "!" if number is None else "*"
+    tag = billed.kind.replace("_", "-")
+    yield f"{_day(billed)} {flag} {_quoted(invoice.account_id)} {_quoted(narration)}{links} #{tag}"
+    for key, value in _metadata(billed):
         yield f"  {key}: {value}"
-    usage = _change(claim.usage, None if claim.before is None else claim.before.usage)
-    discounts = [claim.discount, None if claim.before is None else claim.before.discount]
-    yield f"  {account_of(claim.account_id)}  {claim.total:f} {claim.currency}"
-    yield f"  {_IDENTITIES}  {usage:f} {claim.currency}"
-    if any(discount is not None for discount in discounts):
-        yield f"  {_DISCOUNTS}  {_change(discounts[0] or Decimal(0), discounts[1]):f} {claim.currency}"
-    if claim.credits is not None:
-        before = None if claim.before is None or claim.before.credits is None else claim.before.credits.amount
-        yield f"  {_CREDITS}  {_change(claim.credits.amount, before):f} {claim.currency}"
+    currency = invoice.currency
+    yield f"  {account_of(invoice.account_id)}  {invoice.total.amount:f} {currency}"
+    usage_before = None if before is None else before.usage
+    yield f"  {_IDENTITIES}  {_change(billed.usage, usage_before):f} {currency}"
+    discount, discount_before = billed.discount, None if before is None else before.discount
+    if discount is not None or discount_before is not None:
+        yield f"  {_DISCOUNTS}  {_change(discount, discount_before):f} {currency}"
+    if invoice.credits is not None:
+        credits_before = None if before is None else before.invoice.credits
+        yield f"  {_CREDITS}  {_change(invoice.credits, credits_before):f} {currency}"
 
 
-def _metadata(claim: Claim) -> Iterator[tuple[str, str]]:
-    if claim.issued_at is not None:
-        yield "issued-at", _quoted(text_of(claim.issued_at))
-    if claim.refers_to is not None:
-        yield "restates", _quoted(claim.refers_to)
-    yield "cycle-start", _quoted(text_of(claim.start))
-    yield "cycle-end", _quoted(text_of(claim.end))
-    yield "peak", str(claim.peak)
-    if claim.peak_at is not None:
-        yield "peak-at", _quoted(claim.peak_at)
-    yield "plan", _quoted(claim.plan_id)
-    yield "usage", _quoted(claim.usage_text)
-    if claim.discount_text is not None:
-        yield "discount", _quoted(claim.discount_text)
-    if claim.credits is not None:
-        yield "credits", _quoted(claim.credits.text)
-    if claim.position is not None:
-        yield "position", str(claim.position)
-    if claim.digest is not None:
-        yield "digest", _quoted(claim.digest)
+def _metadata(billed: BilledDocument) -> Iterator[tuple[str, str]]:
+    document, invoice = billed.document, billed.invoice
+    if document.issued_at is not None:
+        yield "issued-at", _quoted(text_of(document.issued_at))
+    if document.refers_to is not None:
+        yield "restates", _quoted(document.refers_to)
+    yield "cycle-start", _quoted(text_of(micros(invoice.cycle.start)))
+    yield "cycle-end", _quoted(text_of(micros(invoice.cycle.end)))
+    yield "peak", str(invoice.peak)
+    if invoice.peak_at is not None:
+        yield "peak-at", _quoted(text_of(micros(invoice.peak_at)))
+    yield "plan", _quoted(invoice.plan_id)
+    yield "usage", _quoted(billed.usage.description)
+    if billed.discount is not None:
+        yield "discount", _quoted(billed.discount.description)
+    if invoice.credits is not None:
+        yield "credits", _quoted(invoice.credits.description)
+    if invoice.basis.position is not None:
+        yield "position", str(invoice.basis.position)
+    if invoice.basis.digest is not None:
+        yield "digest", _quoted(invoice.basis.digest)
 
 
-def _balances(claims: Sequence[Claim]) -> Iterator[str]:
+def _balances(documents: Sequence[BilledDocument]) -> Iterator[str]:
     """What is owed in the end; asserted on the morning after, since a balance holds as a day begins."""
-    morning = _day(claims[-1]) + timedelta(days=1)
-    owed: dict[tuple[str, str], Decimal] = {}
-    for claim in claims:
-        key = claim.account_id, claim.currency
-        owed[key] = EXACT.add(owed.get(key, Decimal(0)), claim.total)
-    for (account_id, currency), amount in sorted(owed.items()):
+    morning = _day(documents[-1]) + timedelta(days=1)
+    balances: dict[tuple[str, str], Decimal] = {}
+    for billed in documents:
+        key = billed.invoice.account_id, billed.invoice.currency
+        balances[key] = EXACT.add(balances.get(key, Decimal(0)), billed.invoice.total.amount)
+    for (account_id, currency), amount in sorted(balances.items()):
         # Without a tolerance of its own, beancount would let a minor unit pass.
         yield f"{morning} balance {account_of(account_id)}  {amount:f} ~ 0 {currency}"
 
 
-def _change(now: Decimal, before: Decimal | None) -> Decimal:
+def _change(now: Line | None, before: Line | None) -> Decimal:
     """What is booked as income, which beancount counts below zero."""
-    return EXACT.subtract(before or Decimal(0), now)
+    earlier = Decimal(0) if before is None else before.amount
+    # A discount of nothing on a peak of 0 has a sign and decimals; it is booked as a plain 0.
+    added = Decimal(0) if now is None or (now.kind == "discount" and not now.amount) else now.amount
+    return EXACT.subtract(earlier or Decimal(0), added)
 
 
-def _day(claim: Claim) -> date:
-    return moment(claim.end if claim.issued_at is None else claim.issued_at).date()
+def _day(billed: BilledDocument) -> date:
+    issued_at = billed.document.issued_at
+    return (billed.invoice.cycle.end if issued_at is None else moment(issued_at)).date()
 
 
 def _quoted(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any, Final
 
 from ...comparison.bills import AccountRow, BilledUnder, Comparison, CycleRow, Difference, Overall
@@ -88,7 +87,7 @@ def bills(under: Iterable[BilledUnder]) -> View:
 
 def plan_ranges(of: BreakEven) -> View:
     """Which plan is the cheapest for how many identities; the last range has no end."""
-    return View(PLAN_RANGES, [_plan_range(each, of) for each in of.stretches])
+    return View(PLAN_RANGES, [_plan_range(each, of) for each in of.ranges])
 
 
 def _comparison(of: Comparison) -> dict[str, Any]:
@@ -176,7 +175,7 @@ def _under(of: BilledUnder) -> dict[str, Any]:
 def _bills(of: BilledUnder) -> list[Row]:
     rows: list[Row] = []
     for bill in of.bills:
-        drafted, near = bill.drafted, bill.near
+        drafted, near = bill.draft, bill.near
         row = {
             "terms": of.name,
             "account_id": drafted.account_id,
@@ -197,10 +196,7 @@ def break_even(of: BreakEven) -> dict[str, Any]:
     return {
         "plans": list(of.plans),
         "currency": of.currency,
-        "stretches": [_stretch(each, of) for each in of.stretches],
-        "meetings": [
-            {"plans": list(each.plans), "quantity": ratio(each.at), "price": ratio(each.price)} for each in of.meetings
-        ],
+        "stretches": [_stretch(each, of) for each in of.ranges],
     }
 
 
@@ -226,21 +222,3 @@ def _plan_range(of: PlanRange, within: BreakEven) -> Row:
         "every": of.every,
         "currency": within.currency,
     }
-
-
-def ratio(number: Fraction) -> str:
-    """An exact number: a decimal where it ends, else a ratio.
-
-    >>> ratio(Fraction(25, 2)), ratio(Fraction(112, 3)), ratio(Fraction(20))
-    ('12.5', '112/3', '20')
-    """
-    rest = number.denominator
-    places = 0
-    while rest % 2 == 0 or rest % 5 == 0:
-        rest //= next(factor for factor in (10, 2, 5) if rest % factor == 0)
-        places += 1
-    if rest > 1:
-        return str(number)
-    digits = str(abs(number.numerator) * 10**places // number.denominator).zfill(places + 1)
-    whole, part = (digits[:-places], f".{digits[-places:]}") if places else (digits, "")
-    return f"{'-' if number < 0 else ''}{whole}{part}"

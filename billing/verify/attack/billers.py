@@ -110,7 +110,7 @@ class Command:
 
 
 def write(folder: Path, events: Sequence[Event], cycles: Sequence[Cycle]) -> dict[str, Path]:
-    """The files of a question: `events` and `cycles` in CSV, `terms` in JSON as `--terms` takes it."""
+    """The files of a question: `events` and `cycles` in CSV, `terms` in JSON as a terms file."""
     files = {"events": folder / "events.csv", "cycles": folder / "cycles.csv", "terms": folder / "terms.json"}
     told = ({**vars(event), "occurred_at": text_of(event.occurred_at)} for event in events)
     files["events"].write_text(_csv(EVENT_COLUMNS, told), encoding="utf-8")

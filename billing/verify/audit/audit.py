@@ -16,9 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from ... import engine
-from ...config.terms import policy_of
 from ...core.activity import ActivityPolicy
-from ...core.cycle import instant_of, micros, text_of, zone_rules_version
+from ...core.cycle import micros, text_of, zone_rules_version
 from ...core.event import CREATED, TYPES, Events
 from ...core.invoice import Invoice
 from ...core.sweep import Peak
@@ -26,7 +25,7 @@ from ...core.terms import AllTerms, Terms, TermsHistory
 from ...engine.pipeline import Activity
 from ...engine.query import Query
 from ...inputs.rows import ReadOptions
-from ...invoicing.document import policy_content
+from ...invoicing.document import parse, policy_content
 from ...ledger.entry import ISSUED
 from ...ledger.ledger import Ledger
 from ...ledger.verify import Finding
@@ -115,8 +114,8 @@ def audit_invoices(source: Any, invoices: Sequence[dict[str, Any]], query: Query
     not looked up. Raises one of `UNREADABLE` for what is no invoice.
     """
     auditing = _Auditing(source, query, options, everything=True)
-    for said in invoices:
-        auditing.document(said)
+    for content in invoices:
+        auditing.document(content)
     return auditing.result
 
 
@@ -168,43 +167,46 @@ class _Auditing:
                 where, detail = f"{ledger.name}: {document.number}", unreadable(error)
                 self.result.findings.append(Finding("invoice_unreadable", where, {"detail": detail}))
 
-    def document(self, said: dict[str, Any]) -> None:
-        """Hold one document, invoice or note, against what it was drafted from."""
+    def document(self, content: Any) -> None:
+        """Compare one document, invoice or note, with what it was drafted from."""
         self.result.documents += 1
-        account, basis = said["account_id"], said["basis"]
-        start, end = instant_of(said["cycle_start"]), instant_of(said["cycle_end"])
-        total = Decimal(said["total"]) + Decimal(said.get("billed", 0))
-        terms = self._terms_of(said, start)
-        peak_at = None if said["peak_at"] is None else instant_of(said["peak_at"])
-        claim = Claim(said["number"] or "the draft", account, start, end, said["peak"], peak_at, total, terms)
-        lines = sum((Decimal(line["amount"]) for line in said["lines"]), Decimal(0))
-        if lines != Decimal(said["total"]):
-            self._add(Discrepancy(claim, "sum of lines", said["total"], lines))
-        stated = policy_of(said["policy"])
+        document = parse(content)
+        invoice, total = document.invoice, document.invoice.total.amount
+        basis = invoice.basis
+        start, end = micros(invoice.cycle.start), micros(invoice.cycle.end)
+        terms = self._terms_of(invoice, start)
+        peak_at = None if invoice.peak_at is None else micros(invoice.peak_at)
+        claim = Claim(
+            invoice.number or "the draft", invoice.account_id, start, end, invoice.peak, peak_at,
+            document.cycle_total.amount, terms,
+        )  # fmt: skip
+        lines = sum((line.amount for line in invoice.lines), Decimal(0))
+        if lines != total:
+            self._add(Discrepancy(claim, "sum of lines", total, lines))
         if terms.plan is None:  # nobody says what was agreed: then it says so itself
             self.result.unpriced += 1
-            claim = replace(claim, total=None, terms=replace(terms, policy=stated))
-        elif said["plan_id"] != terms.plan.id:
-            self._add(Discrepancy(claim, "plan", said["plan_id"], terms.plan.id))
-        elif stated != terms.policy:
-            self._add(Discrepancy(claim, "policy", _policy_text(stated), _policy_text(terms.policy)))
-        if terms.plan is not None and basis["tzdata"] == zone_rules_version():
+            claim = replace(claim, total=None, terms=replace(terms, policy=invoice.policy))
+        elif invoice.plan_id != terms.plan.id:
+            self._add(Discrepancy(claim, "plan", invoice.plan_id, terms.plan.id))
+        elif invoice.policy != terms.policy:
+            self._add(Discrepancy(claim, "policy", _policy_text(invoice.policy), _policy_text(terms.policy)))
+        if terms.plan is not None and basis.tzdata == zone_rules_version():
             self._compare_cycle(claim)
-        events = self._entries(account, basis["position"])
+        events = self._entries(invoice.account_id, basis.position)
         if isinstance(self._source, Ledger):
             voids = {e.event_id for e in events if e.type == "event.voided"}
             accepted = len(events) - sum(e.voids in voids for e in events)  # a void of a void is none
-            if basis["events"] != accepted:
-                self._add(Discrepancy(claim, "number of events it was drafted from", basis["events"], accepted))
+            if basis.events != accepted:
+                self._add(Discrepancy(claim, "number of events it was drafted from", basis.events, accepted))
         self._compare(claim, events, seen=None)
 
-    def _terms_of(self, said: dict[str, Any], start: int) -> Terms:
+    def _terms_of(self, invoice: Invoice, start: int) -> Terms:
         """The terms of a document: the version it names, or those in force at its cycle's start."""
-        terms, number = self._query.terms, said["basis"].get("terms_version")
+        terms, number = self._query.terms, invoice.basis.terms_version
         if isinstance(terms, TermsHistory) and number:
             terms = terms.with_cycles_of_the_newest(terms.numbered(number))
-            return terms.of(said["account_id"])
-        return self._terms_at(said["account_id"], start)
+            return terms.of(invoice.account_id)
+        return self._terms_at(invoice.account_id, start)
 
     def _terms_at(self, account: str, instant: int) -> Terms:
         """The terms of an account that are in force at an instant."""

@@ -40,7 +40,7 @@ class Told:
                 ReadOptions(),
             )
         encoder, batches = sources.read_batches(source, options)
-        self._batch = Batch.joined(batches)
+        self._batch = Batch.concat(batches)
         self._names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
         order = np.argsort(self._batch.accounts, kind="stable")
         places = np.flatnonzero(np.diff(self._batch.accounts[order])) + 1

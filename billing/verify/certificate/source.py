@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...core.digests import BEGINNING, sealed, written_rows
+from ...core.digests import BEGINNING, chain_digests, encode_rows
 from ...core.event import Batch, Names
 from ...inputs import source as sources
 from ...inputs.rows import ReadOptions
@@ -34,7 +34,7 @@ def held(source: Any, certificate: Certificate, options: ReadOptions | None = No
     if isinstance(source, Ledger):
         return _in_ledger(source, certificate)
     encoder, batches = sources.read_batches(source, options or ReadOptions())
-    rows = Batch.joined(batches)
+    rows = Batch.concat(batches)
     names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
     count, seal, told = _found(rows, names, certificate)
     known = certificate.account_id in names.account_names
@@ -84,7 +84,7 @@ def _sealing(rows: Batch, names: Names, digest: str) -> int | None:
     wanted, before = bytes.fromhex(digest), BEGINNING
     for first in range(0, len(rows), _PART):
         part = rows.take(np.arange(first, min(first + _PART, len(rows))))
-        digests = sealed(before, written_rows([*part.contents(names), part.content["recorded_at"]]))
+        digests = chain_digests(before, encode_rows([*part.contents(names), part.content["recorded_at"]]))
         if wanted in digests:
             return first + digests.index(wanted) + 1
         before = digests[-1]

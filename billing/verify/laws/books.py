@@ -147,7 +147,7 @@ def closed(story: Story, early: Sequence[Event], *, plan: Plan = TEN, later: int
 def append(ledger: Ledger, events: Sequence[Event] | pa.Table, *, now: int = NOW) -> Receipt:
     """Tell a ledger of some events, as any door does."""
     source = events if isinstance(events, pa.Table) else table(events)
-    return engine.append(ledger, engine.arrivals(source), now=now)
+    return engine.append(ledger, engine.read_incoming(source), now=now)
 
 
 def close_all(ledger: Ledger, *, now: int) -> None:
@@ -202,13 +202,13 @@ def answers(asked_of: Any, query: Query, options: ReadOptions | None = None) -> 
     try:
         result = engine.answer(asked_of, query, options)
         drafted = [invoice_content(each) for each in result.drafts()]
-        idle = [*engine.idle(result, asked_of, query, options)]
+        zeros = [*engine.unexpected_zero(result, asked_of, query, options)]
     except BillingError as error:
         return (error.code,)
     for each in drafted:
         each["basis"] |= {"position": None, "digest": None}
-    before = to_json({"before": count} for _, count in idle)
-    return to_json(bills.peaks(result.peaks())), to_json(drafted), to_json(bills.peaks(row for row, _ in idle)), before
+    before = to_json({"before": count} for _, count in zeros)
+    return to_json(bills.peaks(result.peaks())), to_json(drafted), to_json(bills.peaks(row for row, _ in zeros)), before
 
 
 def explained(asked_of: Any, query: Query) -> str:
@@ -251,7 +251,7 @@ def everything(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
 
 def owed(ledger: Ledger) -> dict[tuple[str, str], Decimal]:
     """What all documents on a cycle come to, by account and cycle."""
-    return {(b.account_id, b.cycle.name): b.total.amount for b in issuing.billed_by(ledger)}
+    return {(b.account_id, b.cycle.name): b.total.amount for b in issuing.billed_cycles(ledger)}
 
 
 def fresh(ledger: Ledger) -> dict[tuple[str, str], Decimal]:

@@ -112,7 +112,7 @@ def nor_does_it_where_events_say_when_they_were_recorded(story: Story, sizes: li
     when = st.sampled_from((0, 0, 1, 2, 3, 299, 300, 301)).map(lambda second: NOW + second * 1_000_000)
     times = data.draw(st.lists(when, min_size=len(told), max_size=len(told)))
     encoder, batches = source.read_batches(recorded(told, times), ReadOptions())
-    batch = Batch.joined(batches)
+    batch = Batch.concat(batches)
     names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
     with empty() as whole, empty() as ledger:
         at_once = whole.append(batch, names, now=NOW)
@@ -292,7 +292,7 @@ def what_is_exported_makes_the_same_ledger_again(story: Story, names: list[str])
             path = str(Path(folder) / f"{step}.{ending}")
             engine.export(ledger, path)
             with empty() as again:
-                engine.append(again, engine.arrivals(path), now=NOW + DAY)
+                engine.append(again, engine.read_incoming(path), now=NOW + DAY)
                 assert (digest, entries(first)) == (again.head().digest, entries(again))
 
 

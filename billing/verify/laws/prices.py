@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ...core.errors import NotPriced
 from ...core.invoice import lines
-from ...core.money import minor_digits, rounded
+from ...core.money import minor_digits, round_amount
 from ...core.plan import QUANTITY_MAX, Plan, Tier
 from .. import definition
 from ..strategies import plans
@@ -123,7 +123,7 @@ def a_total_is_the_exact_amount_rounded(plan: Plan, quantity: int, percent: Deci
     """A total is the exact amount, rounded once. Each line is rounded, so that they add up to it."""
     price = plan.price(quantity)
     exact = price.exact * (1 - percent / 100)
-    assert lines(price, plan, percent)[1] == rounded(exact, plan.currency)
+    assert lines(price, plan, percent)[1] == round_amount(exact, plan.currency)
 
 
 @law("I73", plans(), _QUANTITIES, st.integers(1, 9))

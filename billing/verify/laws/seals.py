@@ -34,7 +34,7 @@ Content = list[digests.Value]
 )  # fmt: skip
 def no_two_contents_are_written_alike(one: Content, other: Content) -> None:
     """Two contents are sealed alike only if they are the same."""
-    assert (one == other) == (digests.written(one) == digests.written(other))
+    assert (one == other) == (digests.encode(one) == digests.encode(other))
 
 
 @law("I11", st.lists(_VALUES, min_size=2, max_size=5), st.data())
@@ -47,7 +47,7 @@ def nor_are_two_that_are_nearly_alike(content: Content, data: st.DataObject) -> 
         [first, second, ""], [f"{first}{second}"[:1], f"{first}{second}"[1:]],
     ]  # fmt: skip
     other = [*content[:k], *data.draw(st.sampled_from(near)), *content[k + 2 :]]
-    assert (content == other) == (digests.written(content) == digests.written(other))
+    assert (content == other) == (digests.encode(content) == digests.encode(other))
 
 
 @law(
@@ -62,8 +62,8 @@ def rows_of_columns_are_written_as_single_contents_are(
     rows = [some[k % len(some)] for k in range(size)]
     kinds = (pa.string(), pa.int64(), pa.string())
     columns = [pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
-    assert [digests.written(row) for row in rows] == digests.written_rows(columns)
-    assert [digests.written(row) for row in rows[1:]] == digests.written_rows([column.slice(1) for column in columns])
+    assert [digests.encode(row) for row in rows] == digests.encode_rows(columns)
+    assert [digests.encode(row) for row in rows[1:]] == digests.encode_rows([column.slice(1) for column in columns])
 
 
 @law(
@@ -74,9 +74,9 @@ def rows_of_columns_are_written_as_single_contents_are(
 )
 def a_chain_is_the_same_in_whatever_parts_it_is_sealed(before: bytes, contents: list[bytes], middle: int) -> None:
     """The digest after each content depends on those before it, and on nothing else."""
-    whole = digests.sealed(before, contents)
-    first = digests.sealed(before, contents[:middle])
-    assert whole == [*first, *digests.sealed(first[-1] if first else before, contents[middle:])]
+    whole = digests.chain_digests(before, contents)
+    first = digests.chain_digests(before, contents[:middle])
+    assert whole == [*first, *digests.chain_digests(first[-1] if first else before, contents[middle:])]
     assert len(contents) == len(whole)
 
 
@@ -85,7 +85,7 @@ def a_chain_shows_every_change(contents: list[bytes], data: st.DataObject) -> No
     """A content changed, taken out, put in, or moved: every digest from there on is another."""
     k = data.draw(st.integers(0, len(contents) - 1))
     changed = [*contents[:k], *data.draw(st.lists(st.binary(max_size=3), max_size=2)), *contents[k + 1 :]]
-    whole, other = digests.sealed(digests.BEGINNING, contents), digests.sealed(digests.BEGINNING, changed)
+    whole, other = digests.chain_digests(digests.BEGINNING, contents), digests.chain_digests(digests.BEGINNING, changed)
     assert (contents == changed) == (whole == other)
     pairs = zip(contents, changed, strict=False)
     alike = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(contents), len(changed)))

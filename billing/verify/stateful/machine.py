@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from ... import engine
 from ...core.activity import ActivityPolicy
-from ...core.cycle import CycleRule, moment, text_of
+from ...core.cycle import CycleRule, micros, moment, text_of
 from ...core.errors import BadTerms
 from ...core.event import Tally
 from ...core.plan import Plan, Tier
@@ -33,11 +33,11 @@ from ...core.terms import AllTerms, Terms
 from ...engine.event_files import SCHEMA
 from ...engine.query import Query
 from ...inputs.rows import ReadOptions
-from ...inputs.timestamps import instant
+from ...inputs.timestamps import parse_instant
 from ...invoicing import close as closing
 from ...invoicing import issue
 from ...invoicing import restate as restating
-from ...invoicing.document import invoice_content
+from ...invoicing.document import InvoiceDocument, invoice_content, parse
 from ...ledger.entry import Document, Head
 from ...ledger.ledger import Ledger
 from ...ledger.verify import verify
@@ -53,7 +53,7 @@ DRAFTED: Final = ("2025-12", *MONTHS, "2026-04")
 #: How the cycles of each account follow one another: calendar months, and those of an anchor in New York.
 RULES: Final = (
     CycleRule(),
-    CycleRule(moment(instant("2025-10-14T07:13:47Z", field="anchor")), timezone="America/New_York"),
+    CycleRule(moment(parse_instant("2025-10-14T07:13:47Z", field="anchor")), timezone="America/New_York"),
 )
 BOUNDS: Final = tuple(tuple(rule.bound(rule.index_from(month)) for month in (*MONTHS, DRAFTED[-1])) for rule in RULES)
 #: When January is just settled, so that its cycle can be closed.
@@ -182,7 +182,7 @@ class LedgerMachine(RuleBasedStateMachine):
         verdicts = [self.model.take(event, self.now, recorded_at) for event in batch]
         for event, verdict in zip(batch, verdicts, strict=True):
             note(f"{text_of(self.now)} {verdict}: {_said(event)}")
-        receipt = engine.append(self.ledger, engine.arrivals(_table(batch, recorded_at)), now=self.now)
+        receipt = engine.append(self.ledger, engine.read_incoming(_table(batch, recorded_at)), now=self.now)
         rejected = {row: code for row, code in enumerate(verdicts, 1) if code not in ("accepted", "duplicate")}
         _same("rejections by row", {r.line: r.code for r in receipt.rejections}, rejected)
         counts = verdicts.count("accepted"), verdicts.count("duplicate"), len(rejected)
@@ -291,7 +291,7 @@ class LedgerMachine(RuleBasedStateMachine):
         query = Query(history, first=DRAFTED[0], last=DRAFTED[-1])
         drafts = engine.answer(self.ledger, query, options).drafts()
         if options == ReadOptions():
-            found = [_bill(invoice_content(drafted) | {"cycle": drafted.cycle.name}) for drafted in drafts]
+            found = [_bill(InvoiceDocument(draft)) for draft in drafts]
             _same("drafts", found, self.model.drafts(*DRAFTED))
         return to_json(map(invoice_content, drafts))
 
@@ -345,28 +345,27 @@ def _table(batch: Sequence[Event], recorded_at: int | None) -> pa.Table:
 
 
 def _issued(document: Document) -> Issued:
-    said = loads(document.content)
-    _same("number", said["number"], document.number)
-    return Issued(said["number"], document.kind, said["refers_to"], _bill(said), Decimal(said["total"]))
+    found = parse(loads(document.content))
+    invoice = found.invoice
+    assert invoice.number is not None
+    _same("number", invoice.number, document.number)
+    return Issued(invoice.number, document.kind, found.refers_to, _bill(found), invoice.total.amount)
 
 
-def _bill(said: dict[str, Any]) -> Bill:
+def _bill(document: InvoiceDocument) -> Bill:
     """What a document says that a cycle comes to, what was billed before included."""
-    start, end, peak_at = (
-        None if said[key] is None else instant(said[key], field=key) for key in ("cycle_start", "cycle_end", "peak_at")
-    )
-    assert start is not None and end is not None
-    total = Decimal(said["total"])
-    _same("total", total, sum(Decimal(line["amount"]) for line in said["lines"]))
+    invoice, cycle = document.invoice, document.invoice.cycle
+    assert invoice.basis.terms_version is not None, "a ledger is billed by its terms"
+    _same("total", invoice.total.amount, sum(line.amount for line in invoice.lines))
     return Bill(
-        said["account_id"],
-        said["cycle"],
-        (start, end),
-        said["basis"]["terms_version"],
-        said["peak"],
-        peak_at,
-        total + Decimal(said.get("billed", 0)),
-        said["currency"],
+        invoice.account_id,
+        cycle.name,
+        (micros(cycle.start), micros(cycle.end)),
+        invoice.basis.terms_version,
+        invoice.peak,
+        None if invoice.peak_at is None else micros(invoice.peak_at),
+        document.cycle_total.amount,
+        invoice.currency,
     )
 
 
