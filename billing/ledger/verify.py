@@ -225,11 +225,10 @@ class _Verification:
         self._use(
             "action", positions[acting], tuple(actions[k] for k in acting), tuple(action_names[k] for k in acting)
         )
-        if (k := _first(_integers(accounts_of_ids) != _integers(accounts))) is not None and identity_names[
-            k
-        ] is not None:
-            position = int(positions[k])
-            detail = f"the entry at position {position} is of account {accounts[k]}, and its identity of {accounts_of_ids[k]}"
+        k = _first(_integers(accounts_of_ids) != _integers(accounts))
+        if k is not None and identity_names[k] is not None:
+            position, other = int(positions[k]), accounts_of_ids[k]
+            detail = f"the entry at position {position} is of account {accounts[k]}, and its identity of {other}"
             self._find("names_differ", position, "owner", table="identity", detail=detail)
         self._firsts += positions[fresh].tolist()
         codes = _integers(accounts)
