@@ -1,4 +1,4 @@
-"""Catalogues of actions from TOML or JSON files, and the one that is published.
+"""Catalogues of actions from TOML or JSON files, and the published one.
 
 A catalogue is a list of versions, the first without a date and each later one with the date from
 which it applies. The published one comes with this package, in `catalogue.toml`.
@@ -31,7 +31,7 @@ _Moment = Annotated[Any, WithJsonSchema({"type": "string", "format": "date-time"
 
 
 class VersionDocument(BaseModel):
-    """One version of a catalogue as its file is written."""
+    """One version of a catalogue in a file."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -52,7 +52,7 @@ class CatalogueDocument(BaseModel):
 
 @cache
 def published() -> Catalogue:
-    """The catalogue that is published: the 21 actions included, and the known ratios."""
+    """The published catalogue: the 21 included actions, and the known ratios."""
     text = files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8")
     return _catalogue(CatalogueDocument(**tomllib.loads(text)), "catalogue.toml")
 
@@ -63,7 +63,7 @@ def in_force(terms: Terms) -> Catalogue:
 
 
 def own(catalogue: Catalogue) -> Catalogue | None:
-    """A catalogue as terms hold it: none where it is the published one."""
+    """A catalogue as terms have it: none for the published one."""
     return None if catalogue == published() else catalogue
 
 
@@ -115,7 +115,7 @@ def _moment(value: object) -> int | None:
 
 
 def catalogue_document(catalogue: Catalogue) -> list[dict[str, Any]]:
-    """The versions of a catalogue as a ledger keeps them, in one order always."""
+    """The versions of a catalogue as JSON for a ledger, always in the same order."""
     return [
         {
             "applies_from": None if version.applies_from is None else text_of(version.applies_from),
@@ -129,17 +129,17 @@ def catalogue_document(catalogue: Catalogue) -> list[dict[str, Any]]:
 
 
 def catalogue_of(documents: Sequence[Mapping[str, Any]]) -> Catalogue:
-    """A catalogue out of what a ledger keeps."""
+    """A catalogue from its JSON in a ledger."""
     return Catalogue(
         tuple(
             CatalogueVersion(
-                applies_from=None if said["applies_from"] is None else instant_of(said["applies_from"]),
-                included=frozenset(said["included"]),
-                ratios={action: Decimal(ratio) for action, ratio in said["ratios"].items()},
-                ratio=Decimal(said["ratio"]),
-                managed=Decimal(said["managed"]),
+                applies_from=None if version["applies_from"] is None else instant_of(version["applies_from"]),
+                included=frozenset(version["included"]),
+                ratios={action: Decimal(ratio) for action, ratio in version["ratios"].items()},
+                ratio=Decimal(version["ratio"]),
+                managed=Decimal(version["managed"]),
             )
-            for said in documents
+            for version in documents
         )
     )
 

@@ -1,4 +1,4 @@
-"""Files that are read whole: texts, and the TOML and JSON that people write, as tables."""
+"""Text, TOML and JSON files that people write, read whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..core.errors import BillingError
 
 
 def text_in(name: str, error: type[BillingError], *, encoding: str = "utf-8") -> str:
-    """What a text file says. Raises `error` for one that cannot be read."""
+    """The text of a file. Raises `error` for one that cannot be read."""
     try:
         return Path(name).read_text(encoding=encoding)
     except FileNotFoundError:
@@ -23,7 +23,7 @@ def text_in(name: str, error: type[BillingError], *, encoding: str = "utf-8") ->
 
 
 def document_of(name: str, error: type[BillingError]) -> dict[str, Any]:
-    """What a TOML or JSON file says, as a table. Raises `error` for one that cannot be used."""
+    """The table in a TOML or JSON file. Raises `error` for one that cannot be used."""
     content = text_in(name, error)
     try:
         if name.lower().endswith(".json"):
@@ -49,7 +49,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_lone_surrogates(document: Any) -> None:
-    """Refuse escapes that are half a character: what holds one could be neither written nor sent."""
+    """Refuse lone surrogates, since text with one cannot be encoded."""
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""Changes of terms, for a comparison: a terms file, a plan file, or a few settings in one line.
+"""Other terms for a comparison: a terms file, a plan file, or a few settings in one line.
 
 `reconnect=restarts,months=3` changes these settings for every account and leaves the others as they
 are; so do those of a plan, such as `mode=graduated`. `none` takes a setting away that may be left out.
@@ -17,7 +17,7 @@ from ..core.plan import Plan
 from ..core.terms import AllTerms, Terms
 from .terms import Settings, load_either, load_plan, overridden
 
-#: Settings of a plan that make sense for any; its tiers and its currency do not.
+#: Settings that make sense for every plan; tiers and currency do not.
 _OF_PLANS: Final = ("charge_flat_at_zero", "credit_price", "included", "maximum", "minimum", "mode", "package_size")
 _WHOLE: Final = ("included", "months", "package_size")
 _OPTIONAL: Final = ("anchor", "credit_price", "maximum", "minimum", "package_size")
@@ -26,14 +26,14 @@ _KNOWN: Final = tuple(sorted({*Settings.model_fields, *_OF_PLANS}))
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Other terms in place of some, and the name they go by."""
+    """Other terms, and their name in the comparison."""
 
     name: str
     apply: Callable[[AllTerms], AllTerms]
 
 
 def change_of(given: str | os.PathLike[str] | AllTerms | Terms | Plan, *, where: str = "settings") -> Change:
-    """What stands for other terms: a file of terms or of a plan, settings in a line, or any of these as a value.
+    """Other terms from an argument: a file of terms or of a plan, settings in a line, or any of these as a value.
 
     Of a plan, only the plan changes. `where` names settings in a line in errors. Raises `BadTerms`, `BadPlan`.
     """
@@ -76,7 +76,7 @@ def _value(key: str, value: str, where: str) -> Any:
 
 
 def _changing(settings: Mapping[str, Any], where: str) -> Callable[[AllTerms], AllTerms]:
-    """The same terms for every account, but for these settings of terms and of plans."""
+    """The same terms for every account, except for these settings of terms and of plans."""
     of_plan = {key: value for key, value in settings.items() if key in _OF_PLANS}
     of_terms = Settings(**{key: value for key, value in settings.items() if key not in (*_OF_PLANS, "plan")})
     plan = load_plan(settings["plan"]) if "plan" in settings else None

@@ -29,14 +29,14 @@ from .catalogue import catalogue_document, catalogue_of, in_force, load_catalogu
 from .files import document_of
 
 _PERCENT: Final = re.compile(r"\d{1,3}(\.\d{1,12})?%", re.ASCII)
-#: Weeks to seconds: a month and a year have no length.
+#: Weeks to seconds; months and years have no fixed length.
 _DURATION: Final = re.compile(r"P(\d{1,4}W)?(\d{1,5}D)?(T(\d{1,6}H)?(\d{1,6}M)?(\d{1,9}(\.\d{1,6})?S)?)?", re.ASCII)
 _Moment = Annotated[Any, WithJsonSchema({"type": "string", "format": "date-time"})]
 _Span = Annotated[str, WithJsonSchema({"type": "string", "format": "duration"})]
 
 
 class Settings(BaseModel):
-    """What one table of a terms file may say; everything may be left out."""
+    """One table of a terms file; every key is optional."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -80,7 +80,7 @@ def load_terms(path: str | os.PathLike[str]) -> AllTerms:
 
 
 def load_either(path: str | os.PathLike[str]) -> AllTerms | Plan:
-    """Terms or a plan, whichever a TOML or JSON file holds. Raises `BadTerms` or `BadPlan`."""
+    """Terms or a plan, whichever a TOML or JSON file has. Raises `BadTerms` or `BadPlan`."""
     name = os.fspath(path)
     document = document_of(name, BadTerms)
     only_a_plan = document.keys() & Plan.model_fields.keys() and not document.keys() & TermsDocument.model_fields.keys()
@@ -136,7 +136,7 @@ def terms_of(settings: Settings, *, plan: Plan | None = None) -> Terms:
 
 
 def version_document(version: TermsVersion) -> dict[str, Any]:
-    """A version of the terms as a ledger keeps it, with its plans written out."""
+    """A version of the terms as JSON for a ledger, with its plans in full."""
     terms = version.terms
     return {
         "version": version.number,
@@ -147,7 +147,7 @@ def version_document(version: TermsVersion) -> dict[str, Any]:
 
 
 def version_of(document: Mapping[str, Any]) -> TermsVersion:
-    """A version of the terms out of what a ledger keeps."""
+    """A version of the terms from its JSON in a ledger."""
     since = document["applies_from"]
     return TermsVersion(
         number=document["version"],
@@ -172,18 +172,18 @@ def _written(terms: Terms) -> dict[str, Any]:
     }
     if not terms.prices_credits and terms.catalogue is None:
         return written
-    # Also that which is published: what was billed by it must not change with a later release.
+    # The published catalogue too: what was billed by it must not change with a later release.
     return written | {"catalogue": catalogue_document(in_force(terms))}
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
-    """A plan as its file is written, in JSON."""
+    """A plan as JSON, in the format of a plan file."""
     document: dict[str, Any] = _plain(plan.model_dump(exclude_defaults=True))
     return document
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it, prices as text in digits."""
+    """A value for JSON, with prices as text in digits."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -192,7 +192,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read(settings: Mapping[str, Any]) -> Terms:
-    """Terms that were checked before they were kept."""
+    """Terms from JSON that was checked before it was stored."""
     plan, anchor = settings["plan"], settings["anchor"]
     catalogue = settings.get("catalogue")
     return Terms(
@@ -218,7 +218,7 @@ def policy_of(settings: Mapping[str, Any]) -> ActivityPolicy:
 
 
 def duration(span: timedelta) -> str:
-    """A span as an ISO 8601 duration in days and less, since a month and a year have no length.
+    """A span as an ISO 8601 duration in days and less, since months and years have no fixed length.
 
     >>> duration(timedelta(days=400)), duration(timedelta(hours=25)), duration(timedelta(microseconds=1))
     ('P400D', 'P1DT1H', 'PT0.000001S')
@@ -232,17 +232,17 @@ def duration(span: timedelta) -> str:
 
 
 def overridden(terms: AllTerms, settings: Settings, *, plan: Plan | None = None) -> AllTerms:
-    """The same terms for every account, but for what `settings` and `plan` say.
+    """The same terms for every account, except for `settings` and `plan`.
 
     A catalogue is named by its path from here. Raises `BillingError` for settings that are impossible.
     """
     given = terms_of(settings)
 
-    def said(of: CycleRule | ActivityPolicy, *fields: str) -> dict[str, Any]:
+    def values_of(of: CycleRule | ActivityPolicy, *fields: str) -> dict[str, Any]:
         return {field: getattr(of, field) for field in fields if getattr(settings, field) is not None}
 
-    cycle = said(given.cycles, "anchor", "months", "timezone")
-    policy = said(given.policy, "reconnect", "action_window", "connect_window")
+    cycle = values_of(given.cycles, "anchor", "months", "timezone")
+    policy = values_of(given.policy, "reconnect", "action_window", "connect_window")
     catalogue = None if settings.catalogue is None else own(load_catalogue(settings.catalogue))
 
     def over(old: Terms) -> Terms:

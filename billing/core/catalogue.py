@@ -16,12 +16,12 @@ from typing import Final
 
 from .errors import BadTerms
 
-#: Enough digits for the results of every call there can be, times a ratio, a factor and a price.
+#: Enough digits for the results of all calls there can be, times a ratio, a factor and a price.
 WIDE: Final = Context(prec=120, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow, FloatOperation])
-#: A ratio or a factor has at most so many decimals, and is at most so much.
+#: The most decimals of a ratio or factor, and the largest one.
 RATIO_DECIMALS_MAX: Final = 12
 RATIO_MAX: Final = 1_000_000
-#: How many results a call had that does not say: a call is one result unless it says otherwise.
+#: The number of results of a call that does not give one.
 RESULTS_UNSAID: Final = 1
 
 
@@ -53,10 +53,9 @@ class CatalogueVersion:
                 raise BadTerms("ratio_range", field=name, got=f"{ratio}")
 
     def cost(self, action: str | None, results: int | None = None, *, standard: bool, managed: bool = False) -> Decimal:
-        """How many credits a call costs, or several of one action with so many results together.
+        """How many credits calls of one action cost that have `results` results together, by default 1.
 
-        Without `results` it is a call with one. A call whose `action` is not named costs nothing:
-        nobody could say what for.
+        Calls without an `action` cost nothing: no ratio applies to them.
         """
         if action is None or (action in self.included and not standard):
             return Decimal(0)

@@ -1,8 +1,8 @@
 """Billing cycles: which span of time an invoice covers.
 
 Cycle k runs from `anchor + k months` to `anchor + (k + 1) months`, always counted from the anchor
-itself, so that the 31st comes back after February. The anchor's wall-clock time in the account's
-time zone is kept, and turned into UTC once.
+itself, so that after February the cycle starts on the 31st again. The anchor's wall-clock time in the account's
+time zone is kept, and converted to UTC once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .errors import BadCycle, hint
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAME = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _FIRST_CALENDAR_MONTH = datetime(2000, 1, 1)
-#: No cycle is longer, in microseconds: a leap year and a change of the clocks.
+#: The longest a cycle can be, in microseconds: a leap year, and a change of the clocks.
 CYCLE_MAX = 368 * 86_400_000_000
 
 
@@ -34,7 +34,7 @@ def micros(instant: datetime) -> int:
 
 
 def _micros(instant: datetime, *, field: str = "instant") -> int:
-    """The microseconds of an instant that somebody gave. Raises `BadCycle` (`ts_naive`)."""
+    """A datetime given by a caller as microseconds. Raises `BadCycle` (`ts_naive`)."""
     if instant.tzinfo is None:
         raise BadCycle("ts_naive", field=field, got=instant.isoformat())
     return micros(instant)
@@ -55,7 +55,7 @@ def text_of(instant: int) -> str:
 
 
 def instant_of(text: str) -> int:
-    """The microseconds of an instant that `text_of` wrote.
+    """The microseconds of an instant in the format of `text_of`.
 
     >>> instant_of(text_of(1_768_899_600_000_001))
     1768899600000001
@@ -110,7 +110,7 @@ class CycleRule:
         return self.cycle(self.index_at(_micros(instant)))
 
     def between(self, start: datetime, end: datetime) -> list[Cycle]:
-        """The cycles that share an instant with `[start, end)`, in order; together they cover it."""
+        """The cycles that overlap `[start, end)`, in order; together they cover it."""
         if _micros(end) <= _micros(start):
             return []
         return [self.cycle(k) for k in range(self.index_at(_micros(start)), self.index_at(_micros(end) - 1) + 1)]
@@ -174,17 +174,17 @@ class Calendar:
     def index_at(self, instant: int) -> int:
         """The number of the cycle that an instant in microseconds falls in."""
         if not self._bounds:
-            self._reach(self._rule.index_at(instant))
+            self._extend(self._rule.index_at(instant))
         while instant < self._bounds[0]:
-            self._reach(self._first - 1)
+            self._extend(self._first - 1)
         while instant >= self._bounds[-1]:
-            self._reach(self._first + len(self._bounds))
+            self._extend(self._first + len(self._bounds))
         return self._first + bisect_right(self._bounds, instant) - 1
 
     def bounds(self, first: int, last: int) -> list[int]:
         """The starts of cycles `first` to `last` and the end of the last, in microseconds."""
-        self._reach(first)
-        self._reach(last + 1)
+        self._extend(first)
+        self._extend(last + 1)
         return self._bounds[first - self._first : last + 2 - self._first]
 
     def cycles(self, first: int, last: int) -> list[Cycle]:
@@ -194,8 +194,8 @@ class Calendar:
                 self._cycles[k] = self._rule.cycle(k)
         return [self._cycles[k] for k in range(first, last + 1)]
 
-    def _reach(self, k: int) -> None:
-        """Know the bounds up to cycle `k`, without gaps."""
+    def _extend(self, k: int) -> None:
+        """Extend the known bounds to cycle `k`, without gaps."""
         if not self._bounds:
             self._first, self._bounds = k, [self._rule.bound(k)]
         while k < self._first:
@@ -219,7 +219,7 @@ def month_of(name: str, *, field: str = "cycle") -> tuple[int, int]:
 
 @cache
 def zone(name: str) -> ZoneInfo:
-    """The rules of a time zone, those of the tzdata package and never of the machine.
+    """The rules of a time zone, from the tzdata package and never from the machine.
 
     Two machines with the same package agree to the microsecond on where a cycle ends. Raises
     `BadCycle` (`timezone_unknown`).

@@ -1,6 +1,6 @@
-"""Invoices: a peak, priced, with the lines that add up to what is owed.
+"""Invoices: a priced peak, with the lines that add up to the total.
 
-A draft is a pure function of a peak, a cycle and the terms. It is stored nowhere and has no number.
+A draft is a pure function of a peak, a cycle and the terms. It is not stored and has no number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .plan import Part, Plan, Price
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One amount on an invoice, and how it came about.
+    """One amount on an invoice, and how it was computed.
 
     `kind` is `usage`, `discount`, `credits` where the plan prices a credit (then `quantity` may be a
     fraction), or `billed` for what earlier documents claimed. `unit_price` is none where several
@@ -38,9 +38,9 @@ class Line:
 class Basis:
     """What an invoice was computed from.
 
-    `events` is how many accepted events of the account the source held; `position` and `digest` are
-    those of a ledger (for a file, the digest only where it was asked for); `tzdata` is the version of
-    the time zone rules; `terms_version` is that of the ledger's own terms, where they were used.
+    `events` is how many accepted events of the account the source has; `position` and `digest` are those of
+    the ledger (for a file, only the digest, if requested); `tzdata` is the version of the time zone
+    rules; `terms_version` is that of the terms in the ledger, if they were used.
     """
 
     events: int
@@ -54,8 +54,8 @@ class Basis:
 class Invoice:
     """What an account owes for a billing cycle, and why.
 
-    `peak` identities were active at `peak_at` (aware, UTC; none if the peak is 0) and at no moment
-    of the cycle more. `total` is the sum of `lines`. A draft has no `number`.
+    `peak` identities were active at `peak_at` (aware, UTC; none if the peak is 0), and never more in
+    the cycle. `total` is the sum of `lines`. A draft has no `number`.
     """
 
     account_id: str
@@ -77,28 +77,28 @@ class Invoice:
 
     @property
     def credits(self) -> Line | None:
-        """The line for the credits used; none where they are not paid for."""
+        """The line for the credits used; none if the account does not pay for credits."""
         return next((line for line in self.lines if line.kind == "credits"), None)
 
 
 def lines(
     price: Price, plan: Plan, discount: Decimal, credits: Decimal | None = None
 ) -> tuple[tuple[Line, ...], Money]:
-    """The lines for a priced peak and the `credits` used, if those are paid for, and their sum.
+    """The lines for a priced peak, and for the `credits` used if the account pays for them, and their sum.
 
-    The discount is a percentage of the rounded usage line, and is rounded alike; credits come after
-    it, since it is none of theirs.
+    The discount is a percentage of the rounded usage line, and is rounded in the same way. Credits come
+    after it, since it does not apply to them.
     """
-    made, total = _for_identities(price, plan, discount)
+    identity_lines, total = _for_identities(price, plan, discount)
     if credits is None:
-        return made, total
+        return identity_lines, total
     used = credits_line(credits, plan)
-    return (*made, used), total + Money(used.amount, plan.currency)
+    return (*identity_lines, used), total + Money(used.amount, plan.currency)
 
 
 def credits_line(credits: Decimal, plan: Plan) -> Line:
-    """The line for the credits used in a cycle, also where there were none, by a plan that prices them."""
-    assert plan.credit_price is not None, "credits are billed where they have a price"
+    """The line for the credits used in a cycle, even if there were none, by a plan that prices them."""
+    assert plan.credit_price is not None, "credits are billed only if they have a price"
     text = f"{_grouped(credits)} {'credit' if credits == 1 else 'credits'} for actions"
     sums = f"{_short(credits)} x {plan.credit_price:f}"
     amount = round_amount(WIDE.multiply(credits, plan.credit_price), plan.currency).amount
@@ -117,19 +117,19 @@ def _for_identities(price: Price, plan: Plan, discount: Decimal) -> tuple[tuple[
     )
     if not discount:
         return (usage,), price.total
-    taken_off = discount_on(discount, price.total)
-    less = Line("discount", f"Discount of {_short(discount)}% on {price.total}", None, None, taken_off.amount)
-    return (usage, less), price.total + taken_off
+    reduction = discount_on(discount, price.total)
+    less = Line("discount", f"Discount of {_short(discount)}% on {price.total}", None, None, reduction.amount)
+    return (usage, less), price.total + reduction
 
 
 def discount_on(discount: Decimal, usage: Money) -> Money:
-    """What a discount, a percentage, adds to a usage line: nothing, or less."""
+    """The amount of a discount line, 0 or negative: a percentage of the usage line."""
     with localcontext(EXACT):
         return round_amount(-usage.amount * discount.scaleb(-2), usage.currency)
 
 
 def arithmetic(price: Price, plan: Plan) -> str:
-    """How the usage line comes about, so that it can be computed again by hand."""
+    """How the usage line was computed, so that a reader can recompute it by hand."""
     count = price.quantity
     text = f"Peak of {count:,} engagement {'identity' if count == 1 else 'identities'}"
     if plan.included:
@@ -153,10 +153,10 @@ def arithmetic(price: Price, plan: Plan) -> str:
 
 
 def _short(number: Decimal) -> str:
-    """A decimal without needless zeros."""
+    """A decimal without trailing zeros."""
     return f"{number.normalize(WIDE):f}"
 
 
 def _grouped(number: Decimal) -> str:
-    """The same, its thousands apart."""
+    """A decimal without trailing zeros, with thousands separated."""
     return f"{number.normalize(WIDE):,f}"

@@ -1,7 +1,7 @@
 """Exact amounts: decimal, with a currency, rounded once.
 
-Amounts are `Decimal` from end to end and arithmetic that would lose a digit is an error, so what an
-invoice says can be computed again by hand.
+Amounts are `Decimal` everywhere, and arithmetic that would lose a digit is an error, so anybody can
+recompute an invoice by hand.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from typing import Final
 
 from .errors import BadPlan, hint
 
-#: Enough digits for a price of 12 + 12 digits times 10^12 units; losing one is an error.
+#: Enough digits for a price of 12 + 12 digits times 10^12 units; losing a digit is an error.
 EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow, FloatOperation])
-#: The one place where a digit may go: half a minor unit and more goes away from zero.
+#: The only rounding: half a minor unit and more goes away from zero.
 _NEAREST: Final = Context(prec=60, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Overflow, FloatOperation])
 
 
 def minor_digits(currency: str, *, field: str = "currency") -> int:
     """How many decimals a currency has, by ISO 4217: 2 for USD, 0 for JPY, 3 for KWD.
 
-    Raises `BadPlan` (`currency_unknown`) for what is not a currency in which money can be owed.
+    Raises `BadPlan` (`currency_unknown`) for a code that is not a currency with minor units.
     """
     known = _currencies()
     if currency not in known:
@@ -74,7 +74,7 @@ class Money:
 
 
 def round_amount(amount: Decimal, currency: str) -> Money:
-    """The amount that can be owed: half a minor unit and more goes away from zero.
+    """An amount rounded to the minor unit of its currency, halves away from zero.
 
     >>> str(round_amount(Decimal("2.675"), "USD")), str(round_amount(Decimal("-0.125"), "USD"))
     ('2.68 USD', '-0.13 USD')

@@ -64,7 +64,7 @@ Price12 = Annotated[
 
 
 class _Document(BaseModel):
-    """A frozen value read from a document; what is wrong with it is told as a `BadPlan`."""
+    """A frozen value read from a document. Raises `BadPlan` for the first thing wrong with it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -91,8 +91,8 @@ class Tier(_Document):
 class Plan(_Document):
     """What a number of identities costs, and a credit, where credits are paid for.
 
-    All but `credit_price` is about identities alone. Raises `BadPlan` for anything that would leave a
-    quantity with two prices, or a price with two readings; the message points at the tier.
+    All but `credit_price` prices identities only. Raises `BadPlan` for anything that would give a quantity
+    two prices, or leave a price ambiguous; the message points at the tier.
 
     >>> plan = Plan(id="sample", currency="USD", mode="volume",
     ...             tiers=[Tier(up_to=10, unit_price="7.99"), Tier(unit_price="6.99")])
@@ -114,7 +114,7 @@ class Plan(_Document):
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Plan:
         """Read a plan from a TOML or JSON file. Raises `BadPlan`, which names the file and the tier."""
-        # Core opens no files and imports nothing else of ours: what reads them is looked up when asked for.
+        # Core opens no files and imports no other package of ours, so the reader is looked up when called.
         plan: Plan = import_module("billing.config.terms").load_plan(path)
         return plan
 
@@ -140,7 +140,7 @@ class Plan(_Document):
     def price(self, quantity: int | Decimal) -> Price:
         """What `quantity` identities cost, and how.
 
-        Raises `NotPriced` for a quantity that is negative, no number, or beyond the last tier.
+        Raises `NotPriced` for a quantity that is negative, not a number, or beyond the last tier.
         """
         count = _quantity(quantity)
         with localcontext(EXACT):
@@ -154,7 +154,7 @@ class Plan(_Document):
             return Price(quantity, units, parts, exact, round_amount(exact, self.currency))
 
     def units(self, quantity: Decimal) -> Decimal:
-        """What the tiers count: `quantity` less what is included, in whole packages if it has them."""
+        """What the tiers count: `quantity` minus the included units, in whole packages if it has a size."""
         beyond = max(Decimal(0), quantity - self.included)
         if self.package_size is None:
             return beyond
@@ -162,19 +162,19 @@ class Plan(_Document):
         return packages + (rest > 0)
 
     def quantity_of(self, units: int) -> int:
-        """The largest quantity that makes this many units."""
+        """The largest quantity that has this many units."""
         return self.included + units * (self.package_size or 1)
 
     def spans(self) -> list[tuple[int, int]]:
-        """The first and last quantity of each tier, as far as quantities go; that of the first begins at 0.
+        """The first and last quantity of each tier, up to `QUANTITY_MAX`; the first tier begins at 0.
 
-        Within one the total never falls.
+        Within a tier the total never falls.
         """
         ends = [QUANTITY_MAX if t.up_to is None else min(self.quantity_of(t.up_to), QUANTITY_MAX) for t in self.tiers]
         return [(before + 1, end) for before, end in pairwise([-1, *ends]) if before < end]
 
     def to_next_tier(self, quantity: int) -> int | None:
-        """How many identities more reach the next tier; none after the last."""
+        """How many more identities reach the next tier; none in the last tier."""
         units = self.units(Decimal(quantity))
         bound = next((t.up_to for t in self.tiers if t.up_to is None or units <= t.up_to), None)
         if bound is None or bound == self.tiers[-1].up_to:
@@ -182,7 +182,7 @@ class Plan(_Document):
         return self.quantity_of(bound) + 1 - quantity
 
     def warnings(self) -> list[PlanWarning]:
-        """What is legal but may surprise: totals that fall as the quantity rises, and an end of the prices."""
+        """What is valid but may surprise: totals that fall as the quantity rises, and quantities without a price."""
         found = list(self._cliffs())
         if (bound := self.tiers[-1].up_to) is not None:
             details = {"field": f"tiers[{len(self.tiers) - 1}].up_to", "got": bound}
@@ -206,7 +206,7 @@ class Plan(_Document):
         raise NotPriced("quantity_not_priced", got=_shown(quantity), plan=self.id, bound=self.quantity_of(int(below)))
 
     def _cliffs(self) -> Iterator[PlanWarning]:
-        # Within a tier the total never falls, so only the step over a bound can, if both its sides have a price.
+        # Within a tier the total never falls, so it can only fall over a bound, if both its sides have a price.
         ends = [self.quantity_of(tier.up_to) for tier in self.tiers[:-1] if tier.up_to is not None]
         spans = list(pairwise([-1, *(end for end in ends if end < QUANTITY_MAX)]))
         for k, (_, last) in enumerate(spans):
@@ -224,7 +224,7 @@ class Plan(_Document):
                 yield PlanWarning("tiers_cliff", details)
 
     def _dearer_from(self, spans: list[tuple[int, int]], amount: Decimal) -> int:
-        """The smallest quantity from which on, up to the end of the last of these tiers, all cost more than `amount`.
+        """The smallest quantity such that it and all others up to the end of the last tier cost more than `amount`.
 
         Each tier is given by the quantity before its first and by its last.
         """
@@ -264,13 +264,13 @@ class Price:
 
     @property
     def tier(self) -> Tier | None:
-        """The tier reached; none where nothing was to be priced."""
+        """The tier reached; none if there were no units to price."""
         return self.parts[-1].tier if self.parts else None
 
 
 @dataclass(frozen=True, slots=True)
 class PlanWarning:
-    """Something legal that may surprise; `str()` is the message."""
+    """Something valid that may surprise; `str()` is the message."""
 
     code: str
     details: dict[str, Any]
@@ -292,7 +292,7 @@ def _shown(quantity: Decimal) -> int | Decimal:
 
 
 def _bad_plan(error: ValidationError, model: type[BaseModel]) -> BadPlan:
-    """Pydantic's first complaint as one of ours, with a pointer such as `tiers[2].unit_price`."""
+    """Pydantic's first error as a `BadPlan`, with a pointer such as `tiers[2].unit_price`."""
     first = error.errors()[0]
     place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).removeprefix(".")
     inner = first.get("ctx", {}).get("error")
@@ -309,8 +309,8 @@ def _bad_plan(error: ValidationError, model: type[BaseModel]) -> BadPlan:
 
 
 def wanted_by(complaint: Mapping[str, Any]) -> str:
-    """What Pydantic would have accepted, in our words."""
-    said = str(complaint["msg"]).removeprefix("Input should be ").replace("'", '"')
+    """What Pydantic would have accepted, as our messages put it."""
+    message = str(complaint["msg"]).removeprefix("Input should be ").replace("'", '"')
     limits = complaint.get("ctx", {})
     return {
         "string_type": "text",
@@ -323,4 +323,4 @@ def wanted_by(complaint: Mapping[str, Any]) -> str:
         "string_too_long": "text of 1 to 128 characters",
         "greater_than_equal": f"a whole number from {limits.get('ge')}",
         "less_than_equal": f"a whole number up to {limits.get('le')}",
-    }.get(str(complaint["type"]), said)
+    }.get(str(complaint["type"]), message)

@@ -1,4 +1,4 @@
-"""Terms: what an account has agreed to, and how that changed over time."""
+"""Terms: what an account has agreed to, and the versions of it over time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Terms:
     """What an account has agreed to: its plan, billing cycles, activity policy, discount, and what actions cost.
 
     `discount` is a percentage, 0 to 100. Raises `BadTerms` (`percent_range`) for any other. Without a
-    `catalogue` of its own, actions cost what the published one says.
+    `catalogue`, the published one applies.
     """
 
     plan: Plan | None = None
@@ -30,7 +30,7 @@ class Terms:
 
     @property
     def prices_credits(self) -> bool:
-        """Whether credits are paid for, and so what calls did matters to an invoice."""
+        """Whether the plan prices credits, so that an invoice needs the details of calls."""
         return self.plan is not None and self.plan.credit_price is not None
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class AllTerms:
 
     @property
     def prices_credits(self) -> bool:
-        """Whether some account pays for credits."""
+        """Whether any account pays for credits."""
         return any(terms.prices_credits for terms in (self.default, *self.accounts.values()))
 
     def policies(self) -> list[ActivityPolicy]:
@@ -68,7 +68,7 @@ class AllTerms:
 
 @dataclass(frozen=True, slots=True)
 class TermsVersion:
-    """The terms of all accounts as a ledger holds them, numbered from 1.
+    """One version of the terms of all accounts in a ledger, numbered from 1.
 
     They apply to cycles that start at `applies_from` (microseconds) or later; without it, to all.
     """
@@ -82,9 +82,9 @@ class TermsVersion:
 class TermsHistory:
     """All versions of the terms in a ledger, in the order in which they were recorded.
 
-    The version in force at a cycle's start applies to the cycle: of those that apply by then, the
-    one that began last, and of several that began together the newest. How cycles follow one
-    another is no matter of date: that is always as the newest version says.
+    The version in force at a cycle's start applies to the cycle: of those that apply by then, the one
+    with the latest `applies_from`, and of several with the same the newest. Cycle rules are not dated:
+    those of the newest version always apply.
     """
 
     versions: tuple[TermsVersion, ...] = ()
@@ -96,7 +96,7 @@ class TermsHistory:
 
     @property
     def prices_credits(self) -> bool:
-        """Whether some version has some account pay for credits."""
+        """Whether any account pays for credits under any version."""
         return any(version.terms.prices_credits for version in self.versions)
 
     def numbered(self, number: int) -> TermsVersion:

@@ -1,6 +1,6 @@
-"""What a few identities fewer or more would have cost: where a bill changes, and where more costs less.
+"""The total for a few identities fewer or more: where a bill changes, and where more costs less.
 
-Within a tier no total falls, so what is looked for in it is found by halving, however far it goes.
+Within a tier the total never falls, so a change is found by bisection, however large the tier is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class PricePoint:
-    """What a quantity comes to."""
+    """A quantity and its total."""
 
     quantity: int
     total: Money
@@ -25,10 +25,10 @@ class PricePoint:
 
 @dataclass(frozen=True, slots=True)
 class PriceSteps:
-    """What is owed for a quantity, and near it.
+    """The total for a quantity, and the nearest ones that differ.
 
     `lower` and `higher` are the nearest quantities with another total, `cheaper` the nearest higher
-    one with a smaller total; none where there is none.
+    one with a smaller total; each is none if there is no such quantity.
     """
 
     at: PricePoint
@@ -38,15 +38,15 @@ class PriceSteps:
 
     @property
     def change(self) -> int | None:
-        """The smallest change of the quantity that changes the total; upwards, of two as small."""
-        ways = [way.quantity - self.at.quantity for way in (self.higher, self.lower) if way is not None]
-        return min(ways, key=abs, default=None)
+        """The smallest change of the quantity that changes the total; of two equal ones, upwards."""
+        changes = [point.quantity - self.at.quantity for point in (self.higher, self.lower) if point is not None]
+        return min(changes, key=abs, default=None)
 
 
 class Totals:
     """The total of an invoice for each quantity, by a plan and a discount (a percentage).
 
-    `besides` is what is owed whatever the quantity: for credits.
+    `besides` is added whatever the quantity is, such as the amount for credits.
     """
 
     def __init__(self, plan: Plan, discount: Decimal = Decimal(0), besides: Decimal = Decimal(0)) -> None:
@@ -57,20 +57,20 @@ class Totals:
         self._known: dict[int, PriceSteps] = {}
 
     def of(self, quantity: int) -> Money:
-        """What a quantity comes to. Raises `NotPriced`."""
+        """The total for a quantity. Raises `NotPriced`."""
         usage = self._plan.price(quantity).total
         owed = usage + discount_on(self._discount, usage) if self._discount else usage
         return owed + self._besides if self._besides.amount else owed
 
     def near(self, quantity: int) -> PriceSteps:
-        """What is owed for a quantity, and where that changes. Raises `NotPriced`."""
+        """The total for a quantity, and where it changes. Raises `NotPriced`."""
         if quantity not in self._known:
             here = PricePoint(quantity, self.of(quantity))
             self._known[quantity] = PriceSteps(here, self._lower(here), self._higher(here), self._cheaper(here))
         return self._known[quantity]
 
     def least(self, quantity: int) -> PricePoint:
-        """The smallest total of a quantity and all above it; the first of them that has it. Raises `NotPriced`."""
+        """The smallest total of a quantity and all higher ones, at the first that has it. Raises `NotPriced`."""
         here = PricePoint(quantity, self.of(quantity))
         return min([here, *(self._at(first) for first, _ in self._after(quantity))], key=lambda at: at.total.amount)
 
@@ -101,7 +101,7 @@ class Totals:
         return ((max(first, quantity + 1), last) for first, last in self._spans if last > quantity)
 
     def _first(self, first: int, last: int, holds: Callable[[Decimal], bool]) -> int:
-        """The first quantity of a part of a tier whose amount is so, if those after it are as well."""
+        """The first quantity of a part of a tier whose amount `holds`; so must those of all after it."""
         return first + bisect_left(range(first, last + 1), True, key=lambda quantity: holds(self._amount(quantity)))
 
     def _amount(self, quantity: int) -> Decimal:

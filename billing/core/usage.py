@@ -1,7 +1,7 @@
 """Usage: the calls of a source by cycle, action and type of identity, and the credits they cost.
 
-Calls are counted as columns and priced in groups: all that differ in nothing a price depends on are
-one multiplication. So a million of them take no longer than to sort a million numbers.
+Calls are counted as columns and priced in groups: all calls with the same price are one multiplication.
+So a million calls take about as long as sorting a million numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .catalogue import RESULTS_UNSAID, WIDE, Catalogue
 from .cycle import Cycle
 from .event import CALLED, IDENTITY_TYPES, UNSAID, Bool, Events, Int32, Int64
 
-#: Results are summed in two halves, so that no sum of them is too large for a machine.
+#: Results are summed in two halves, so that no sum overflows 64 bits.
 _HALF: Final = 31
 
 
@@ -41,9 +41,9 @@ class Calls:
 
     @classmethod
     def of(cls, events: Events, *, as_of: int | None = None, by_identity: bool = False) -> Calls:
-        """The calls among some events that were read with `details`; with `as_of`, those before it."""
+        """The calls among events that were read with `details`; with `as_of`, only those before it."""
         columns, details = events.columns, events.details
-        assert details is not None, "what calls did was read where it matters"
+        assert details is not None, "the details of calls were read, since they matter"
         mask = columns.types == CALLED
         if as_of is not None:
             mask &= columns.instants < as_of
@@ -69,8 +69,8 @@ class Calls:
 class Usage(NamedTuple):
     """The calls of one action, on identities of one type, in one cycle of a group, and what they cost.
 
-    `position` is that of the cycle among all that were asked for. `action` is none for calls that name none.
-    `on_standard` is what the same calls cost on standard identities.
+    `position` is that of the cycle among all requested ones. `action` is none for calls without one.
+    `on_standard` is what the same calls would cost on standard identities.
     """
 
     position: int
@@ -134,7 +134,7 @@ def price_usage(
 
     `bounds` are those of the cycles of each group, which adjoin, `catalogues` what its actions cost.
     """
-    several: dict[Catalogue, list[int]] = {}  # almost always there is one for all
+    several: dict[Catalogue, list[int]] = {}  # almost always one for all
     for code in bounds:
         several.setdefault(catalogues[code], []).append(code)
     for catalogue, codes in several.items():
@@ -183,8 +183,8 @@ def _sums(numbers: Int64, group_of: Int64, groups: int) -> list[int]:
 class Credits:
     """The calls of one action on identities of one type, in a cycle of an account, and what they cost.
 
-    `on_standard` is what the same calls cost on standard identities. `action` is none for calls that
-    name none; those cost nothing.
+    `on_standard` is what the same calls would cost on standard identities. `action` is none for calls
+    without one, which cost nothing.
     """
 
     account_id: str
@@ -209,7 +209,7 @@ class Credits:
 
 @dataclass(frozen=True, slots=True)
 class CreditsTotal:
-    """All calls of an account, or of all accounts, and what they cost; `unnamed` of them name no action."""
+    """All calls of an account, or of all accounts, and what they cost; `unnamed` of them have no action."""
 
     account_id: str | None
     calls: int

@@ -1,4 +1,4 @@
-"""Addresses: which ledger a URL means."""
+"""Addresses: opening the ledger that a URL names."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def open_ledger(url: str, *, create: bool = False) -> Ledger:
     """The ledger at a URL; with `create`, an empty one where there is none.
 
     `sqlite:///billing.db` is a file in the current folder, `sqlite:////var/billing.db` one anywhere,
-    `sqlite:///:memory:` one that is kept nowhere; `?timeout=SECONDS` says how long to wait for other
+    `sqlite:///:memory:` one that is not stored; `?timeout=SECONDS` says how long to wait for other
     processes. `postgresql://HOST/DATABASE` takes what libpq takes, and `?schema=NAME` (default
-    `billing`): each schema holds one ledger. Raises `BadLedger`.
+    `billing`): each schema has one ledger. Raises `BadLedger`.
     """
     if not is_address(url):
         raise BadLedger("ledger_url", got=url)
@@ -31,7 +31,7 @@ def open_ledger(url: str, *, create: bool = False) -> Ledger:
     except ValueError:
         raise BadLedger("ledger_url", got=url) from None
     if parts.scheme != "sqlite":
-        from .postgres import PostgresDatabase  # needs an extra, and only here
+        from .postgres import PostgresDatabase  # needs an extra, only for these URLs
 
         return Ledger(PostgresDatabase(url, create=create))
     from .sqlite import PATIENCE_SECONDS, SqliteDatabase

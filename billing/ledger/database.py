@@ -1,7 +1,7 @@
-"""What a ledger asks of a database: the little in which SQLite and PostgreSQL differ.
+"""What a ledger needs of a database: the little in which SQLite and PostgreSQL differ.
 
-Everything else is SQL that both understand, with `?` for values, and stands in `ledger.py`. Schemas
-are numbered files under `sql/`, applied in order; the database keeps the number of the last.
+Everything else is SQL that both understand, with `?` for values, in `ledger.py`. Schemas are numbered
+files under `sql/`, applied in order; the database stores the number of the last.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A value that a key of one or two columns stands for, in one table."""
+    """A value to look up in one table by a key of one or two columns."""
 
     table: str
     keys: tuple[tuple[str, str], ...]  # column and its type in PostgreSQL
@@ -69,7 +69,7 @@ MOMENT: Final = ("account", "identity", "type", "occurred_at", "position")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which moments of an account to read: those that occurred in `[start, end)`, in microseconds."""
+    """Which events of an account to read: those that occurred in `[start, end)`, in microseconds."""
 
     account: int
     start: int
@@ -77,19 +77,19 @@ class Span:
 
 
 class Database(Protocol):
-    """A database that holds one ledger. Its own errors come out as `BadLedger`."""
+    """A database with one ledger. Its errors are raised as `BadLedger`."""
 
-    #: How messages name it: its address, without a password.
+    #: The name in messages: its address, without a password.
     name: str
 
     def reading(self) -> AbstractContextManager[None]:
-        """Within it, all reads see the ledger as it was at one moment."""
+        """A transaction in which all reads see the ledger as of one moment."""
 
     def writing(self) -> AbstractContextManager[None]:
-        """Within it, nobody else writes; at its end all of it is on disk, or after an error none of it."""
+        """A transaction in which nobody else writes; at its end all of it is on disk, or none after an error."""
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
-        """The rows that a statement gives."""
+        """The rows of a statement."""
 
     def look_up(self, what: Lookup, keys: Sequence[Row]) -> list[Any]:
         """The value of each key, or none; cheap for many keys."""
@@ -98,13 +98,13 @@ class Database(Protocol):
         """Add rows to a table, in the order of `COLUMNS`; cheap for many rows."""
 
     def count(self, entries: Sequence[tuple[int, int]]) -> None:
-        """Count more entries of some accounts, given as code and number."""
+        """Add to the number of entries of some accounts, given as pairs of code and number."""
 
     def moments(self, spans: Sequence[Span] | None, until: int) -> NDArray[np.int64]:
-        """What began or ended activity in some spans, or ever, up to a position: a row for each, as `MOMENT`."""
+        """Events that begin or end activity in some spans, or at any time, up to a position: rows as `MOMENT`."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
 
 
 def schemas(kind: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a ledger holds and what it says: entries, documents, its head, a receipt."""
+"""What a ledger stores and returns: entries, documents, its head, a receipt."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any, Final, Literal, NamedTuple
 from ..core.errors import Rejection
 from ..core.event import Tally
 
-#: What is issued: numbered, dated, sent. `invoice` is the original of its cycle.
+#: Documents that are issued: numbered and dated. `invoice` is the original of its cycle.
 Issued = Literal["invoice", "supplementary_invoice", "credit_note"]
 Kind = Literal["terms", "conflict", "restatement", "invoice", "supplementary_invoice", "credit_note"]
 ISSUED: Final[tuple[Issued, ...]] = ("invoice", "supplementary_invoice", "credit_note")
-#: The series that numbers come from. Originals and supplementary invoices share one.
+#: The series that each kind is numbered in. Originals and supplementary invoices share one.
 SERIES: Final = {"invoice": "INV", "supplementary_invoice": "INV", "credit_note": "CN"}
 
 
-def number_of(series: str, place: int) -> str:
-    """The number of the document at a place, from 1, in its series.
+def number_of(series: str, position: int) -> str:
+    """The number of the document at a position, from 1, in its series.
 
     >>> number_of("INV", 7)
     'INV-000007'
     """
-    return f"{series}-{place:06}"
+    return f"{series}-{position:06}"
 
 
 class Entry(NamedTuple):
-    """An event as the ledger holds it, with its position and when it was recorded (microseconds).
+    """An event in the ledger, with its position and when it was recorded (microseconds).
 
-    `digest` seals it and every entry before it.
+    `digest` is over it and every entry before it.
     """
 
     position: int
@@ -47,16 +47,16 @@ class Entry(NamedTuple):
 
     @property
     def content(self) -> tuple[Any, ...]:
-        """What the event says, in the order of `event.CONTENT`."""
+        """The content of the event, in the order of `event.CONTENT`."""
         return self[2:12]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Something a ledger holds besides events: terms, a conflict, what was issued, or restated.
+    """A document in a ledger: terms, a conflict, an issued document, or a restatement.
 
-    `content` is its JSON, to the byte as it will always be. What was issued has a `number`, and
-    belongs to the account's cycle that starts at `cycle_start` (microseconds).
+    `content` is its JSON, of which no byte ever changes. An issued document has a `number`, and belongs to
+    the account's cycle that starts at `cycle_start` (microseconds).
     """
 
     position: int
@@ -70,7 +70,7 @@ class Document:
 
 
 class UnissuedDocument(NamedTuple):
-    """A document before the ledger takes it: its content still lacks number and date."""
+    """A document that is not in the ledger yet: its content has no number and no date."""
 
     kind: Kind
     account_id: str | None
@@ -80,10 +80,10 @@ class UnissuedDocument(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a ledger, or of what it held at a position; note it elsewhere.
+    """The end of a ledger, or of its part up to a position; note it elsewhere.
 
-    `position` counts everything the ledger holds. `digest` seals all events up to it,
-    `documents_digest` all terms, documents and conflicts, both SHA-256 in hexadecimal. Only a head
+    `position` counts everything in the ledger. `digest` is over all events up to it and
+    `documents_digest` over all terms, documents and conflicts, both SHA-256 in hexadecimal. Only a head
     that was noted elsewhere can show that the end of a ledger was cut off.
     """
 
@@ -95,10 +95,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of events that were appended: all of it is on disk, and stays.
+    """What became of events that were appended; the accepted ones are on disk.
 
-    `duplicates` of the tally were in the ledger already, with the same content; `rejections` tell
-    what could not be accepted and why. `head` is that of the ledger afterwards.
+    `duplicates` of the tally were in the ledger already, with the same content; `rejections` say what
+    was not accepted and why. `head` is the head of the ledger afterwards.
     """
 
     tally: Tally

@@ -1,9 +1,8 @@
 """The ledger: append-only storage of events, and of what was issued for them.
 
-It loses nothing it has acknowledged, takes the same event any number of times, and keeps who knew
-what when: whatever is read at a position is what was read there at any time before. Five methods do
-the work (`append`, `read`, `head`, `issue`, `documents`); where the rows live is the database's
-business.
+It loses nothing it has acknowledged, accepts the same event any number of times, and keeps what was
+known when: reading at a position always gives the same. Five methods do the work (`append`, `read`,
+`head`, `issue`, `documents`); the rows are stored by a `Database`.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ from .known_entries import KnownEntries
 from .name_codes import NameCodes
 from .records import DOCUMENT, ENTRY, document_of, entry_of, json_of
 
-#: A clock may be this far ahead of ours: five minutes.
+#: How far another clock may be ahead: five minutes.
 SKEW_MAX: Final = DAY // 288
 #: How many entries are read at a time.
 _PAGE: Final = 20_000
-#: How many accounts are asked about at a time.
+#: How many accounts are looked up in one statement.
 _ACCOUNTS: Final = 64
 _FOREVER: Final = np.iinfo(np.int64).max
 
@@ -63,25 +62,25 @@ class Ledger:
 
     @property
     def name(self) -> str:
-        """How messages name it."""
+        """The name in messages."""
         return self._db.name
 
     @property
     def database(self) -> Database:
-        """Where its rows live."""
+        """The database that stores the rows."""
         return self._db
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the database."""
         self._db.close()
 
-    # What is put in
+    # Writing
 
     def append(self, batch: Batch, names: Names, *, now: int, strict: bool = False) -> Receipt:
-        """Add events, all of them in one step: after an error none is there, or it may be that all are.
+        """Append events in one transaction: after an error either all are in the ledger or none.
 
-        Events with a `recorded_at` keep it, the others are recorded `now` (microseconds), or with the
-        last entry if the clock went back. Appending the same events again is safe, and adds nothing.
+        Events with a `recorded_at` keep it; the others are recorded `now` (microseconds), or when the last
+        entry was, if the clock went back. Appending the same events again is safe, and adds nothing.
         With `strict`, raises `Refused` at the first rejection, and adds nothing.
         """
         columns = batch.contents(names)
@@ -104,7 +103,7 @@ class Ledger:
                     raise Refused(decision.rejections[0])
                 head = self._add_entries(decision, batch, columns, times, head)
                 for conflict in decision.conflicts:
-                    head = self._add_document(head, conflict.position, conflict.recorded_at, _paper_of(conflict))
+                    head = self._add_document(head, conflict.position, conflict.recorded_at, _document_of(conflict))
         except BaseException:
             self._codes.forget()
             raise
@@ -112,13 +111,13 @@ class Ledger:
         tally = Tally(len(batch), len(decision.accepted), decision.duplicates, rejected)
         return Receipt(tally, head, tuple(decision.rejections))
 
-    def issue(self, papers: Sequence[UnissuedDocument], *, after: str, now: int) -> list[Document]:
-        """Add documents, all of them in one step, and number those that are issued, in their order.
+    def issue(self, documents: Sequence[UnissuedDocument], *, after: str, now: int) -> list[Document]:
+        """Add documents in one transaction, and number those that are issued, in order.
 
-        `after` is the `documents_digest` that they were made by: raises `StaleLedger` if documents
-        have come since, so that nothing is issued twice. They are dated `now` (microseconds), or like
-        the last entry if the clock lags a little; raises `BadLedger` (`issued_at_backwards`) if `now`
-        lies well before it.
+        `after` is the `documents_digest` they are based on: raises `StaleLedger` if documents were added
+        since, so that nothing is issued twice. They are dated `now` (microseconds), or when the last entry
+        was recorded if the clock is a little behind; raises `BadLedger` (`issued_at_backwards`) if `now` is
+        well before it.
         """
         with self._db.writing():
             before = head = self._head(None)
@@ -129,24 +128,23 @@ class Ledger:
                 raise BadLedger("issued_at_backwards", self.name, got=text_of(now), last=text_of(last))
             issued_at = max(now, last)
             numbers = {series: self._issued(series) for series in set(SERIES.values())}
-            for paper in papers:
+            for document in documents:
                 number = None
-                if paper.kind in SERIES:
-                    series = SERIES[paper.kind]
+                if document.kind in SERIES:
+                    series = SERIES[document.kind]
                     numbers[series] += 1
                     number = number_of(series, numbers[series])
                     dated = {"number": number, "issued_at": text_of(issued_at)}
-                    paper = paper._replace(content=paper.content | dated)
-                head = self._add_document(head, head.position + 1, issued_at, paper, number)
+                    document = document._replace(content=document.content | dated)
+                head = self._add_document(head, head.position + 1, issued_at, document, number)
             return self._documents("WHERE position > ? ORDER BY position", before.position)
 
-    # What is there
+    # Reading
 
     def head(self, *, position: int | None = None, known_at: int | None = None) -> Head:
-        """The end of the ledger, or of what it held at a position, or knew at an instant (both inclusive).
+        """The head of the ledger, or the head as of a position or an instant (both inclusive).
 
-        With both, the earlier of the two.
-        Raises `BadLedger` (`position_ahead`) for a position that is not there yet.
+        With both, the earlier of the two. Raises `BadLedger` (`position_ahead`) for a position after the last.
         """
         with self._db.reading():
             last = self._last()
@@ -165,51 +163,51 @@ class Ledger:
         history: bool = False,
         details: bool = False,
     ) -> Events:
-        """Connects, actions and deletions as they were known at a position, mistakes taken out.
+        """Connects, actions and deletions as known at a position, without those that were voided.
 
-        `span_of` says for an account which instants are wanted, `[start, end)` in microseconds, or
-        none; without it all of all accounts are. Only these are touched, beside the types and voids
-        of the accounts, which are few. `names.accounts` are all accounts that had an entry by then,
-        `accepted` how many each; with `ids`, `event_ids` names each event, with `history`, what was
-        voided is told besides, and when all of it was recorded, with `details` what calls did.
+        `span_of` gives the instants to read of an account, `[start, end)` in microseconds, or none;
+        without it all events are read. Nothing else is read, except the types and voids of these accounts,
+        which are few. `names.accounts` are all accounts that had an entry by then, and `accepted` how many
+        each has. `ids` reads the ids of events, `history` also what was voided and when everything was
+        recorded, and `details` the details of calls.
         """
         with self._db.reading():
             until = self._last() if position is None else position
             accounts, accepted = self._accounts(until)
-            wanted = None
+            required = None
             if span_of is not None:
                 spans = ((code, span_of(name)) for code, name in enumerate(accounts, start=1))
-                wanted = [Span(code, *span) for code, span in spans if span is not None]
-            found = self._db.moments(wanted, until)
-            voided, voided_at, idle = self._voided(wanted, until)
+                required = [Span(code, *span) for code, span in spans if span is not None]
+            found = self._db.moments(required, until)
+            voided, voided_at, idle = self._voided(required, until)
             np.subtract.at(accepted, idle - 1, 1)
             back = np.isin(found[:, 4], voided)
             taken_back = found[back] if history else found[:0]
             if len(voided):
                 found = found[~back]
             everything = np.concatenate([found, taken_back])
-            identities, places = np.unique(everything[:, 1], return_inverse=True)
-            owners = np.zeros(len(identities), np.int32)
-            owners[places] = everything[:, 0] - 1
+            identities, positions = np.unique(everything[:, 1], return_inverse=True)
+            account_of = np.zeros(len(identities), np.int32)
+            account_of[positions] = everything[:, 0] - 1
             names = Names(
                 accounts=pa.array(accounts, pa.string()),
                 identities=pa.array(self._db.look_up(IDENTITY_NAME, [(int(i),) for i in identities]), pa.string()),
-                account_of=owners,
-                standard=np.isin(identities, self._standard(wanted, until, voided)),
+                account_of=account_of,
+                standard=np.isin(identities, self._standard(required, until, voided)),
             )
             event_ids = self._db.look_up(EVENT_ID, [(int(p),) for p in found[:, 4]]) if ids else None
-            columns = _columns(places, everything)
-            told = None
+            columns = _columns(positions, everything)
+            past = None
             if history:
                 order = np.argsort(voided)
-                told = History(
+                past = History(
                     recorded=self._recorded(found),
                     voided=columns.part(len(found), len(everything)),
                     voided_since=self._recorded(taken_back),
                     voided_until=voided_at[order][np.searchsorted(voided[order], taken_back[:, 4])],
                     repeats=None,
                 )
-            did = action_details.details(self._db, wanted, until, found[:, 4]) if details else None
+            of_calls = action_details.details(self._db, required, until, found[:, 4]) if details else None
             digest = self._end_of("entry", until)[2].hex()
         count = int(accepted.sum())
         return Events(
@@ -220,14 +218,14 @@ class Ledger:
             event_ids=None if event_ids is None else pa.array(event_ids, pa.string()),
             digest=digest,
             position=until,
-            history=told,
-            details=did,
+            history=past,
+            details=of_calls,
         )
 
     def documents(
         self, *kinds: Kind, account_id: str | None = None, position: int | None = None, since: int | None = None
     ) -> list[Document]:
-        """Documents in order of position: of these kinds, or all; of an account; up to a position.
+        """Documents in order of position: of these kinds, or of all; of one account; up to a position.
 
         With `since` (microseconds), only those of cycles that start then or later.
         """
@@ -245,13 +243,13 @@ class Ledger:
     def entries(
         self, *, after: int = 0, until: int | None = None, account_id: str | None = None
     ) -> Iterator[list[Entry]]:
-        """Entries in order of position, some at a time: those after a position, of an account, up to a position."""
+        """Entries in order of position, in pages: after one position, up to another, of one account."""
         end = self.head().position if until is None else until
-        whose, values = ("", []) if account_id is None else ("AND a.name = ? ", [account_id])
+        condition, values = ("", []) if account_id is None else ("AND a.name = ? ", [account_id])
         while after < end:
             with self._db.reading():
                 rows = self._db.rows(
-                    f"{ENTRY}WHERE e.position > ? AND e.position <= ? {whose}ORDER BY e.position LIMIT {_PAGE}",
+                    f"{ENTRY}WHERE e.position > ? AND e.position <= ? {condition}ORDER BY e.position LIMIT {_PAGE}",
                     after, end, *values,
                 )  # fmt: skip
             if not rows:
@@ -269,14 +267,13 @@ class Ledger:
         return entry_of(rows[0]) if rows else None
 
     def accounts(self) -> list[str]:
-        """The accounts that have an entry, in the order in which they came."""
+        """The accounts that have an entry, in order of their first one."""
         return [name for (name,) in self._db.rows("SELECT name FROM account ORDER BY code")]
 
     def first_events(self, account_ids: Sequence[str], *, position: int) -> dict[str, int]:
         """When the first event of each account occurred (microseconds), as known at a position.
 
-        An event that was recorded by mistake never happened, and an account of which there are only
-        such is left out.
+        A voided event never happened, so an account that has only voided events is left out.
         """
         with self._db.reading():
             codes = self._codes.of(ACCOUNT_CODE, [(account_id,) for account_id in account_ids])
@@ -285,7 +282,7 @@ class Ledger:
             firsts = {account_id: self._first(code, position, voided) for account_id, code in known.items()}
         return {account_id: first for account_id, first in firsts.items() if first is not None}
 
-    # How
+    # Helpers
 
     def _first(self, account: int, position: int, voided: Sequence[int]) -> int | None:
         moments = self._db.rows(
@@ -326,7 +323,7 @@ class Ledger:
         return (rows[0][0], rows[0][1], bytes(rows[0][2])) if rows else (0, 0, BEGINNING)
 
     def _known_at(self, instant: int) -> int:
-        """The last position that was recorded by an instant; times never go back, so halving finds it."""
+        """The last position that was recorded by an instant, by bisection, since times never go back."""
         low, high = 0, self._last()
         while low < high:
             middle = (low + high + 1) // 2
@@ -345,7 +342,7 @@ class Ledger:
         return [name for name, _ in rows], events
 
     def _voided(self, spans: Sequence[Span] | None, until: int) -> tuple[Int64, Int64, Int64]:
-        """The positions of entries that never happened, since when that is known, and the accounts of idle voids."""
+        """The positions of voided entries, since when each is voided, and the accounts of voids without effect."""
         sql = "SELECT account, event_id, voids, recorded_at FROM entry WHERE type = 4 AND position <= ?"
         voids = self._of_accounts(sql, spans, until)
         own = {(account, event_id) for account, event_id, _, _ in voids}
@@ -356,8 +353,8 @@ class Ledger:
             first[account, target] = min(first.get((account, target), recorded_at), recorded_at)
         targets = sorted(first.keys() - own)
         positions = self._db.look_up(EVENT_POSITION, targets)
-        known = [(p, first[key]) for p, key in zip(positions, targets, strict=True) if p is not None and p <= until]
-        found = np.array(known, np.int64).reshape(-1, 2)
+        voided = [(p, first[key]) for p, key in zip(positions, targets, strict=True) if p is not None and p <= until]
+        found = np.array(voided, np.int64).reshape(-1, 2)
         return found[:, 0], found[:, 1], np.array(idle, np.int64)
 
     def _recorded(self, moments: Int64) -> Int64:
@@ -389,7 +386,7 @@ class Ledger:
     def _add_entries(
         self, decision: Decision, batch: Batch, columns: Sequence[pa.Array], times: pa.Array, head: Head
     ) -> Head:
-        """Add the entries that were decided on, with the names they are the first to have; the head after them."""
+        """Insert the accepted entries, and the names that are new with them. Returns the new head."""
         if not decision.accepted:
             return head
         if len(decision.accepted) < len(batch):
@@ -406,21 +403,21 @@ class Ledger:
         columns[_ACCOUNT], columns[_IDENTITY] = accounts, identities
         columns[_TYPE] = batch.types
         columns[_ACTION] = self._add_actions(columns[_ACTION])
-        said = [column.tolist() for column in columns]
+        values = [column.tolist() for column in columns]
         recorded = times.to_pylist()
-        self._db.insert("entry", list(zip(decision.positions, recorded, *said, digests, strict=True)))
+        self._db.insert("entry", list(zip(decision.positions, recorded, *values, digests, strict=True)))
         position, last = decision.positions[-1], max(recorded[-1], head.recorded_at or 0)
         return replace(head, position=position, digest=digests[-1].hex(), recorded_at=last)
 
     def _add_accounts(self, batch: Batch, names: pa.Array, positions: Sequence[int]) -> Int64:
-        """The account code of each entry, with new accounts added and the entries of all of them counted."""
+        """The account code of each entry. Inserts new accounts, and counts the entries of all."""
         codes, fresh = self._codes.assign(ACCOUNT_CODE, batch.accounts, lambda k: (names[k].as_py(),))
         self._db.insert("account", [(code, *key, positions[row], 0) for code, key, row in fresh])
         self._db.count(list(zip(*(each.tolist() for each in np.unique(codes, return_counts=True)), strict=True)))
         return codes
 
     def _add_actions(self, names: pa.Array) -> pa.Array:
-        """The code of each action, and none where none is named."""
+        """The code of each action; null where there is none."""
         encoded = names.dictionary_encode()
         used = np.flatnonzero(encoded.is_valid().to_numpy(zero_copy_only=False))
         groups = encoded.indices.fill_null(0).to_numpy()[used]
@@ -431,11 +428,12 @@ class Ledger:
         return pa.array(table, mask=table == 0)
 
     def _add_document(
-        self, head: Head, position: int, recorded_at: int, paper: UnissuedDocument, number: str | None = None
+        self, head: Head, position: int, recorded_at: int, document: UnissuedDocument, number: str | None = None
     ) -> Head:
-        """Add a document; the head after it."""
+        """Insert a document. Returns the new head."""
         row = (
-            position, recorded_at, paper.kind, number, paper.account_id, paper.cycle_start, json_of(paper.content),
+            position, recorded_at, document.kind, number, document.account_id, document.cycle_start,
+            json_of(document.content),
         )  # fmt: skip
         (digest,) = chain_digests(bytes.fromhex(head.documents_digest), [encode(row)])
         self._db.insert("document", [(*row, digest)])
@@ -461,10 +459,10 @@ def _columns(identities: NDArray[np.intp], moments: Int64) -> Columns:
 
 
 def _times(batch: Batch, now: int) -> pa.Array:
-    """When each event was recorded: as it says, or now."""
+    """When each event was recorded: its `recorded_at`, or `now`."""
     given = batch.content.get("recorded_at")
     return pa.array(np.full(len(batch), now)) if given is None else given.fill_null(now)
 
 
-def _paper_of(conflict: Conflict) -> UnissuedDocument:
+def _document_of(conflict: Conflict) -> UnissuedDocument:
     return UnissuedDocument("conflict", conflict.account_id, None, conflict.content)

@@ -103,11 +103,11 @@ class PostgresDatabase:
             raise
 
     def reading(self) -> Any:
-        """Within it, all reads see the ledger as it was at one moment."""
+        """A transaction in which all reads see the ledger as of one moment."""
         return self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def writing(self) -> Any:
-        """Within it, nobody else writes."""
+        """A transaction in which nobody else writes."""
         # Positions must be committed in their order, and those of a sequence are not: one writer takes
         # 1, another takes 2 and commits, somebody who follows the ledger reads up to 2, then 1 is
         # committed, and that reader misses it for ever. So writers come one by one, and none looks
@@ -117,7 +117,7 @@ class PostgresDatabase:
         return self._transaction(f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({key})")
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
-        """The rows that a statement gives."""
+        """The rows of a statement."""
         with self._errors():
             found = self._connected().execute(sql.replace("%", "%%").replace("?", "%s").encode(), values, binary=True)
             return found.fetchall() if found.description else []
@@ -163,7 +163,7 @@ class PostgresDatabase:
             cursor.execute(f"TRUNCATE arriving_{table}".encode())
 
     def count(self, entries: Sequence[tuple[int, int]]) -> None:
-        """Count more entries of some accounts."""
+        """Add to the number of entries of some accounts."""
         codes, counts = (_array([entry[k] for entry in entries]) for k in (0, 1))
         self.rows(
             "UPDATE account SET events = events + more "
@@ -172,7 +172,7 @@ class PostgresDatabase:
         )  # fmt: skip
 
     def moments(self, spans: Sequence[Span] | None, until: int) -> NDArray[np.int64]:
-        """What began or ended activity in some spans, or ever, up to a position."""
+        """Events that begin or end activity in some spans, or at any time, up to a position."""
         if spans is None:
             query = _EVERYTHING.format(until=int(until))
         else:
@@ -183,7 +183,7 @@ class PostgresDatabase:
             return _integers(self._connected().pgconn, query)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -212,7 +212,7 @@ class PostgresDatabase:
             self._in_transaction = False
 
     def _migrate(self, create: bool) -> None:
-        """Bring the schema to the newest version; refuse what is no ledger, or one of a later program."""
+        """Migrate the schema to the newest version. Refuse a file that is not a ledger, or of a newer version."""
         known = schemas("postgres")
         if self._version() == len(known):
             return
@@ -294,8 +294,8 @@ def _parsed(url: str) -> tuple[str, str, str]:
         raise BadLedger("ledger_url", got=re.sub("://.*@", "://", url))
     scheme, user, place, query = found.groups(default="")
     options = [option for option in query.split("&") if option]
-    told = "&".join(option for option in options if not re.match("(ssl)?password=", option))
-    name = f"{scheme}{user}{'@' if user else ''}{place}{'?' if told else ''}{told}"
+    shown = "&".join(option for option in options if not re.match("(ssl)?password=", option))
+    name = f"{scheme}{user}{'@' if user else ''}{place}{'?' if shown else ''}{shown}"
     schema, *more = [unquote(option[7:]) for option in options if option.startswith("schema=")] or ["billing"]
     if more or not _SCHEMA.fullmatch(schema):
         raise BadLedger("ledger_url", got=name)

@@ -1,4 +1,4 @@
-"""Rows of the tables as what they are: entries and documents."""
+"""Entries and documents from rows of the tables."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..core.event import TYPES
 from .database import Row
 from .entry import Document, Entry
 
-#: Entries with their names, to be completed by a condition.
+#: Selects entries with their names; a condition follows.
 ENTRY: Final = (
     "SELECT e.position, e.recorded_at, a.name, i.name, e.type, e.occurred_at, e.event_id, e.identity_type, "
     "x.name, e.results, e.mode, e.voids, e.digest FROM entry e LEFT JOIN account a ON a.code = e.account "
     "LEFT JOIN identity i ON i.code = e.identity LEFT JOIN action x ON x.code = e.action "
 )
-#: Documents, likewise.
+#: Selects documents; a condition follows.
 DOCUMENT: Final = "SELECT position, recorded_at, kind, number, account_id, cycle_start, content, digest FROM document "
 
 
@@ -31,5 +31,5 @@ def document_of(row: Row) -> Document:
 
 
 def json_of(content: dict[str, Any]) -> str:
-    """A document as it is kept: one line, keys in their order."""
+    """The JSON of a document as it is stored: one line, keys in their order."""
     return json.dumps(content, ensure_ascii=False)

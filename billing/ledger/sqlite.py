@@ -36,7 +36,7 @@ _SPAN: Final = "SELECT {} FROM moment WHERE account = ? AND occurred_at >= ? AND
 
 
 class SqliteDatabase:
-    """A ledger in one file. `path` may be `:memory:`, which is kept nowhere."""
+    """A ledger in one file. `path` may be `:memory:`, which is not stored."""
 
     def __init__(
         self,
@@ -65,16 +65,16 @@ class SqliteDatabase:
             self._make_durable()
 
     def reading(self) -> Any:
-        """Within it, all reads see the ledger as it was at one moment."""
+        """A transaction in which all reads see the ledger as of one moment."""
         return self._transaction("BEGIN")
 
     def writing(self) -> Any:
-        """Within it, nobody else writes."""
+        """A transaction in which nobody else writes."""
         # A plain BEGIN would fail at its first write, at once, if another process writes.
         return self._transaction("BEGIN IMMEDIATE")
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
-        """The rows that a statement gives."""
+        """The rows of a statement."""
         with self._errors():
             return list(self._db.execute(sql, values))
 
@@ -104,12 +104,12 @@ class SqliteDatabase:
                 )
 
     def count(self, entries: Sequence[tuple[int, int]]) -> None:
-        """Count more entries of some accounts."""
+        """Add to the number of entries of some accounts."""
         with self._errors():
             self._db.executemany("UPDATE account SET events = events + ?2 WHERE code = ?1", entries)
 
     def moments(self, spans: Sequence[Span] | None, until: int) -> NDArray[np.int64]:
-        """What began or ended activity in some spans, or ever, up to a position."""
+        """Events that begin or end activity in some spans, or at any time, up to a position."""
         with self._errors():
             execute = self._db.cursor().execute
             if spans is None:
@@ -139,7 +139,7 @@ class SqliteDatabase:
             raise BadLedger("file_unwritable", path, detail=str(error)) from error
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
         with self._errors():
             self._db.close()
 
@@ -157,7 +157,7 @@ class SqliteDatabase:
             raise
 
     def _migrate(self, create: bool) -> None:
-        """Bring the schema to the newest version; refuse what is no ledger, or one of a later program."""
+        """Migrate the schema to the newest version. Refuse a file that is not a ledger, or of a newer version."""
         known = schemas("sqlite")
         if self._pragma("application_id") == APPLICATION_ID and self._pragma("user_version") == len(known):
             return
@@ -175,8 +175,8 @@ class SqliteDatabase:
             self._db.execute(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={len(known)}")
 
     def _make_durable(self) -> None:
-        """Set what makes a commit survive a power cut, and see that it is set."""
-        # For the mode to change nobody else may be there; SQLite does not wait for that by itself.
+        """Set what makes a commit survive a power cut, and check that it is set."""
+        # The mode changes only without other connections, and SQLite does not wait for them to close.
         began = time.monotonic()
         while not self._in_memory:
             try:
@@ -201,7 +201,7 @@ class SqliteDatabase:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """What SQLite says is wrong, as our own messages."""
+        """Raise errors of SQLite as `BadLedger`."""
         try:
             yield
         except apsw.FullError as error:

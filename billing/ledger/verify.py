@@ -1,10 +1,10 @@
-"""Verification: whether a ledger still holds exactly what it was told, column by column.
+"""Verification: whether a ledger still has exactly what was appended to it, column by column.
 
-Everything is computed again from the first entry on, by its own way through the database, and
-whatever does not fit is a finding: a digest that differs, a position or number left out, names or
-counts that are not those of the entries. Nothing that was done to the rows can make it fail.
-One thing a ledger cannot show by itself: that its end was cut off, or all of it made anew, digests
-included. For that, note its head elsewhere from time to time, and give it here.
+Everything is computed again from the first entry on, with queries of its own, and whatever does not
+match is a finding: a digest that differs, a missing position or number, names or counts that are not
+those of the entries. No change to the rows can make it fail. A ledger alone cannot show that its end
+was cut off, or that it was rewritten with new digests: for that, note its head elsewhere from time to
+time, and compare with it here.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from .ledger import Ledger
 
 _START: Final = np.iinfo(np.int64).min
 _END: Final = np.iinfo(np.int64).max
-#: How many rows are looked at together; documents can be large.
+#: How many rows are checked together; documents can be large.
 _PAGE: Final = 20_000
 _DOCUMENTS_PAGE: Final = 100
-#: What a row is written as that holds what none can, such as text for a number.
+#: The encoding of a row with a value that no row can have, such as text for a number.
 _UNWRITABLE: Final = b""
 
 _ENTRIES: Final = (
@@ -42,13 +42,13 @@ _ENTRY: Final = (
 )  # fmt: skip
 _DOCUMENT: Final = ("position", "recorded_at", "kind", "number", "account_id", "cycle_start", "content", "digest")
 
-#: A kind of value that is sealed: the types it may have, and the type of its column.
+#: A kind of value in a digest: its possible types, and the type of its column.
 _Kind = tuple[frozenset[type], Any]
 _TEXT: Final[_Kind] = (frozenset({str}), pa.string())
 _WHOLE: Final[_Kind] = (frozenset({int}), pa.int64())
 _TEXT_OR_NONE: Final[_Kind] = (frozenset({str, type(None)}), pa.string())
 _WHOLE_OR_NONE: Final[_Kind] = (frozenset({int, type(None)}), pa.int64())
-#: What an entry says, in the order of `event.CONTENT`, and when it was recorded.
+#: The content of an entry, in the order of `event.CONTENT`, and when it was recorded.
 _ENTRY_KINDS: Final = (
     *(_TEXT, _TEXT, _TEXT, _WHOLE, _TEXT),
     *(_TEXT_OR_NONE, _TEXT_OR_NONE, _WHOLE_OR_NONE, _TEXT_OR_NONE, _TEXT_OR_NONE),
@@ -56,7 +56,7 @@ _ENTRY_KINDS: Final = (
 )
 _DOCUMENT_KINDS: Final = (_WHOLE, _WHOLE, _TEXT, _TEXT_OR_NONE, _TEXT_OR_NONE, _WHOLE_OR_NONE, _TEXT)
 
-#: What repeats entries, how its rows `r` are those of entries `e`, and which entries it repeats.
+#: The tables that repeat entries, how their rows `r` match entries `e`, and which entries they repeat.
 _MIRRORS: Final = {
     "once": ("r.account = e.account AND r.event_id = e.event_id AND r.position = e.position", "true"),
     "moment": (
@@ -65,13 +65,13 @@ _MIRRORS: Final = {
         "e.type < 3",
     ),
 }
-#: By what a name is one of a kind, in each table of names.
+#: The columns that make a name unique, in each table of names.
 _NAMES: Final = {"account": "name", "identity": "account, name", "action": "name"}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something about a ledger that is not as it was made: which ledger, where in it, and what.
+    """Something in a ledger that is not as it was appended: which ledger, where in it, and what.
 
     `details` fill in the sentence of the code, and hold the `position` where there is one. `str()`
     is the whole message.
@@ -85,19 +85,19 @@ class Finding:
         return sentence(self.code, self.where, **self.details)
 
     def as_json(self) -> dict[str, Any]:
-        """`{code, where, details}`, as programs read it, with the message for people."""
+        """`{code, where, details, message}` as JSON."""
         return {"code": self.code, "where": self.where, "details": self.details, "message": str(self)}
 
 
 def verify(
     ledger: Ledger, *, noted: Head | None = None, progress: Callable[[int], None] | None = None
 ) -> list[Finding]:
-    """What does not hold of a ledger, causes before what follows from them; nothing, if all of it holds.
+    """What is wrong with a ledger, causes before their consequences; empty for a sound ledger.
 
-    The first entry and the first document that differ are named, and the first of whatever else is
-    wrong. `noted` is a head that was noted elsewhere: only it can show that the end of the ledger was
-    cut off, or that all of it was made anew. `progress` is told how many more entries and documents
-    were looked at. Raises `BadLedger` only where the database itself cannot be read.
+    Of each kind of difference, the first is reported. `noted` is a head that was noted elsewhere: only
+    with it can this find that the end of the ledger was cut off, or that the ledger was rewritten.
+    `progress` receives how many more entries and documents were checked. Raises `BadLedger` only if the
+    database itself cannot be read.
     """
     with ledger.database.reading():
         verification = _Verification(ledger, progress or (lambda count: None))
@@ -108,7 +108,7 @@ def verify(
             verification.walk(_START, middle)
             digests = verification.digests
             verification.walk(middle + 1, _END)
-            verification.hold_against(noted, digests)
+            verification.compare_head(noted, digests)
         verification.check_sizes()
         for table in _NAMES:
             verification.check_names(table)
@@ -119,7 +119,7 @@ def verify(
 
 
 class _Verification:
-    """What was found so far, and what the rows looked at so far lead to expect."""
+    """The findings so far, and what the rows checked so far imply."""
 
     def __init__(self, ledger: Ledger, progress: Callable[[int], None]) -> None:
         self._db = ledger.database
@@ -130,7 +130,7 @@ class _Verification:
         self._sizes = {"entry": 0, "document": 0}
         self._last = 0
         self._recorded_at = _START
-        self._codes = dict.fromkeys(_NAMES, 0)  # how many of each table were used, in their order
+        self._codes = dict.fromkeys(_NAMES, 0)  # how many codes of each table were used so far
         self._firsts: list[int] = []  # the position of each account's first entry
         self._counts = np.zeros(1, np.int64)  # entries by account code
         self._repeated = dict.fromkeys(_MIRRORS, 0)
@@ -138,17 +138,17 @@ class _Verification:
 
     @property
     def digests(self) -> tuple[str, str]:
-        """That of all entries and that of all documents looked at so far, as a head has them."""
+        """The digests of all entries and of all documents checked so far, as a head has them."""
         return self._digests["entry"].hex(), self._digests["document"].hex()
 
     def findings(self) -> list[Finding]:
-        """All of them, in order of position, those about the whole ledger at the end."""
-        # Where something is missing, that is why the next does not fit.
+        """All findings in order of position, those about the whole ledger at the end."""
+        # A missing position explains why the next entry does not match, so it comes first.
         order = sorted(self._found.values(), key=lambda found: (found[0], found[1].code != "position_gap"))
         return [finding for _, finding in order]
 
     def walk(self, first: int, until: int) -> None:
-        """Look at all entries and documents from one position to another, both inclusive."""
+        """Check all entries and documents from one position to another, both inclusive."""
         for start, end in _pages(self._db, ("entry", "document"), first, until, _PAGE):
             entries = _columns(_read(self._db, _ENTRY, _ENTRIES, "e.position", start, end), len(_ENTRY))
             documents = []
@@ -194,7 +194,7 @@ class _Verification:
             self._digests[what] = digests[-1]
         if digests != list(stored) or _UNWRITABLE in contents:
             rows = zip(positions, digests, stored, contents, strict=True)
-            differing = (p for p, ours, theirs, said in rows if ours != theirs or said == _UNWRITABLE)
+            differing = (p for p, ours, theirs, content in rows if ours != theirs or content == _UNWRITABLE)
             self._find("seal_broken", next(differing), what, what=what)
 
     def _check_order(self, positions: Int64, times: Int64) -> None:
@@ -216,18 +216,19 @@ class _Verification:
         self._last, self._recorded_at = int(positions[-1]), int(times[-1])
 
     def _check_codes(self, positions: Int64, columns: Sequence[Row]) -> None:
-        """Whether each code was the next new one when it came, has its name, and belongs where it is used."""
+        """Whether each code was the next new one at its first use, has its name, and belongs where it is used."""
         account_names, identity_names, action_names = columns[2], columns[3], columns[8]
-        accounts, owners, identities, actions = columns[13:]
+        accounts, accounts_of_ids, identities, actions = columns[13:]
         acting = [k for k, code in enumerate(actions) if code is not None]
         fresh = self._use("account", positions, accounts, account_names)
         self._use("identity", positions, identities, identity_names)
         self._use(
             "action", positions[acting], tuple(actions[k] for k in acting), tuple(action_names[k] for k in acting)
         )
-        if (k := _first(_integers(owners) != _integers(accounts))) is not None and identity_names[k] is not None:
-            position = int(positions[k])
-            detail = f"the entry at position {position} is of account {accounts[k]}, and its identity of {owners[k]}"
+        k = _first(_integers(accounts_of_ids) != _integers(accounts))
+        if k is not None and identity_names[k] is not None:
+            position, other = int(positions[k]), accounts_of_ids[k]
+            detail = f"the entry at position {position} is of account {accounts[k]}, and its identity of {other}"
             self._find("names_differ", position, "owner", table="identity", detail=detail)
         self._firsts += positions[fresh].tolist()
         codes = _integers(accounts)
@@ -258,29 +259,29 @@ class _Verification:
 
     # The ledger as a whole
 
-    def hold_against(self, noted: Head, digests: tuple[str, str]) -> None:
-        """Compare with what was noted elsewhere; `digests` are those at the position that was noted."""
+    def compare_head(self, noted: Head, digests: tuple[str, str]) -> None:
+        """Compare with a head that was noted elsewhere; `digests` are those at its position."""
         if noted.position > self._last:
             self._find("end_missing", position=noted.position, last=self._last)
             return
-        said = (noted.digest.lower(), noted.documents_digest.lower())
-        for what, ours, theirs in zip(("entries", "documents"), digests, said, strict=True):
+        noted_digests = (noted.digest.lower(), noted.documents_digest.lower())
+        for what, ours, theirs in zip(("entries", "documents"), digests, noted_digests, strict=True):
             if ours != theirs:
                 self._find("head_differs", None, what, what=what, position=noted.position, digest=ours, noted=theirs)
 
     def check_sizes(self) -> None:
-        """Whether there are entries or documents at no position, which can be where a key was taken away."""
+        """Whether there are entries or documents without a position, which can be if a key was dropped."""
         for table, seen in self._sizes.items():
             size = _value(self._db, f"SELECT count(*) FROM {table}")
             if size != seen:
                 self._find("position_gap", None, table, detail=f"{size - seen} rows of table {table} have none")
 
     def check_names(self, table: str) -> None:
-        """Whether a table of names has the codes that entries use and no other, each name once."""
+        """Whether a table of names has the codes that entries use and no others, each name once."""
         if (table, "names_differ") in self._found:
-            return  # what entries use is not known
+            return  # the codes that entries use are not known
         size, count = _value(self._db, f"SELECT count(*) FROM {table}"), self._codes[table]
-        if size != count:  # each code that is used has a name, as was seen before
+        if size != count:  # each code in use has a name, as was checked before
             unused = _value(self._db, f"SELECT min(code) FROM {table} WHERE code < 1 OR code > ?", count)
             detail = f"entries use {count}, it has {size}" + (f"; {unused} is used by none" if unused else "")
             self._find("names_differ", None, table, table=table, detail=detail)
@@ -289,40 +290,40 @@ class _Verification:
             self._find("names_differ", None, table, table=table, detail=f"{code} has the name of another")
 
     def check_counts(self) -> None:
-        """Whether each account knows its first entry and how many it has."""
+        """Whether each account has the right first entry and number of entries."""
         rows = _read(self._db, ("code", "position", "events", "name"), "account", "code", 1, len(self._firsts))
         for code, position, events, name in rows:
             if type(code) is not int:
-                continue  # then it has more codes than are used
+                continue  # the table has more codes than are used, which is another finding
             first, count = self._firsts[code - 1], int(self._counts[code])
             if (position, events) != (first, count):
                 self._find("count_differs", got=name, said=events, said_first=position, count=count, first=first)
 
     def check_mirror(self, table: str) -> None:
-        """Whether a table that repeats entries has what they say, and no more."""
-        same, whose = _MIRRORS[table]
+        """Whether a table that repeats entries has their values, and no other rows."""
+        same, condition = _MIRRORS[table]
         sql = "SELECT min({0}.position) FROM {1} LEFT JOIN {2} ON {3} WHERE {4}.position IS NULL"
-        lacking = _value(self._db, sql.format("e", "entry e", f"{table} r", same, "r") + f" AND {whose}")
+        lacking = _value(self._db, sql.format("e", "entry e", f"{table} r", same, "r") + f" AND {condition}")
         if lacking is not None:
             detail = f"it lacks the entry at position {lacking}, or has it otherwise"
             self._find("index_differs", None, table, table=table, position=lacking, detail=detail)
             return
         size, count = _value(self._db, f"SELECT count(*) FROM {table}"), self._repeated[table]
         if size != count:
-            extra = _value(self._db, sql.format("r", f"{table} r", "entry e", f"{same} AND {whose}", "e"))
+            extra = _value(self._db, sql.format("r", f"{table} r", "entry e", f"{same} AND {condition}", "e"))
             detail = f"it has {size} rows for {count} entries; no entry says what it has of position {extra}"
             self._find("index_differs", None, table, table=table, position=extra, detail=detail)
 
     def _find(self, code: str, at: int | None = None, about: str = "", **details: Any) -> None:
-        """Keep the first finding of its code about something; `at` is where it stands in the order."""
+        """Keep the first finding of each code about something; `at` is its place in the order."""
         if (about, code) not in self._found:
-            told = {name: v if isinstance(v, str | int | None) else str(v) for name, v in details.items()}
+            values = {name: v if isinstance(v, str | int | None) else str(v) for name, v in details.items()}
             place = {} if at is None else {"position": at}
-            self._found[about, code] = (_END if at is None else at, Finding(code, self._where, place | told))
+            self._found[about, code] = (_END if at is None else at, Finding(code, self._where, place | values))
 
 
 def _pages(db: Database, tables: Sequence[str], first: int, until: int, size: int) -> Iterator[tuple[int, int]]:
-    """Spans of up to `size` positions, both ends inclusive, that hold the rows of some tables; none is empty."""
+    """Spans of up to `size` positions, both ends inclusive, that have rows of some tables; none is empty."""
     while first <= until:
         sql = "SELECT min(position) FROM {} WHERE position BETWEEN ? AND ?"
         found = [_value(db, sql.format(table), first, until) for table in tables]
@@ -336,7 +337,7 @@ def _pages(db: Database, tables: Sequence[str], first: int, until: int, size: in
 
 
 def _value(db: Database, sql: str, *values: Any) -> Any:
-    """The one value that a statement gives; text that is none comes as no bytes."""
+    """The single value of a statement; text that is not UTF-8 becomes empty bytes."""
     try:
         return db.rows(sql, *values)[0][0]
     except UnicodeDecodeError:
@@ -344,7 +345,7 @@ def _value(db: Database, sql: str, *values: Any) -> Any:
 
 
 def _read(db: Database, columns: Sequence[str], tables: str, key: str, first: int, last: int) -> list[Row]:
-    """The rows with a key in a span; text that is none, which SQLite can hold, comes as no bytes."""
+    """The rows with a key in a span; text that is not UTF-8, which SQLite can store, becomes empty bytes."""
 
     def found(what: str, low: int, high: int) -> list[Row]:
         return db.rows(f"SELECT {what} FROM {tables} WHERE {key} BETWEEN ? AND ? ORDER BY {key}", low, high)
@@ -372,7 +373,7 @@ def _columns(rows: Sequence[Row], count: int) -> list[Row]:
 
 
 def _encoded(columns: Sequence[Row], kinds: Sequence[_Kind]) -> list[bytes]:
-    """The rows as they are sealed; one that holds what none can is written as nothing."""
+    """The encoded rows; a row with a value that no row can have is `_UNWRITABLE`."""
     if all(set(map(type, column)) <= types for column, (types, _) in zip(columns, kinds, strict=True)):
         return encode_rows([pa.array(column, kind) for column, (_, kind) in zip(columns, kinds, strict=True)])
     return [
@@ -382,7 +383,7 @@ def _encoded(columns: Sequence[Row], kinds: Sequence[_Kind]) -> list[bytes]:
 
 
 def _integers(column: Row) -> Int64:
-    """A column as integers, 0 for what is none."""
+    """A column as integers, 0 for other values."""
     if set(map(type, column)) == {int}:
         return np.fromiter(column, np.int64, len(column))
     return np.array([value if type(value) is int else 0 for value in column], np.int64)
