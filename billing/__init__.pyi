@@ -60,7 +60,8 @@ from .ledger.entry import Document, Entry, Head, Receipt
 from .ledger.ledger import Ledger
 from .outputs.documents.chart import Chart
 from .outputs.tables.views import table
-from .reconciliation.diagnosis import Cause, Diagnosis, Disputed, Explanation, Reconciliation
+from .reconciliation.causes import Cause
+from .reconciliation.diagnosis import CauseCount, Diagnosis, Disputed, Explanation, Reconciliation
 from .reconciliation.effects import Alignment, CycleTotal, Effect, JointEffect, Origin, PeakAndAmount
 from .reconciliation.event_diff import Difference, Event
 from .reconciliation.matching import Match, Theirs
@@ -89,6 +90,7 @@ __all__ = [
     "Catalogue",
     "CatalogueVersion",
     "Cause",
+    "CauseCount",
     "Chart",
     "CloseResult",
     "Comparison",

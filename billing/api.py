@@ -44,7 +44,7 @@ from .outputs.tables import forecast as forecast_tables
 from .outputs.tables import intervals as interval_tables
 from .outputs.tables import invoicing as invoicing_tables
 from .outputs.tables.frame import to_pandas
-from .reconciliation import events as aligning
+from .reconciliation import events as event_sources
 from .reconciliation import invoices
 from .reconciliation.diagnosis import Reconciliation
 from .reconciliation.effects import Alignment
@@ -271,20 +271,20 @@ def align(
     known_at: datetime | None = None,
     tolerance: timedelta = TOLERANCE,
 ) -> Alignment:
-    """The events on which two sources differ, and which of those move a bill, and by how much.
+    """Compare the events of two sources: how they differ, which differences move a bill, and by how much.
 
     Takes any two sources that `read` takes. `.differences` are all events that differ, `.matters`
     those that move a peak, `.effects` what each does to a cycle, `.together` those that move one
-    only jointly, `.totals` what the cycles come to by each source. Amounts are told where `terms`, or
-    those of a ledger, name a plan; they are those of identities, and `.credits_left_out` says where
-    credits are paid for besides. Events without ids are compared by content; two of one identity and
-    type, at most `tolerance` apart, are then one that was shifted. Raises `BadSource`, `UnknownAccount`.
+    only jointly, `.totals` the figures of the cycles by each source. There are amounts where `terms`, or
+    those of a ledger, name a plan; they are for identities, and `.credits_left_out` is true where
+    credits are priced as well. Events without ids are compared by content; two of one identity and
+    type, at most `tolerance` apart, count as one that was shifted. Raises `BadSource`, `UnknownAccount`.
     """
     options = _options(known_at=known_at)
     with engine.open_source(ours) as own, engine.open_source(theirs) as other:
         whose = other if isinstance(other, Ledger) and not isinstance(own, Ledger) else own
         query = _query(whose, options, terms, policy, first, last, accounts, as_of)
-        return aligning.aligned(own, other, query, (options, options), tolerance=tolerance)
+        return event_sources.align(own, other, query, (options, options), tolerance=tolerance)
 
 
 def reconcile(
@@ -303,17 +303,17 @@ def reconcile(
     known_at: datetime | None = None,
     position: int | None = None,
 ) -> Reconciliation:
-    """Our invoices held against somebody else's, and why they differ.
+    """Compare our invoices with somebody else's, and find out why they differ.
 
     `foreign` is the path of a `.csv` or `.json` file, read with the file `mapping` where columns are
-    named otherwise, or claims. Each discrepancy has the reading of peak billing that makes their
-    figure, if there is one. `earlier` are plans before the terms, the latest first; amounts may differ
-    by `tolerance`; of a ledger, what it issued counts unless `drafts`. Raises `BadForeign`, and what
-    `draft` does.
+    named otherwise, or a list of `Theirs`. Each discrepancy has the cause that explains their figure, if
+    there is one. `earlier` are plans before the terms, the latest first; amounts may differ by
+    `tolerance`; of a ledger, what it issued counts unless `drafts`. Raises `BadForeign`, and what `draft`
+    does.
     """
     if isinstance(foreign, str | PathLike):
         read_as = None if mapping is None else load_mapping(mapping)
-        foreign = read_foreign(fspath(foreign), read_as).claims
+        foreign = read_foreign(fspath(foreign), read_as).invoices
     options = _options(known_at=known_at, position=position)
     with engine.open_source(source) as opened:
         query = _query(opened, options, terms, None, first, last, accounts)
@@ -438,8 +438,8 @@ def status(
     """Where the open cycle of each account stands, and what is certain of it whatever happens next.
 
     The cycle is the one that is open at `as_of` (aware; now, if left out), and what occurred then or later
-    is left out. Each status has the peak so far, who is active and falls asleep when, and under a plan the
-    amount so far and the least that it can come to. Raises `BadSource`, `BadLedger`, `UnknownAccount`,
+    is left out. Each status has the peak so far, who is active and becomes inactive when, and under a plan
+    the amount so far and the least that it can be in the end. Raises `BadSource`, `BadLedger`, `UnknownAccount`,
     `NotPriced`.
     """
     options = _options(known_at=known_at, position=position)
@@ -462,11 +462,11 @@ def forecast(
 ) -> list[Forecast]:
     """Where the peak and the amount of each account's open cycle are heading.
 
-    Each forecast has the `status`, which is certain, and a guess: the chances of each final peak, learned
+    Each forecast has the `status`, which is certain, and the `peak`: how likely each final peak is, learned
     from the account's past cycles at the same phase and from those of all others in the source. An account
-    with fewer than three whole cycles, after the one in which it was first active, has no guess. With
-    `fans`, it has the chances of the peak up to moments before the end. The same `seed` gives the same
-    forecasts. Raises as `status`.
+    with fewer than three whole cycles, after the one in which it was first active, has no `peak`. With
+    `fans`, there are the distributions of the peak up to instants before the end. The same `seed` gives the
+    same forecasts. Raises as `status`.
     """
     options = _options(known_at=known_at, position=position)
     with engine.open_source(source) as opened:
@@ -484,12 +484,13 @@ def backtest(
     policy: ActivityPolicy | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How forecasts of past cycles would have come out, beside simpler ways to guess.
+    """How good forecasts of past cycles would have been, beside simpler models.
 
-    A row for each phase (part of a cycle that has passed) and way, ours first. Columns `months`, `phase`,
-    `cycles`, `accounts`, `settled` (cycles whose peak was reached before), `name`, then the losses `pinball`,
-    `error` and `interval` in identities, how often the bands of 50, 80 and 95 % held what came, and
-    `evenly_80`, which counts a value at the edge of the band in part. Raises as `status`.
+    A row for each phase (part of a cycle that has passed) and model, ours first. Columns `months`, `phase`,
+    `cycles`, `accounts`, `settled` (cycles whose peak was reached before the cutoff), `name`, then the losses
+    in identities: `pinball`, `error` (absolute, of the median) and `interval` (interval score at 80 %), then
+    the coverage of the 50, 80 and 95 % intervals, and `evenly_80`, the randomised coverage at 80 %. Raises
+    as `status`.
     """
     with engine.open_source(source) as opened:
         query = _query(opened, ReadOptions(), terms, policy, accounts=accounts)

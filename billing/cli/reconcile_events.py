@@ -52,13 +52,13 @@ def reconcile_events(
             elsewhere = isinstance(other, Ledger) and not isinstance(side, Ledger)
             own = RecordedOptions(known.known_at) if elsewhere else known
             with read.options(side, own) as options:
-                sides.append((events.told(side, options, encoder), options))
+                sides.append((events.load_source(side, options, encoder), options))
         # A ledger has its own terms, whichever of the two it is.
         by = 1 if isinstance(theirs, Ledger) and not isinstance(ours, Ledger) else 0
         query = cycles.query(terms.applied_to((ours, theirs)[by], sides[by][1]), as_of=known.as_of)
         names = [str(side.name if isinstance(side, Ledger) else side) for side in (ours, theirs)]
-    with counting("weighing", "differences") as counted:
-        found = events.held(sides[0][0], sides[1][0], encoder, query, tolerance=apart, progress=counted)
+    with counting("measuring", "differences") as counted:
+        found = events.compare_sources(sides[0][0], sides[1][0], encoder, query, tolerance=apart, progress=counted)
     out.write(
         table=lambda to: [event_diff.summary(found, *names), *tables.event_diff.alignment_tables(found)],
         rows=lambda: event_diff.differences(found, everything=everything),

@@ -83,7 +83,7 @@ def reconcile(
         counting("trying", "causes") as tried,
     ):
         found, result = invoices.reconcile(
-            opened, theirs.claims, query, options, earlier=plans, tolerance=tolerance, drafts=drafts,
+            opened, theirs.invoices, query, options, earlier=plans, tolerance=tolerance, drafts=drafts,
             identities=identities, progress=tried,
         )  # fmt: skip
     if accept.accept is not None and accept.accepted is not None:

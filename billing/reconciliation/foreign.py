@@ -171,10 +171,10 @@ def _find_columns(names: Sequence[str], mapping: ForeignMapping, path: str) -> d
     """The name of the column of each field."""
     columns = {}
     for field in FIELDS:
-        known_as = (mapping.columns[field],) if field in mapping.columns else ()
+        candidates = [mapping.columns[field]] if field in mapping.columns else []
         if not mapping.columns:
-            known_as = _COLUMN_NAMES[field]
-        found = next((name for name in known_as if name in names), None)
+            candidates = [*_COLUMN_NAMES[field]]
+        found = next((name for name in candidates if name in names), None)
         if field in mapping.columns and found is None:
             known = ", ".join(names)
             raise BadForeign("foreign_column_missing", path, field=field, got=mapping.columns[field], known=known)

@@ -13,10 +13,10 @@ from billing.core.cycle import micros
 from billing.core.terms import Terms
 from billing.engine.query import Query
 from billing.inputs.rows import ReadOptions
-from billing.reconciliation.causes import READINGS, amount, counting, way_of
+from billing.reconciliation.causes import CAUSES, apply_causes, compute_amount, without_pricing
 from billing.reconciliation.invoices import reconcile
 from billing.reconciliation.matching import Theirs
-from billing.reconciliation.recount import Bill, Census
+from billing.reconciliation.recount import CycleRef, Recount
 from tests.bench.figures import Figure, at_most
 from tests.bench.measure import QUESTION, Differs, Files
 
@@ -25,7 +25,7 @@ MISREAD_ONE_IN = 10
 
 
 def reconciled(files: Files, *, events: int) -> Iterator[Figure]:
-    """All single readings tried on every discrepancy, against the time of the invoices alone."""
+    """All single causes tried on every discrepancy, against the time of the invoices alone."""
     path = str(files.parquet(events))
     terms = QUESTION.all_terms.default
     drafts = engine.answer(path, QUESTION).drafts()
@@ -39,8 +39,8 @@ def reconciled(files: Files, *, events: int) -> Iterator[Figure]:
     found, _ = reconcile(path, theirs, QUESTION)
     took = perf_counter() - began
     for match, diagnosis in found.differing:
-        claim = match.theirs
-        if diagnosis is None or claim is None or claim.quantity != diagnosis.explanation.quantity:
+        invoice = match.theirs
+        if diagnosis is None or invoice is None or invoice.quantity != diagnosis.explanation.quantity:
             raise Differs(f"{match.account_id} {match.cycle}: a misreading was not found, or not reproduced")
     right = sum(d is not None and d.explanation.name == misread[m.account_id, m.cycle] for m, d in found.differing)
     share = right / len(found.differing)
@@ -54,34 +54,34 @@ def reconciled(files: Files, *, events: int) -> Iterator[Figure]:
 
 
 def _misread(path: str, query: Query, terms: Terms) -> tuple[list[Theirs], dict[tuple[str, str], str]]:
-    """The year's invoices, one in ten by a reading taken at random, and by which."""
+    """The year's invoices, one in ten by a cause chosen at random, and by which."""
     events = engine.read(path, ReadOptions(history=True))
-    census = Census(events, range(len(events.names.accounts)))
-    readings = [r for r in READINGS if r.change and census.knows(way_of((r,)))]
-    dice = random.Random(1)
-    claims, misread = [], {}
+    recount = Recount(events, range(len(events.names.accounts)))
+    causes = [r for r in CAUSES if r.change and recount.supports(apply_causes((r,)))]
+    rng = random.Random(1)
+    theirs, misread = [], {}
     drafts = engine.answer(path, query).drafts()
     chosen: dict[int, list[int]] = {}
     for k, drafted in enumerate(drafts):
         span = micros(drafted.cycle.start), micros(drafted.cycle.end)
         total = drafted.total
-        claims.append(Theirs("theirs", drafted.account_id, None, *span, False, drafted.peak, total.amount, "USD"))
-        if dice.randrange(MISREAD_ONE_IN) == 0:
-            chosen.setdefault(dice.randrange(len(readings)), []).append(k)
+        theirs.append(Theirs("theirs", drafted.account_id, None, *span, False, drafted.peak, total.amount, "USD"))
+        if rng.randrange(MISREAD_ONE_IN) == 0:
+            chosen.setdefault(rng.randrange(len(causes)), []).append(k)
     for number, places in chosen.items():
-        way = way_of((readings[number],))
+        rule = apply_causes((causes[number],))
         bills = [
-            Bill(
+            CycleRef(
                 events.names.code_of(drafts[k].account_id),
                 terms.cycles,
-                terms.cycles.index_at(claims[k].start or 0),
+                terms.cycles.index_at(theirs[k].start or 0),
                 terms.policy,
             )
             for k in places
         ]
-        for k, quantity in zip(places, census.counts(bills, counting(way)).tolist(), strict=True):
-            priced = amount(way, quantity, terms)
+        for k, quantity in zip(places, recount.count(bills, without_pricing(rule)).tolist(), strict=True):
+            priced = compute_amount(rule, quantity, terms)
             if priced is not None:
-                claims[k] = replace(claims[k], quantity=quantity, amount=priced)
-                misread[drafts[k].account_id, drafts[k].cycle.name] = readings[number].name
-    return claims, misread
+                theirs[k] = replace(theirs[k], quantity=quantity, amount=priced)
+                misread[drafts[k].account_id, drafts[k].cycle.name] = causes[number].name
+    return theirs, misread

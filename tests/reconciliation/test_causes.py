@@ -1,4 +1,4 @@
-"""Readings: every one of them counts what somebody counts who misreads peak billing in that very way."""
+"""Causes: each one counts what somebody counts who bills in that very way."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from billing.core.cycle import CycleRule
 from billing.core.event import Events
 from billing.core.terms import Terms
 from billing.inputs.rows import ReadOptions
-from billing.reconciliation.causes import READINGS, Way, amount, pairs, way_of
-from billing.reconciliation.recount import Bill, Census
+from billing.reconciliation.causes import CAUSES, CountingRule, apply_causes, compatible_pairs, compute_amount
+from billing.reconciliation.recount import CycleRef, Recount
 from billing.verify import definition, strategies
 from billing.verify.audit.events import table
 from billing.verify.definition import DAY, Event
 from billing.verify.strategies import JANUARY
 from tests.support.ledgers import examples
-from tests.support.misread import WAYS, misread
+from tests.support.misread import MISREADINGS, misread
 
-BY_NAME = {options.name: options for options in READINGS}
+BY_NAME = {cause.name: cause for cause in CAUSES}
 LEDGERS = strategies.ledgers(conflicts=False)
 
 
-def told(events: list[Event]) -> Events:
+def read(events: list[Event]) -> Events:
     return engine.read(table(events), ReadOptions(history=True))
 
 
-def count(name: str, events: Events, rule: CycleRule | None = None) -> int:
-    rule = rule or CycleRule()
-    bill = Bill(0, rule, rule.index_at(JANUARY[0] + 15 * DAY), ActivityPolicy())
-    way = way_of((BY_NAME[name],)) if name else Way()
-    return int(Census(events, [0]).counts([bill], way)[0])
+def count(name: str, events: Events, cycle_rule: CycleRule | None = None) -> int:
+    cycle_rule = cycle_rule or CycleRule()
+    cycle = CycleRef(0, cycle_rule, cycle_rule.index_at(JANUARY[0] + 15 * DAY), ActivityPolicy())
+    rule = apply_causes((BY_NAME[name],)) if name else CountingRule()
+    return int(Recount(events, [0]).count([cycle], rule)[0])
 
 
-@pytest.mark.parametrize("name", WAYS)
-def test_a_reading_counts_what_whoever_misreads_so_counts(name: str) -> None:
+@pytest.mark.parametrize("name", MISREADINGS)
+def test_a_cause_counts_what_whoever_bills_so_counts(name: str) -> None:
     @examples(60, 3_000)
     @given(LEDGERS)
     def holds(events: list[Event]) -> None:
         if events:
-            assert misread(name, events, *JANUARY) == count(name, told(events))
+            assert misread(name, events, *JANUARY) == count(name, read(events))
 
     holds()
 
 
 @examples(100, 5_000)
 @given(LEDGERS)
-def test_without_a_reading_the_census_has_the_peak_of_the_definition(events: list[Event]) -> None:
+def test_without_a_cause_the_recount_has_the_peak_of_the_definition(events: list[Event]) -> None:
     if events:
-        assert definition.peak(events, *JANUARY)[0] == count("", told(events))
+        assert definition.peak(events, *JANUARY)[0] == count("", read(events))
 
 
 @examples(60, 2_000)
@@ -65,7 +65,7 @@ def test_calendar_days_are_those_of_the_accounts_clock(events: list[Event], zone
     k = rule.index_at(JANUARY[0] + 15 * DAY)
     if events:
         expected = misread("calendar_days", events, rule.bound(k), rule.bound(k + 1), zone=zone)
-        assert expected == count("calendar_days", told(events), rule)
+        assert expected == count("calendar_days", read(events), rule)
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_calendar_days_are_those_of_the_accounts_clock(events: list[Event], zone
         ("cycle_in_utc", ("2025-06-14T12:13:47Z", "2025-07-14T12:13:47Z")),
     ],
 )
-def test_a_reading_of_the_cycle_takes_another_one(name: str, span: tuple[str, str]) -> None:
+def test_a_cause_about_the_cycle_takes_another_one(name: str, span: tuple[str, str]) -> None:
     from billing.core.cycle import instant_of, moment
 
     rule = CycleRule(anchor=moment(instant_of("2025-01-14T12:13:47Z")), timezone="America/New_York")
-    bill = Bill(0, rule, rule.index_at(instant_of("2025-06-20T00:00:00Z")), ActivityPolicy())
-    assert tuple(map(instant_of, span)) == bill.span(way_of((BY_NAME[name],)))
+    cycle = CycleRef(0, rule, rule.index_at(instant_of("2025-06-20T00:00:00Z")), ActivityPolicy())
+    assert tuple(map(instant_of, span)) == cycle.span(apply_causes((BY_NAME[name],)))
 
 
 def recorded(rows: list[tuple[str, str, str, str, str, str | None]]) -> Events:
@@ -120,15 +120,15 @@ def test_what_was_known_at_the_cycles_end_lacks_late_events_and_late_voids() -> 
         ]
     )
     assert (2, 2) == (count("", events), count("late_events_missing", events))
-    bill = Bill(0, CycleRule(), CycleRule().index_at(JANUARY[0]), ActivityPolicy())
-    who = Census(events, [0]).who(bill, way_of((BY_NAME["late_events_missing"],)))
+    cycle = CycleRef(0, CycleRule(), CycleRule().index_at(JANUARY[0]), ActivityPolicy())
+    who = Recount(events, [0]).identities(cycle, apply_causes((BY_NAME["late_events_missing"],)))
     assert {"ada", "cy"} == {events.names.identities[code].as_py() for code in who.identities}
 
 
-def test_a_source_without_times_of_recording_and_ids_cannot_tell_what_two_readings_ask() -> None:
+def test_a_source_without_times_of_recording_and_ids_lacks_the_data_for_two_causes() -> None:
     plain = engine.read(table([Event("acme", "ada", "action.called", JANUARY[0])], ids=False))
-    census = Census(plain, [0])
-    unknown = [r.name for r in READINGS if not census.knows(way_of((r,)))]
+    recount = Recount(plain, [0])
+    unknown = [r.name for r in CAUSES if not recount.supports(apply_causes((r,)))]
     assert ["repeats_counted", "late_events_missing"] == unknown
 
 
@@ -157,24 +157,24 @@ TERMS = Terms(plan=PLAN, discount=Decimal(10))
         ("tax_19", "84.62"),  # 71.11 x 1.19 = 84.6209
     ],
 )
-def test_a_reading_of_the_price_makes_its_amount(name: str, expected: str | None) -> None:
-    way = way_of((BY_NAME[name],)) if name else Way()
-    assert (None if expected is None else Decimal(expected)) == amount(way, 12, TERMS, (EARLIER,))
+def test_a_cause_about_the_price_gives_its_amount(name: str, expected: str | None) -> None:
+    rule = apply_causes((BY_NAME[name],)) if name else CountingRule()
+    assert (None if expected is None else Decimal(expected)) == compute_amount(rule, 12, TERMS, (EARLIER,))
 
 
 def test_a_minimum_is_no_units_amount() -> None:
     least = PLAN.model_copy(update={"minimum": Decimal("100.005")})
-    way = way_of((BY_NAME["rounded_per_unit"],))
-    assert Decimal("100.01") == amount(way, 1, Terms(plan=least))
+    rule = apply_causes((BY_NAME["rounded_per_unit"],))
+    assert Decimal("100.01") == compute_amount(rule, 1, Terms(plan=least))
 
 
 def test_what_has_no_price_and_no_plan_has_no_amount() -> None:
     bounded = plan(tier("1", up_to=1))
-    assert amount(Way(), 2, Terms(plan=bounded)) is None
-    assert amount(Way(), 2, Terms()) is None
+    assert compute_amount(CountingRule(), 2, Terms(plan=bounded)) is None
+    assert compute_amount(CountingRule(), 2, Terms()) is None
 
 
 def test_pairs_change_two_things_and_never_one_twice() -> None:
-    found = {(a.name, b.name) for a, b in pairs(READINGS)}
+    found = {(a.name, b.name) for a, b in compatible_pairs(CAUSES)}
     assert ("count_at_end", "discount_left_out") in found
     assert ("count_at_end", "distinct") not in found

@@ -1,4 +1,4 @@
-"""Events of two sources held against each other: what differs, and which of it moves a bill."""
+"""Events of two sources compared: how they differ, and which differences move a bill."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ from billing.core.minimize import smallest
 from billing.engine.query import Query
 from billing.inputs.encoder import Encoder
 from billing.inputs.rows import ReadOptions
-from billing.reconciliation.event_diff import Difference, nearest
-from billing.reconciliation.event_diff import Event as Aligned
-from billing.reconciliation.events import aligned, told
-from billing.reconciliation.events import held as held_together
+from billing.reconciliation.event_diff import Difference, pair_nearest
+from billing.reconciliation.event_diff import Event as DiffEvent
+from billing.reconciliation.events import align, compare_sources, load_source
 from billing.verify import definition, strategies
 from billing.verify.audit.events import table
 from billing.verify.definition import Event
@@ -55,10 +54,10 @@ def _day(text: str) -> int:
     return micros(datetime(2026, 1, 1, tzinfo=UTC)) + round((float(text) - 1) * DAY)
 
 
-def held(ours: str | list[Event], theirs: str | list[Event], *, plan: Plan | None = PLAN, **asked: Any) -> Alignment:
-    """Two stories held against each other, in January 2026 and all other months, or in those asked for."""
+def compare(ours: str | list[Event], theirs: str | list[Event], *, plan: Plan | None = PLAN, **asked: Any) -> Alignment:
+    """The events of two stories compared, in January 2026 and all other months, or in those requested."""
     one, other = (table(events(side) if isinstance(side, str) else side) for side in (ours, theirs))
-    return aligned(one, other, Query(terms=AllTerms(Terms(plan=plan)), **asked))
+    return align(one, other, Query(terms=AllTerms(Terms(plan=plan)), **asked))
 
 
 def moved(of: Alignment) -> list[tuple[str, str, str, int, int]]:
@@ -74,7 +73,7 @@ def moved(of: Alignment) -> list[tuple[str, str, str, int, int]]:
 
 def test_an_event_that_one_source_lacks_is_missing_or_extra() -> None:
     """Seen from ours."""
-    found = held("e1 ada calls 1 \n e2 bo calls 1", "e1 ada calls 1 \n e3 cy calls 1")
+    found = compare("e1 ada calls 1 \n e2 bo calls 1", "e1 ada calls 1 \n e3 cy calls 1")
     assert [("e2", "missing"), ("e3", "extra")] == [(d.event.event_id, d.kind) for d in found.differences]
 
 
@@ -89,7 +88,7 @@ def test_an_event_that_one_source_lacks_is_missing_or_extra() -> None:
 )
 def test_the_first_field_that_differs_is_named(theirs: str, kind: str, field: str | None) -> None:
     """What differs in nothing but its instant was shifted."""
-    (difference,) = held("e1 ada calls 1", theirs).differences
+    (difference,) = compare("e1 ada calls 1", theirs).differences
     assert (kind, field) == (difference.kind, difference.field)
 
 
@@ -98,7 +97,7 @@ def test_a_detail_that_differs_is_a_conflict_and_moves_nothing(field: str) -> No
     """Who paid for what is no matter of who was active."""
     said = {"action": "linkedin-like-post", "results": 7, "mode": "auto"}
     plain = table(events("e1 ada calls 1"))
-    found = aligned(plain.append_column(field, [[said[field]]]), plain, Query())
+    found = align(plain.append_column(field, [[said[field]]]), plain, Query())
     assert [("conflicting", field)] == [(d.kind, d.field) for d in found.differences]
     assert (1, ()) == (found.noise, found.totals)
 
@@ -106,18 +105,18 @@ def test_a_detail_that_differs_is_a_conflict_and_moves_nothing(field: str) -> No
 def test_what_was_recorded_when_is_no_difference() -> None:
     """It says when we learned of an event, not what happened."""
     plain = table(events("e1 ada calls 1"))
-    assert () == aligned(plain, plain.append_column("recorded_at", plain["occurred_at"]), Query()).differences
+    assert () == align(plain, plain.append_column("recorded_at", plain["occurred_at"]), Query()).differences
 
 
 def test_repeats_and_conflicts_within_a_source_are_its_own_business() -> None:
     """They are in its tally."""
-    found = held("e1 ada calls 1", "e1 ada calls 1 \n e1 ada calls 1 \n e1 bo calls 3")
+    found = compare("e1 ada calls 1", "e1 ada calls 1 \n e1 ada calls 1 \n e1 bo calls 3")
     assert ((), 1, 1) == (found.differences, found.theirs.tally.duplicates, found.theirs.tally.rejected)
 
 
 def test_the_same_under_another_id_is_renamed_and_moves_nothing() -> None:
     """A missing and an extra event of the same content would each look as if they moved a bill."""
-    found = held("e1 ada calls 1 \n e2 ada calls 1", "x1 ada calls 1 \n e2 ada calls 1")
+    found = compare("e1 ada calls 1 \n e2 ada calls 1", "x1 ada calls 1 \n e2 ada calls 1")
     (difference,) = found.differences
     assert ("renamed", "e1", "x1") == (difference.kind, difference.ours and difference.ours.event_id, difference.theirs
         and difference.theirs.event_id)  # fmt: skip
@@ -126,14 +125,16 @@ def test_the_same_under_another_id_is_renamed_and_moves_nothing() -> None:
 
 def test_without_ids_events_are_the_same_if_they_say_the_same() -> None:
     """A set has nothing twice."""
-    found = held("- ada calls 1 \n - ada calls 1 \n - bo calls 2", "e1 ada calls 1 \n e2 ada calls 1 \n e3 cy calls 2")
+    found = compare(
+        "- ada calls 1 \n - ada calls 1 \n - bo calls 2", "e1 ada calls 1 \n e2 ada calls 1 \n e3 cy calls 2"
+    )
     assert [("bo", "missing"), ("cy", "extra")] == [(d.event.identity_id, d.kind) for d in found.differences]
     assert ("acme",) == found.by_content
 
 
 def test_without_ids_the_nearest_of_one_identity_and_type_are_one_that_was_shifted() -> None:
     """At most a day apart; the rest is missing or extra."""
-    found = held(
+    found = compare(
         "- ada calls 1 \n - ada calls 1.8 \n - bo calls 5", "- ada calls 1.9 \n - bo connects 5 \n - ada calls 3"
     )
     assert [("ada", "missing", 0), ("ada", "shifted", DAY // 10), ("ada", "extra", 0), ("bo", "extra", 0),
@@ -143,8 +144,8 @@ def test_without_ids_the_nearest_of_one_identity_and_type_are_one_that_was_shift
 
 
 def test_without_ids_what_a_source_voids_did_not_happen_in_it() -> None:
-    """What a void aims at cannot be told where there are no ids, so what happened is compared."""
-    found = held("e1 ada calls 1 \n e2 ada voids e1 \n e3 bo calls 1", "- ada calls 1 \n - bo calls 1")
+    """What a void aims at is unknown where there are no ids, so what happened is compared."""
+    found = compare("e1 ada calls 1 \n e2 ada voids e1 \n e3 bo calls 1", "- ada calls 1 \n - bo calls 1")
     assert [("ada", "extra")] == [(d.event.identity_id, d.kind) for d in found.differences]
 
 
@@ -165,38 +166,38 @@ def test_without_ids_what_a_source_voids_did_not_happen_in_it() -> None:
 )
 def test_the_nearest_are_paired_first(ours: list[int], theirs: list[int], pairs: list[tuple[int, int]]) -> None:
     """One to one, at most 4 apart."""
-    assert pairs == nearest(ours, theirs, tolerance=4)
+    assert pairs == pair_nearest(ours, theirs, tolerance=4)
 
 
 # Which of them move a bill.
 
 
-def test_a_late_action_that_raises_a_peak_is_told_with_what_it_costs() -> None:
+def test_a_late_action_that_raises_a_peak_comes_with_what_it_costs() -> None:
     """Two at 10.00 become three at 9.00; February, which it reaches as well, goes from two to three too."""
     base = "e1 ada calls 20 \n e2 bo calls 20"
-    found = held(base, base + "\n e3 cy calls 21", first="2026-01", last="2026-01")
+    found = compare(base, base + "\n e3 cy calls 21", first="2026-01", last="2026-01")
     (effect,) = found.effects
     assert [("e3", "extra", "2026-01", 2, 3)] == moved(found)
     assert ["20.00 USD", "27.00 USD"] == [str(figure.amount) for figure in effect.moves]
     assert [("2026-01", 2, 3)] == [(t.cycle.name, t.ours.peak, t.theirs.peak) for t in found.totals]
 
 
-def test_without_a_plan_only_peaks_are_told() -> None:
+def test_without_a_plan_there_are_only_peaks() -> None:
     """What is not priced has no amount."""
-    found = held("e1 ada calls 20", "e1 ada calls 20 \n e2 bo calls 20", plan=None)
+    found = compare("e1 ada calls 20", "e1 ada calls 20 \n e2 bo calls 20", plan=None)
     assert {None} == {figure.amount for total in found.totals for figure in (total.ours, total.theirs)}
 
 
 def test_a_deletion_that_is_missing_raises_the_peak() -> None:
     """Ada was gone before bo came."""
     kept = "e1 ada calls 5 \n e3 bo calls 10"
-    found = held(kept + "\n e2 ada deleted 8", kept)
+    found = compare(kept + "\n e2 ada deleted 8", kept)
     assert [("e2", "missing", "2026-01", 1, 2), ("e2", "missing", "2026-02", 1, 2)] == moved(found)
 
 
 def test_an_event_shifted_over_the_bound_of_a_cycle_moves_both() -> None:
     """A connect of 31 January at noon counts in January and February; one of 1 February in February alone."""
-    found = held("e1 ada connects 31.5", "e1 ada connects 32")
+    found = compare("e1 ada connects 31.5", "e1 ada connects 32")
     assert [("e1", "shifted", "2026-01", 1, 0)] == moved(found)
     peaks = [(t.cycle.name, t.ours.peak, t.theirs.peak) for t in found.totals]
     assert [("2026-01", 1, 0), ("2026-02", 1, 1), ("2026-03", 0, 0)] == peaks
@@ -205,51 +206,51 @@ def test_an_event_shifted_over_the_bound_of_a_cycle_moves_both() -> None:
 def test_a_standard_type_in_one_source_takes_its_identity_out_of_all_cycles() -> None:
     """A type is timeless."""
     acts = "e1 ada calls 1 \n e2 ada calls 70 \n e3 bo calls 1"
-    found = held(acts, acts + "\n e4 ada is standard")
+    found = compare(acts, acts + "\n e4 ada is standard")
     assert [("e4", "extra", "2026-01", 2, 1), ("e4", "extra", "2026-03", 1, 0),
             ("e4", "extra", "2026-04", 1, 0)] == moved(found)  # fmt: skip
 
 
 def test_an_engagement_type_in_one_source_moves_nothing() -> None:
-    """An identity is one without being told."""
-    found = held("e1 ada calls 1", "e1 ada calls 1 \n e4 ada is engagement")
+    """An identity counts as one without it."""
+    found = compare("e1 ada calls 1", "e1 ada calls 1 \n e4 ada is engagement")
     assert ((), (), 1) == (found.effects, found.totals, found.noise)
 
 
 def test_of_two_types_that_of_the_source_stays() -> None:
     """Taken over alone, neither changes anything; theirs comes of ours only by both."""
     ours, theirs = "e1 ada calls 1 \n c1 ada is engagement", "e1 ada calls 1 \n c2 ada is standard"
-    found = held(ours, theirs)
+    found = compare(ours, theirs)
     assert [("c2", "extra", "2026-01", 1, 0)] == moved(found)
-    assert ["last"] == [effect.by for effect in found.effects]
+    assert ["last"] == [effect.adopted for effect in found.effects]
     assert [["c1"]] == [[d.event.event_id for d in group.differences] for group in found.together]
 
 
 def test_a_void_in_one_source_takes_away_what_it_voids() -> None:
     """In the cycles of the event that it names, whenever it was recorded."""
     acts = "e1 ada calls 1 \n e2 bo calls 1"
-    found = held(acts, acts + "\n e3 ada voids e1")
+    found = compare(acts, acts + "\n e3 ada voids e1")
     assert [("e3", "extra", "2026-01", 2, 1)] == moved(found)
 
 
 def test_a_void_of_what_only_one_source_has_moves_nothing() -> None:
     """Theirs took back what ours never had: each alone is noise, or would be undone."""
     acts = "e1 ada calls 1"
-    found = held(acts, acts + "\n e2 bo calls 1 \n e3 bo voids e2")
+    found = compare(acts, acts + "\n e2 bo calls 1 \n e3 bo voids e2")
     assert [("e2", "extra", "2026-01", 1, 2), ("e3", "extra", "2026-01", 2, 1)] == moved(found)
     assert [(1, 1)] == [(t.ours.peak, t.theirs.peak) for t in found.totals]
 
 
 def test_a_void_that_misses_what_was_renamed_is_seen() -> None:
     """By theirs the event has another id, so the void no longer takes it away."""
-    found = held("e1 ada calls 1 \n v1 ada voids e1", "x1 ada calls 1 \n v1 ada voids e1")
+    found = compare("e1 ada calls 1 \n v1 ada voids e1", "x1 ada calls 1 \n v1 ada voids e1")
     assert [("e1", "renamed", "2026-01", 0, 1)] == moved(found)
 
 
-def test_what_two_events_do_for_one_another_is_told_of_both() -> None:
+def test_what_two_events_do_for_one_another_belongs_to_both() -> None:
     """Either of two actions keeps ada active while bo is: each is the last that can be put back."""
     ours = "e1 ada calls 1 \n e2 ada calls 2 \n e3 bo calls 3"
-    found = held(ours, "e3 bo calls 3", first="2026-01", last="2026-01")
+    found = compare(ours, "e3 bo calls 3", first="2026-01", last="2026-01")
     assert [("e1", "missing", "2026-01", 2, 1), ("e2", "missing", "2026-01", 2, 1)] == moved(found)
     assert {(2, 2)} == {(effect.ours.peak, effect.alone.peak) for effect in found.effects}
 
@@ -258,7 +259,7 @@ def test_two_events_that_matter_only_together_are_named_together() -> None:
     """One more on the 20th only makes two, as on the 1st; and of each of the two there is one event too many."""
     ours = "e1 ada connects 1 \n e2 bo connects 1 \n e3 cy connects 20"
     late = "\n x1 di calls 20 \n x2 di calls 20.1 \n x3 el calls 20 \n x4 el calls 20.1"
-    found = held(ours, ours + late, first="2026-01", last="2026-01")
+    found = compare(ours, ours + late, first="2026-01", last="2026-01")
     assert [] == moved(found)
     (group,) = found.together
     assert (["x2", "x4"], 2, 3) == ([d.event.event_id for d in group.differences], group.before.peak, group.after.peak)
@@ -272,37 +273,37 @@ def test_only_the_accounts_and_the_time_that_are_asked_for_are_compared() -> Non
     """As of a moment, what occurred then or later is left out of both, and cycles that have not begun."""
     bolt = replace(events("e1 bo calls 1")[0], account_id="bolt")
     theirs = [bolt, *events("e1 ada calls 1 \n e2 ada calls 40")]
-    found = held([bolt], theirs, accounts=("acme",), as_of=_day("20"))
+    found = compare([bolt], theirs, accounts=("acme",), as_of=_day("20"))
     assert ["e1"] == [d.event.event_id for d in found.differences]
     assert [("e1", "extra", "2026-01", 0, 1)] == moved(found)
-    assert 2 == len(held([bolt], theirs).differences)
+    assert 2 == len(compare([bolt], theirs).differences)
     with pytest.raises(UnknownAccount):
-        held([bolt], theirs, accounts=("acne",))
+        compare([bolt], theirs, accounts=("acne",))
 
 
 def test_a_void_concerns_its_own_account() -> None:
     """Ids belong to their account, and another may use the same."""
     acts = events("e1 ada calls 1")
     bolt = [replace(acts[0], account_id="bolt"), replace(acts[0], account_id="bolt", event_id="e2")]
-    found = held([*acts, *bolt], [*acts, *bolt, *events("e3 ada voids e1")])
+    found = compare([*acts, *bolt], [*acts, *bolt, *events("e3 ada voids e1")])
     assert [("e3", "extra", "2026-01", 1, 0)] == moved(found)
 
 
 def test_what_differs_in_no_matter_is_noise_beside_what_matters() -> None:
     """Of one identity, one action is renamed and its void too, and another is missing."""
     ours = "e1 ada calls 1 \n e2 ada calls 2 \n v1 ada voids e2 \n e3 ada calls 70"
-    found = held(ours, "x1 ada calls 1 \n e2 ada calls 2 \n v2 ada voids e2")
+    found = compare(ours, "x1 ada calls 1 \n e2 ada calls 2 \n v2 ada voids e2")
     assert [("e3", "missing", "2026-03", 1, 0), ("e3", "missing", "2026-04", 1, 0)] == moved(found)
     assert (["e1", "v1"], 2) == (
         [d.event.event_id for d in found.differences if d.kind == "renamed"], found.noise)  # fmt: skip
 
 
-def test_how_many_were_weighed_is_told() -> None:
+def test_progress_counts_the_differences_that_are_done() -> None:
     """For a bar that shows that something happens."""
     counts: list[int] = []
     encoder = Encoder()
-    ours, theirs = (told(table(events(f"e{k} ada calls 1")), ReadOptions(), encoder) for k in (1, 2))
-    held_together(ours, theirs, encoder, Query(), progress=counts.append)
+    ours, theirs = (load_source(table(events(f"e{k} ada calls 1")), ReadOptions(), encoder) for k in (1, 2))
+    compare_sources(ours, theirs, encoder, Query(), progress=counts.append)
     assert [1] == counts
 
 
@@ -350,9 +351,9 @@ Cycles = list[tuple[int, int]]
 CYCLES: Cycles = [definition.cycle(k) for k in range(12 * 25 + 6, 12 * 26 + 8)]
 
 
-def settled(told: Iterable[Event]) -> list[Event]:
+def settled(events: Iterable[Event]) -> list[Event]:
     """The events of a source that are accepted: each id once, and no void of a void."""
-    kept = list({e.event_id: e for e in reversed(list(told))}.values())[::-1]
+    kept = list({e.event_id: e for e in reversed(list(events))}.values())[::-1]
     voids = {e.event_id for e in kept if e.type == "event.voided"}
     return [e for e in kept if e.voids not in voids or e.type != "event.voided"]
 
@@ -381,11 +382,11 @@ def with_taken_over(base: list[Event], differences: Iterable[Difference], *, bac
     return changed
 
 
-def _plain(of: Aligned) -> Event:
+def _plain(of: DiffEvent) -> Event:
     return Event(of.account_id, of.identity_id, of.type, of.occurred_at, of.event_id, of.identity_type, of.voids)
 
 
-def _same(one: Event, other: Aligned) -> bool:
+def _same(one: Event, other: DiffEvent) -> bool:
     if other.event_id is not None and one.event_id is not None:
         return one.event_id == other.event_id
     same = ("identity_id", "type", "occurred_at", "identity_type")
@@ -400,11 +401,11 @@ class Judge:
     theirs: list[Event]
     reconnect: str
 
-    def figures(self, told: list[Event]) -> list[int]:
-        return [definition.peak(told, *cycle, reconnect=self.reconnect)[0] for cycle in CYCLES]
+    def figures(self, events: list[Event]) -> list[int]:
+        return [definition.peak(events, *cycle, reconnect=self.reconnect)[0] for cycle in CYCLES]
 
     def agrees(self, found: Alignment) -> None:
-        """Every effect is that of the definition, and nothing has one that is not told."""
+        """Every effect is that of the definition, and nothing else has one."""
         ours, theirs = self.figures(self.ours), self.figures(self.theirs)
         assert theirs == self.figures(with_taken_over(self.ours, found.differences))
         assert ours == self.figures(with_taken_over(self.theirs, found.differences, back=True))
@@ -414,12 +415,12 @@ class Judge:
             undone = self.figures(with_taken_over(self.theirs, [difference], back=True))
             rows = zip(CYCLES, ours, alone, undone, theirs, strict=True)
             expected += [(difference, *row) for row in rows if row[1] != row[2] or row[3] != row[4]]
-        told = [
+        measured = [
             (e.difference, (micros(e.cycle.start), micros(e.cycle.end)), e.ours.peak, e.alone.peak, e.undone.peak,
              e.theirs.peak)
             for e in found.effects
         ]  # fmt: skip
-        assert sorted(expected, key=repr) == sorted(told, key=repr)
+        assert sorted(expected, key=repr) == sorted(measured, key=repr)
         self._carried(found, ours, theirs)
 
     def _carried(self, found: Alignment, ours: list[int], theirs: list[int]) -> None:
@@ -443,7 +444,7 @@ class Judge:
 def test_every_effect_is_that_of_the_definition(sides: tuple[list[Event], list[Event]], reconnect: Any) -> None:
     """Taken over alone, undone alone, all of them, and those that matter only together."""
     ours, theirs = sides
-    found = aligned(table(ours), table(theirs), Query(policy=ActivityPolicy(reconnect=reconnect)))
+    found = align(table(ours), table(theirs), Query(policy=ActivityPolicy(reconnect=reconnect)))
     Judge(settled(ours), settled(theirs), reconnect).agrees(found)
 
 
@@ -453,7 +454,7 @@ def test_without_ids_every_effect_is_that_of_the_definition(
 ) -> None:
     """Where one source has no ids, what happened is compared."""
     ours, theirs = (_happened(side, named) for side, named in zip(sides, ids, strict=True))
-    found = aligned(table(sides[0], ids=ids[0]), table(sides[1], ids=ids[1]), Query())
+    found = align(table(sides[0], ids=ids[0]), table(sides[1], ids=ids[1]), Query())
     differences = tuple(_nameless(d) for d in found.differences)
     number = {id(d): k for k, d in enumerate(found.differences)}
     effects = tuple(replace(e, difference=differences[number[id(e.difference)]]) for e in found.effects)
@@ -463,8 +464,8 @@ def test_without_ids_every_effect_is_that_of_the_definition(
     Judge(ours, theirs, "extends").agrees(replace(found, differences=differences, effects=effects, together=together))
 
 
-def _happened(told: list[Event], named: bool) -> list[Event]:
-    own = definition.happened(told if named else [replace(e, event_id=None) for e in told])
+def _happened(events: list[Event], named: bool) -> list[Event]:
+    own = definition.happened(events if named else [replace(e, event_id=None) for e in events])
     return [replace(e, event_id=None) for e in own]
 
 

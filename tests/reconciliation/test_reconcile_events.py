@@ -101,7 +101,7 @@ def other_source() -> tuple[list[Row], list[tuple[Row | None, Row | None]]]:
     return [row for row in rows if row["event_id"] not in gone] + [row for _, row in pairs if row is not None], pairs
 
 
-def told(row: Row) -> Event:
+def event_of(row: Row) -> Event:
     return Event(
         row["account_id"],
         row["identity_id"],
@@ -166,15 +166,15 @@ def test_of_a_thousand_events_that_differ_the_seven_that_matter_are_named(cli: C
 def test_of_the_thousand_the_definition_says_that_seven_matter() -> None:
     """Whoever is active as before is counted as before; of the seven, each moves a peak alone, and is missed alone."""
     theirs_rows, pairs = other_source()
-    ours = [told(row) for row in {row["event_id"]: row for row in read()}.values()]
-    theirs = [told(row) for row in theirs_rows]
+    ours = [event_of(row) for row in {row["event_id"]: row for row in read()}.values()]
+    theirs = [event_of(row) for row in theirs_rows]
     own: dict[tuple[str, str], list[Event]] = defaultdict(list)
     other: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for events, of in ((ours, own), (theirs, other)):
         for e in events:
             of[e.account_id, e.identity_id].append(e)
     for pair in pairs[:-7]:
-        one, foreign = (None if row is None else told(row) for row in pair)
+        one, foreign = (None if row is None else event_of(row) for row in pair)
         who = one or foreign
         assert who is not None
         for base, out, into in ((own, one, foreign), (other, foreign, one)):
@@ -186,5 +186,5 @@ def test_of_the_thousand_the_definition_says_that_seven_matter() -> None:
         ways = (ours, ours_row, theirs_row, as_ours), (theirs, theirs_row, ours_row, as_theirs)
         for events, without, put, figures in ways:
             kept = [e for e in events if without is None or e.event_id != without["event_id"]]
-            changed = peaks([*kept, told(put)] if put else kept)
+            changed = peaks([*kept, event_of(put)] if put else kept)
             assert len(effect) == sum(figures[cycle] != changed[cycle] for cycle in figures)

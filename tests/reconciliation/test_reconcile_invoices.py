@@ -24,17 +24,17 @@ from billing.core.money import Money
 from billing.core.terms import AllTerms, Terms
 from billing.engine.query import Query
 from billing.inputs.rows import ReadOptions
-from billing.reconciliation.causes import READINGS, Reading, amount, counting, way_of
+from billing.reconciliation.causes import CAUSES, Cause, apply_causes, compute_amount, without_pricing
 from billing.reconciliation.foreign import read_foreign
 from billing.reconciliation.invoices import reconcile
-from billing.reconciliation.matching import Ours, Status, Theirs, match, sums
-from billing.reconciliation.recount import Bill, Census
+from billing.reconciliation.matching import Ours, Status, Theirs, match, sum_by_status
+from billing.reconciliation.recount import CycleRef, Recount
 from tests.conftest import Cli
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 AGENCY = FIXTURES / "agency" / "events.csv"
 TERMS = FIXTURES / "agency" / "terms.toml"
-BY_NAME = {options.name: options for options in READINGS}
+BY_NAME = {cause.name: cause for cause in CAUSES}
 
 JANUARY = Cycle(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC), "2026-01")
 FEBRUARY = Cycle(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), "2026-02")
@@ -55,7 +55,7 @@ THEIRS = Theirs("t.csv:2", "acme", cycle="2026-01", quantity=8, amount=Decimal("
         (replace(THEIRS, cycle=None, start=OURS.span[0], end=OURS.span[1] - 86_400_000_000, dates=True), "matched"),
     ],
 )
-def test_one_claim_stands_to_another_in_one_way(theirs: Theirs, status: Status) -> None:
+def test_two_invoices_of_a_cycle_have_one_status(theirs: Theirs, status: Status) -> None:
     (found,) = match([OURS], [theirs])
     assert (status, OURS, theirs) == (found.status, found.ours, found.theirs)
 
@@ -71,14 +71,14 @@ def test_what_is_on_one_side_only_or_twice_says_so_and_nothing_is_lost() -> None
         ("acme", "2027-01", "missing_ours"),
         ("beta", "2026-01", "missing_ours"),
     ] == [(m.account_id, m.cycle, m.status) for m in found]
-    totals = sums(found)
+    totals = sum_by_status(found)
     assert Decimal("127.84") == sum(s.ours for s in totals)
     assert Decimal("255.68") == sum(s.theirs for s in totals)
     assert sum(s.difference for s in totals) == sum(s.theirs for s in totals) - sum(s.ours for s in totals)
 
 
 def test_amounts_of_two_currencies_are_never_added() -> None:
-    totals = sums(match([OURS], [replace(THEIRS, currency="EUR", amount=Decimal(1))]))
+    totals = sum_by_status(match([OURS], [replace(THEIRS, currency="EUR", amount=Decimal(1))]))
     assert [("EUR", Decimal(0), Decimal(1)), ("USD", Decimal("63.92"), Decimal(0))] == [
         (s.currency, s.ours, s.theirs) for s in totals
     ]
@@ -96,16 +96,16 @@ def agency() -> tuple[Events, AllTerms, list[Invoice]]:
     return events, terms, engine.answer(events, Query(terms=terms)).drafts()
 
 
-def misread(readings: Sequence[Sequence[Reading]], *, quantities: bool = True) -> list[Theirs]:
-    """The agency's invoices as somebody makes them who misreads each by some readings."""
+def misread(causes: Sequence[Sequence[Cause]], *, quantities: bool = True) -> list[Theirs]:
+    """The agency's invoices as somebody makes them who misreads each by some causes."""
     events, terms, drafts = agency()
-    census = Census(events, range(len(events.names.accounts)))
+    recount = Recount(events, range(len(events.names.accounts)))
     made = []
-    for drafted, by in zip(drafts, readings, strict=True):
+    for drafted, chosen in zip(drafts, causes, strict=True):
         own, start = terms.of(drafted.account_id), micros(drafted.cycle.start)
-        bill = Bill(events.names.code_of(drafted.account_id), own.cycles, own.cycles.index_at(start), own.policy)
-        way = way_of(tuple(by))
-        count = int(census.counts([bill], counting(way))[0])
+        cycle = CycleRef(events.names.code_of(drafted.account_id), own.cycles, own.cycles.index_at(start), own.policy)
+        rule = apply_causes(tuple(chosen))
+        count = int(recount.count([cycle], without_pricing(rule))[0])
         made.append(
             Theirs(
                 "theirs",
@@ -113,7 +113,7 @@ def misread(readings: Sequence[Sequence[Reading]], *, quantities: bool = True) -
                 start=start,
                 end=micros(drafted.cycle.end),
                 quantity=count if quantities else None,
-                amount=amount(way, count, own, EARLIER),
+                amount=compute_amount(rule, count, own, EARLIER),
                 currency="USD",
             )
         )
@@ -129,12 +129,12 @@ def plan_at(unit_price: str) -> billing.Plan:
 EARLIER = (plan_at("7.77"), plan_at("7.11"))
 #: What makes no difference in the agency, since nothing there happens at one instant or within an hour
 #: of a peak, its clocks change no peak, and nobody pays for credits; these have their own ledgers in
-#: `test_readings` and `test_credits`.
+#: `test_causes` and `test_credits`.
 WITHOUT_EFFECT = {"computed_now", "hourly_samples", "ends_after_starts", "cycle_in_utc", "credits_left_out"}
 
 
 @pytest.mark.parametrize("quantities", [True, False], ids=["with quantities", "amounts alone"])
-@pytest.mark.parametrize("name", [r.name for r in READINGS if r.name not in WITHOUT_EFFECT])
+@pytest.mark.parametrize("name", [r.name for r in CAUSES if r.name not in WITHOUT_EFFECT])
 def test_a_file_made_by_one_misreading_is_diagnosed_as_exactly_that(name: str, quantities: bool) -> None:
     events, terms, drafts = agency()
     theirs = misread([[BY_NAME[name]]] * len(drafts), quantities=quantities)
@@ -144,7 +144,7 @@ def test_a_file_made_by_one_misreading_is_diagnosed_as_exactly_that(name: str, q
     assert not found.unexplained
 
 
-def test_the_readings_left_out_above_make_no_difference_in_the_agency() -> None:
+def test_the_causes_left_out_above_make_no_difference_in_the_agency() -> None:
     events, terms, drafts = agency()
     for name in sorted(WITHOUT_EFFECT):
         theirs = misread([[BY_NAME[name]]] * len(drafts))
@@ -173,9 +173,9 @@ def test_eight_causes_across_the_accounts_of_a_file_are_sorted_out(tmp_path: Pat
     theirs, cause_of = [], {}
     for k, account in enumerate(accounts):
         cause_of[account] = names[k % 8]
-        for claim in misread([[BY_NAME[names[k % 8]]]] * len(drafts)):
-            if claim.account_id == account.split()[0]:
-                theirs.append(replace(claim, account_id=account))
+        for invoice in misread([[BY_NAME[names[k % 8]]]] * len(drafts)):
+            if invoice.account_id == account.split()[0]:
+                theirs.append(replace(invoice, account_id=account))
     found, _ = reconcile(source, theirs, Query(terms=alike))
     named = [(cause_of[m.account_id], d) for m, d in found.differing]
     assert {cause for cause, _ in named} == set(names)
@@ -189,7 +189,7 @@ def test_identities_that_only_one_side_counts_are_named_with_their_last_event() 
     events, terms, drafts = agency()
     theirs = misread([[BY_NAME["late_events_missing"]]] * len(drafts))
     found, _ = reconcile(events, theirs, Query(terms=terms), identities=True)
-    who = [(m.account_id, m.cycle, each.by, each.identity_id) for m, some in
+    who = [(m.account_id, m.cycle, each.counted_by, each.identity_id) for m, some in
            zip(found.matches, found.disputed, strict=True) for each in some]  # fmt: skip
     assert ("brightline", "2025-06", "theirs", "maple-zoe") in who  # her only action was taken back later
     assert ("kontor-nord", "2025-09", "ours", "alster-tom") in who  # what she did was learned of later
@@ -212,7 +212,7 @@ def test_where_several_fit_it_is_said_and_what_would_decide() -> None:
     assert diagnosis.datum is not None and diagnosis.datum.startswith("the quantity of 2026-02: ")
 
 
-def test_what_no_reading_makes_is_not_explained() -> None:
+def test_a_figure_that_no_cause_gives_is_not_explained() -> None:
     events, terms, drafts = agency()
     theirs = misread([[]] * len(drafts))
     theirs[3] = replace(theirs[3], quantity=999_999, amount=Decimal("0.01"))
@@ -234,9 +234,9 @@ def test_lines_of_stripe_are_added_up_in_minor_units(tmp_path: Path) -> None:
         ["il_1", "in_1", "acme", "price_1", 8, 6392, "usd", "2026-01-01 00:00:00", "2026-02-01 00:00:00", "false"],
         ["il_2", "in_1", "acme", "price_2", 1, -639, "usd", "2026-01-01 00:00:00", "2026-02-01 00:00:00", "false"],
     )  # fmt: skip
-    (claim,) = read_foreign(path).claims
+    (invoice,) = read_foreign(path).invoices
     assert (8, Decimal("57.53"), "USD", OURS.span) == (
-        claim.quantity, claim.amount, claim.currency, (claim.start, claim.end)
+        invoice.quantity, invoice.amount, invoice.currency, (invoice.start, invoice.end)
     )  # fmt: skip
 
 
@@ -281,7 +281,7 @@ def test_an_accepted_discrepancy_comes_back_when_its_figures_change(cli: Cli, tm
     assert 1 == cli("reconcile", *asked, "--accepted", accepted).status
 
 
-def test_what_a_ledger_issued_is_held_against_theirs_and_late_events_explain(cli: Cli, tmp_path: Path) -> None:
+def test_what_a_ledger_issued_is_compared_with_theirs_and_late_events_explain(cli: Cli, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/billing.db"
     cli("import", str(AGENCY), "--ledger", url)
     cli("close", "--ledger", url, "--cycle", "2025-06", "--terms", str(TERMS), "--yes",
@@ -332,7 +332,7 @@ def test_a_cycle_on_which_both_agree_decides_between_two_that_fit() -> None:
     assert ("count_at_start", ["previous_cycle"]) == (
         diagnosis.explanation.name, [other.name for other in diagnosis.others]
     )  # fmt: skip
-    assert sum(tried) >= len(READINGS) - len(found.not_tried)
+    assert sum(tried) >= len(CAUSES) - len(found.not_tried)
 
 
 def test_where_amounts_alone_do_not_tell_the_quantity_would() -> None:
@@ -364,7 +364,7 @@ def test_whoever_counts_over_the_whole_cycle_counts_at_no_moment() -> None:
     found, _ = reconcile(ledger, [Theirs("t", "acme", cycle="2026-01", quantity=2)], Query(), identities=True)
     assert "distinct" == found.causes[0].name
     (only,) = found.disputed[0]
-    assert ("bob", "theirs", None, "action.called") == (only.identity_id, only.by, only.moment, only.type)
+    assert ("bob", "theirs", None, "action.called") == (only.identity_id, only.counted_by, only.moment, only.type)
 
 
 def test_a_shifted_cycle_is_matched_with_the_one_that_it_is_most_of() -> None:

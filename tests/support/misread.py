@@ -17,7 +17,7 @@ HOUR = DAY // 24
 
 def misread(name: str, events: Sequence[Event], start: int, end: int, *, zone: str = "UTC") -> int:
     """How many identities somebody bills for `[start, end)` who misreads peak billing in the way that is named."""
-    return WAYS[name](list(events), start, end, zone)
+    return MISREADINGS[name](list(events), start, end, zone)
 
 
 def _highest(covers: list[Cover], start: int, end: int) -> int:
@@ -64,7 +64,7 @@ def _calendar(events: list[Event], zone: str) -> list[Cover]:
 
 
 def _twice(events: list[Event]) -> list[Event]:
-    """The events with a second identity for each that was told of twice."""
+    """The events with a second identity for each that was sent twice."""
     happened = definition.happened(events)
     ids = {e.event_id for e in happened if e.event_id is not None}
     seen: set[str] = set()
@@ -86,7 +86,7 @@ def _twice(events: list[Event]) -> list[Event]:
     return [*happened, *second]
 
 
-WAYS: dict[str, Callable[[list[Event], int, int, str], int]] = {
+MISREADINGS: dict[str, Callable[[list[Event], int, int, str], int]] = {
     "count_at_end": lambda es, s, e, z: _at(_covers(es), e - 1),
     "distinct": lambda es, s, e, z: len({i for i, since, until in _covers(es) if since < e and until > s}),
     "count_at_start": lambda es, s, e, z: _at(_covers(es), s),

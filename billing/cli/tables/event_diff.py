@@ -15,12 +15,12 @@ from .layout import add_totals, columns, signed, span_of, when
 
 
 def alignment_tables(of: Alignment) -> Iterator[Table | Text]:
-    """The events that move a bill, those that do so only together, and what the cycles come to."""
+    """The events that move a bill, those that do so only together, and the figures of the cycles."""
     if of.effects:
         yield Text("Events that move a bill", style="bold")
         table = _moves_table(priced := any(effect.ours.amount for effect in of.effects), "Way")
         for effect in of.effects:
-            table.add_row(*_move(effect.difference, effect.cycle, effect.moves, priced), effect.by)
+            table.add_row(*_move(effect.difference, effect.cycle, effect.moves, priced), effect.adopted)
         yield table
     for group in of.together:
         yield Text("Events that move a bill only together", style="bold")
@@ -29,7 +29,7 @@ def alignment_tables(of: Alignment) -> Iterator[Table | Text]:
             table.add_row(*_move(difference, group.cycle, (group.before, group.after), priced))
         yield table
     if moved := [each for each in of.totals if each.ours != each.theirs]:
-        yield Text("What the cycles come to", style="bold")
+        yield Text("Figures of the cycles", style="bold")
         yield _totals_table(moved)
 
 
@@ -55,7 +55,7 @@ def _move(of: Difference, cycle: Cycle, moves: tuple[PeakAndAmount, PeakAndAmoun
 
 
 def _how(of: Difference) -> str:
-    """How an event differs, with what theirs says of it."""
+    """How an event differs, with the value of theirs."""
     if of.kind == "shifted":
         return f"shifted by {_shift(of.shift)}"
     if of.kind == "renamed" and of.theirs is not None:

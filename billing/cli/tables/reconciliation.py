@@ -20,13 +20,13 @@ _DISCREPANCIES_SHOWN: Final = 40
 
 
 def reconciliation_tables(of: Reconciliation, accepted: Mapping[Key, str]) -> Iterator[Table | Text]:
-    """Why two sets of invoices differ: the causes, the cycles on which they do, and what it comes to."""
+    """Why two sets of invoices differ: the causes, the cycles that differ, and the sums."""
     agreed = len(of.matches) - len(of.differing)
     yield Text(f"{many(len(of.matches), 'cycle')} compared: {agreed:,} agree, {len(of.differing):,} differ.")
     for cause in of.causes:
-        yield Text(f"{cause.count:,} of {many(len(of.differing), 'discrepancy')}: they billed {cause.says}.")
+        yield Text(f"{cause.count:,} of {many(len(of.differing), 'discrepancy')}: they billed {cause.description}.")
     if of.unexplained:
-        yield Text(f"{many(of.unexplained, 'discrepancy')} no reading explains, nor two together.")
+        yield Text(f"{many(of.unexplained, 'discrepancy')} no cause explains, nor two together.")
     if of.differing:
         yield _discrepancies_table(of, accepted)
         yield from _open_questions(of)
@@ -51,8 +51,8 @@ def reconciliation_tables(of: Reconciliation, accepted: Mapping[Key, str]) -> It
         table.add_row(*(Text(cell, style="bold") for cell in cells))
     yield table
     if of.not_tried and of.differing:
-        names = ", ".join(reading.name for reading in of.not_tried)
-        yield Text(f"Not tried, since the source does not tell what they need: {names}.")
+        names = ", ".join(cause.name for cause in of.not_tried)
+        yield Text(f"Not tried, since the source lacks the data for them: {names}.")
 
 
 def _discrepancies_table(of: Reconciliation, accepted: Mapping[Key, str]) -> Table:
@@ -84,7 +84,7 @@ def _open_questions(of: Reconciliation) -> Iterator[Text]:
     asked = [(m, d) for m, d in of.differing if d is not None and not d.decided]
     for match, diagnosis in asked[:_NAMES_SHOWN]:
         names = ", ".join(e.name for e in (diagnosis.explanation, *diagnosis.others)[:_NAMES_SHOWN])
-        datum = diagnosis.datum or "more cycles of the account; on those compared here they come to the same"
+        datum = diagnosis.datum or "more cycles of the account; on those compared here they give the same figures"
         count = len(diagnosis.others) + 1
         yield Text(
             f"{match.account_id}, {match.cycle}: {count:,} explanations fit: {names}. What would decide: {datum}."
@@ -99,9 +99,11 @@ def _disputed_table(of: Reconciliation) -> Table:
     table = columns("Account", "Cycle", "Only counted by", "Identity", "Counted at (UTC)", "Its last event until then")
     for match, who in zip(of.matches, of.disputed, strict=True):
         for each in who[:_EVENTS_SHOWN]:
-            told = "–" if each.type is None else f"{each.type} at {when(each.occurred_at or 0)}  {each.event_id or ''}"
+            last_event = (
+                "–" if each.type is None else f"{each.type} at {when(each.occurred_at or 0)}  {each.event_id or ''}"
+            )
             moment = "the whole cycle" if each.moment is None else when(each.moment)
-            table.add_row(match.account_id, match.cycle, each.by, each.identity_id, moment, told)
+            table.add_row(match.account_id, match.cycle, each.counted_by, each.identity_id, moment, last_event)
         if len(who) > _EVENTS_SHOWN:
             table.add_row("", "", "", f"... and {len(who) - _EVENTS_SHOWN:,} more", "", "--format json has all of them")
     return table

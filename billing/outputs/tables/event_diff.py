@@ -42,7 +42,7 @@ _CYCLE: Final = Schema("cycle", cycle_columns())
 def document(of: Alignment, ours: str, theirs: str, *, everything: bool = False) -> dict[str, Any]:
     """An alignment as one object; with `everything`, the differences that move nothing as well.
 
-    Of each cycle it gives the figures of both sources, of ours with one difference taken over
+    Of each cycle it gives the figures of both sources, of ours with one difference adopted
     (`alone`), and of theirs with it undone (`undone`); money as text.
     """
     numbers = numbered(of)
@@ -78,37 +78,39 @@ def summary(of: Alignment, ours: str, theirs: str) -> str:
         return f"No event differs between {ours} and {theirs}."
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in of.counts.items() if count)
     count, matter, noise = len(of.differences), len(of.matters), of.noise
-    told = [f"{count:,} {'event differs' if count == 1 else 'events differ'}: {kinds}."]
+    sentences = [f"{count:,} {'event differs' if count == 1 else 'events differ'}: {kinds}."]
     moved = "the bill of identities" if of.credits_left_out else "a bill"
     moving = f"{matter:,} of them {'moves' if matter == 1 else 'move'} {moved}"
     beside = " as far as that goes" if of.credits_left_out else ""
     rest = f"; the other {noise:,} {'is' if noise == 1 else 'are'} noise{beside}" if noise else ""
-    told.append(f"{moving}{rest}.")
+    sentences.append(f"{moving}{rest}.")
     if of.totals:
-        told.append(
+        sentences.append(
             f"Taken over together, they turn the figures of {ours} into those of {theirs} in "
             + ("the 1 cycle" if len(of.totals) == 1 else f"each of the {len(of.totals):,} cycles")
             + " that they can reach."
         )
-    if any(effect.by == "last" for effect in of.effects):
-        told.append(
+    if any(effect.adopted == "last" for effect in of.effects):
+        sentences.append(
             "Alone is what an event does when only it is taken over; last is what it does when all others have been."
         )
     if of.by_content:
         several = f"{len(of.by_content):,} accounts have" if len(of.by_content) > 1 else "1 account has"
-        told.append(f"{several} events without ids in one of the sources, and what happened was compared by content.")
-    return " ".join(told)
+        sentences.append(
+            f"{several} events without ids in one of the sources, and what happened was compared by content."
+        )
+    return " ".join(sentences)
 
 
 def numbered(of: Alignment) -> dict[int, int]:
-    """The number of each difference, from 1, by its `id()`: what says the same twice is two."""
+    """The number of each difference, from 1, by its `id()`: equal differences have numbers of their own."""
     return {id(difference): k for k, difference in enumerate(of.differences, 1)}
 
 
 def differences(of: Alignment, *, everything: bool = False) -> View:
     """An alignment as a table: a row for each difference and cycle that it moves.
 
-    `by` says how it does: `alone`, taken over into ours; `last`, as the last that is; or `together`
+    `by` says how it does: `alone`, adopted into ours; `last`, adopted after all others; or `together`
     with others, whose rows follow one another. With `everything`, one more for each of the others.
     """
     return View(DIFFERENCES, [*_rows(of, everything)])
@@ -117,7 +119,7 @@ def differences(of: Alignment, *, everything: bool = False) -> View:
 def _rows(of: Alignment, everything: bool) -> Iterator[Row]:
     numbers = numbered(of)
     for effect in of.effects:
-        yield _row(effect.difference, numbers, effect.cycle, effect.by, effect.moves)
+        yield _row(effect.difference, numbers, effect.cycle, effect.adopted, effect.moves)
     for group in of.together:
         for difference in group.differences:
             yield _row(difference, numbers, group.cycle, "together", (group.before, group.after))
@@ -182,7 +184,7 @@ def _difference(of: Difference, number: int, effects: list[Effect]) -> dict[str,
 
 
 def _event(of: Event) -> dict[str, Any]:
-    """What an event says; its account stands beside it."""
+    """The fields of an event without its account, which the difference has."""
     plain = {name: getattr(of, name) for name in ("event_id", "identity_id", "type")}
     details = {name: value for name in DETAILS if (value := getattr(of, name)) is not None}
     return {**plain, "occurred_at": text_of(of.occurred_at), **details}

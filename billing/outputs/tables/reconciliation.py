@@ -9,7 +9,7 @@ from typing import Any, Final
 from ...core.cycle import text_of
 from ...reconciliation.accepted import Key, key_of
 from ...reconciliation.diagnosis import Diagnosis, Disputed, Explanation, Reconciliation
-from ...reconciliation.matching import Match, Sum
+from ...reconciliation.matching import Match, StatusSum
 from .schema import Column, Row, Schema, View, code, cycle_columns, integer, money, text
 from .text import json_row, json_value
 
@@ -41,9 +41,9 @@ def document(of: Reconciliation, accepted: Mapping[Key, str]) -> dict[str, Any]:
     disputed = of.disputed or ((),) * len(of.matches)
     return {
         "sums": [_sum(each) for each in of.sums],
-        "causes": [{"cause": c.name, "says": f"They billed {c.says}.", "count": c.count} for c in of.causes],
+        "causes": [{"cause": c.name, "says": f"They billed {c.description}.", "count": c.count} for c in of.causes],
         "unexplained": of.unexplained,
-        "not_tried": [reading.name for reading in of.not_tried],
+        "not_tried": [cause.name for cause in of.not_tried],
         "left_out": of.left_out,
         "matches": [_match(m, d, who, accepted) for m, d, who in zip(of.matches, of.diagnoses, disputed, strict=True)],
     }
@@ -112,8 +112,8 @@ def _match(
 
 def _explanation(of: Explanation) -> dict[str, Any]:
     return {
-        "readings": [reading.name for reading in of.readings],
-        "says": f"They billed {of.says}.",
+        "readings": [cause.name for cause in of.causes],
+        "says": f"They billed {of.description}.",
         "quantity": of.quantity,
         "amount": _exact(of.amount),
     }
@@ -122,7 +122,7 @@ def _explanation(of: Explanation) -> dict[str, Any]:
 def _disputed(of: Disputed) -> dict[str, Any]:
     return {
         "identity_id": of.identity_id,
-        "counted_by": of.by,
+        "counted_by": of.counted_by,
         "at": None if of.moment is None else text_of(of.moment),
         "event_id": of.event_id,
         "type": of.type,
@@ -130,7 +130,7 @@ def _disputed(of: Disputed) -> dict[str, Any]:
     }
 
 
-def _sum(of: Sum) -> dict[str, Any]:
+def _sum(of: StatusSum) -> dict[str, Any]:
     return {
         "status": of.status,
         "currency": of.currency,
