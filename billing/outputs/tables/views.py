@@ -74,7 +74,7 @@ def table(of: Shown) -> pd.DataFrame:
 
 
 def view(of: Shown) -> View:
-    """The table of a result, with the columns that `--format csv` writes."""
+    """The table of a result, with the columns that are written as CSV."""
     match of:
         case Evidence():
             return evidence.witnesses(of)
