@@ -39,11 +39,11 @@ def check(
         raise BillingError("usage", detail="certificate check answers as table or json")
     document = certified.load(file)
     of = certified.parse(document, where=file)
-    held = None if export is None else _held(export, of, ignore_extra)
-    findings = certificate.check(document, held, where=file)
-    proof = {} if findings else _proof(of, held, export)
+    source = None if export is None else _held(export, of, ignore_extra)
+    findings = certificate.check(document, source, where=file)
+    proof = {} if findings else _proof(of, source, export)
     if format is Format.json:
-        write(None, json.dumps(_document(of, export, held, findings, proof), ensure_ascii=False) + "\n")
+        write(None, json.dumps(_document(of, export, source, findings, proof), ensure_ascii=False) + "\n")
     else:
         for name, sentences in proof.items():
             print(f"{name}: {sentences}")
@@ -62,7 +62,7 @@ def _held(export: str, of: Certificate, ignore_extra: bool) -> Held:
         return held(opened, of, ReadOptions(strict=True, ignore_extra=ignore_extra))
 
 
-def _proof(of: Certificate, held: Held | None, export: str | None) -> dict[str, str]:
+def _proof(of: Certificate, source: Held | None, export: str | None) -> dict[str, str]:
     """What a certificate that holds proves, what that rests on, and what it does not prove."""
     from ..core.errors import escaped
 
@@ -74,8 +74,8 @@ def _proof(of: Certificate, held: Held | None, export: str | None) -> dict[str, 
         proved = f"{of.peak:,} {were.format(of.account_id)} active at {_when(of.peak_at)} UTC, in {cycle}."
         proved += " Nobody was counted who was not active."
     proof = {"Proved": escaped(proved), "Policy": _policy(of), "Assumed": _assumed(of, export)}
-    if held is not None and of.digest is not None:
-        proof["Digest"] = held.told
+    if source is not None and of.digest is not None:
+        proof["Digest"] = source.told
     proof["Not proved"] = (
         "that there was no moment of the cycle at which more were active. "
         "To count again from the events: billing verify SOURCE."
@@ -106,7 +106,7 @@ def _assumed(of: Certificate, export: str | None) -> str:
 
 
 def _document(
-    of: Certificate, export: str | None, held: Held | None, findings: Sequence[Finding], proof: dict[str, str]
+    of: Certificate, export: str | None, source: Held | None, findings: Sequence[Finding], proof: dict[str, str]
 ) -> dict[str, Any]:
     """What was found, as JSON."""
     from ..verify.certificate.document import text
@@ -119,7 +119,7 @@ def _document(
         "peak": of.peak,
         "peak_at": None if of.peak_at is None else text(of.peak_at),
         "export": export,
-        "digest_holds": None if held is None else held.seal,
+        "digest_holds": None if source is None else source.seal,
         "findings": [*map(remedies.finding_json, findings)],
         **{key: proof.get(key.replace("_", " ").capitalize()) for key in ("proved", "assumed", "not_proved")},
     }

@@ -115,8 +115,8 @@ def _certificates() -> None:
     """Keep `check` a command of its own: Typer would make the only command of a group the group itself."""
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(given: bool) -> None:
+    if given:
         from importlib.metadata import version
 
         print(f"billing {version('peak-billing')}")

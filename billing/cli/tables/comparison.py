@@ -21,7 +21,7 @@ _SHOWN = 20
 def comparison_tables(
     under: Sequence[BilledUnder], comparisons: Sequence[Comparison], bills: bool
 ) -> Iterator[Table | Text]:
-    """What each of the terms comes to, who gains and who pays, and where more would have cost less."""
+    """The totals under each of the terms, who gains and who pays, and where more would have cost less."""
     yield _overall_table(comparisons)
     for of in comparisons:
         yield from map(Text, _sentences(of))
@@ -58,12 +58,12 @@ def _sentences(of: Comparison) -> Iterator[str]:
 def _gains(of: Overall) -> str:
     if of.most_gained is None and of.most_paid is None:
         return "nobody's total changes."
-    said = []
+    parts = []
     if of.most_gained is not None:
-        said.append(f"{of.most_gained[0]} gains most, {money(-of.most_gained[1])}")
+        parts.append(f"{of.most_gained[0]} gains most, {money(-of.most_gained[1])}")
     if of.most_paid is not None:
-        said.append(f"{of.most_paid[0]} pays most, {money(of.most_paid[1])} more")
-    return f"{'; '.join(said)}."
+        parts.append(f"{of.most_paid[0]} pays most, {money(of.most_paid[1])} more")
+    return f"{'; '.join(parts)}."
 
 
 def _accounts_table(comparisons: Sequence[Comparison]) -> Table:

@@ -28,7 +28,7 @@ def closing_table(invoices: Sequence[Invoice], numbers: Sequence[str]) -> Table:
 
 
 def restatement_tables(restatements: Sequence[Restatement], numbers: Sequence[str]) -> Iterator[Table | Text]:
-    """Each difference that late events made, with what is billed, what it comes to, and the events."""
+    """Each difference that late events made, with its lines, its total and the events."""
     for k, found in enumerate(restatements):
         billed, fresh = found.billed, found.fresh
         yield Text(f"{billed.account_id}, cycle {span_of(billed.cycle)}", style="bold")

@@ -81,17 +81,17 @@ def _discrepancies_table(of: Reconciliation, accepted: Mapping[Key, str]) -> Tab
 
 def _open_questions(of: Reconciliation) -> Iterator[Text]:
     """Where several explanations fit alike, how many, and what would decide."""
-    asked = [(m, d) for m, d in of.differing if d is not None and not d.decided]
-    for match, diagnosis in asked[:_NAMES_SHOWN]:
+    undecided = [(m, d) for m, d in of.differing if d is not None and not d.decided]
+    for match, diagnosis in undecided[:_NAMES_SHOWN]:
         names = ", ".join(e.name for e in (diagnosis.explanation, *diagnosis.others)[:_NAMES_SHOWN])
         datum = diagnosis.datum or "more cycles of the account; on those compared here they give the same figures"
         count = len(diagnosis.others) + 1
         yield Text(
             f"{match.account_id}, {match.cycle}: {count:,} explanations fit: {names}. What would decide: {datum}."
         )
-    if len(asked) > _NAMES_SHOWN:
+    if len(undecided) > _NAMES_SHOWN:
         yield Text(
-            f"... and {len(asked) - _NAMES_SHOWN:,} more with several explanations; --format json has all of them."
+            f"... and {len(undecided) - _NAMES_SHOWN:,} more with several explanations; --format json has all of them."
         )
 
 
