@@ -36,7 +36,7 @@ SHOWN_BY_TEST = {
     "ledger_locked": "test_ledger_messages:test_a_ledger_that_somebody_else_writes_to_for_long_says_so",
     "ledger_damaged": "test_ledger_messages:test_a_damaged_ledger_says_so",
     "ledger_full": "test_durability:test_a_full_disk_keeps_nothing_of_a_batch_and_takes_it_once_there_is_room",
-    "ledger_needs_extra": "test_ledger_messages:test_a_missing_extra_is_named_with_the_command_that_installs_it",
+    "ledger_needs_extra": "test_ledger_messages:test_a_missing_extra_is_named",
     "extra_missing": "test_documents:test_a_missing_extra_is_named_with_the_command_that_installs_it",
     "ledger_unreachable": "test_ledger_messages:test_a_server_that_does_not_answer_says_so",
     "documents_stale": "test_ledger_messages:test_documents_drafted_before_others_came_are_not_issued",

@@ -467,7 +467,7 @@ def test_a_server_that_is_not_there_is_told_in_one_sentence_without_the_password
 def test_the_extra_that_it_needs_is_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most people need no PostgreSQL, so its driver is not installed with the rest."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    assert "psycopg is not installed. Install it with: pip install 'peak-billing[postgres]'." == str(refusal(url))
+    assert "psycopg is not installed. Install peak-billing[postgres]." == str(refusal(url))
 
 
 # What others may do to it
