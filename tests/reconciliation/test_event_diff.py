@@ -330,8 +330,9 @@ def test_the_command_line_names_what_matters_and_counts_the_rest(cli: Cli, tmp_p
     assert "2 events differ: 1 extra, 1 conflicting. 1 of them moves a bill; the other 1 is noise." in table_.out
     document = json.loads(json_.out)
     assert (["e2"], 1) == ([e["theirs"]["event_id"] for e in document["events"]], document["noise"])
-    assert "2,extra,,acme,e2,bo,integration.connected,,2026-01-06T00:00:00Z,2026-01,alone,1,2,,," in csv_.out
-    assert "1,conflicting,mode,acme,e1," in cli(*words, "--all", "--format", "csv").out
+    cycle = "2026-01,2026-01-01T00:00:00Z,2026-02-01T00:00:00Z"
+    assert f"2,extra,,acme,{cycle},e2,bo,integration.connected,,2026-01-06T00:00:00Z,alone,1,2,,," in csv_.out
+    assert "1,conflicting,mode,acme,,,,e1," in cli(*words, "--all", "--format", "csv").out
     same = cli("reconcile-events", words[1], words[1])
     assert (0, True) == (same.status, same.out.startswith("No event differs between "))
     assert 2 == cli("reconcile", words[1], words[2]).status
