@@ -26,7 +26,8 @@ from .causes import (
     without_pricing,
 )
 from .matching import Match, StatusSum, sum_by_status
-from .recount import CycleRef, Recount
+from .recount import Recount
+from .time_line import CycleRef
 
 #: The discrepancies that a cause can explain; the other statuses need no explanation.
 EXPLAINED: Final = ("quantity_differs", "amount_differs", "cycle_shifted")

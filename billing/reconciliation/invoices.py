@@ -26,7 +26,8 @@ from ..ledger.ledger import Ledger
 from .causes import CAUSES, Cause, CountingRule, apply_causes
 from .diagnosis import EXPLAINED, ComparedCycle, Diagnosis, Disputed, Reconciliation, diagnose
 from .matching import Match, Ours, Theirs, match
-from .recount import CountedIdentities, CycleRef, Recount
+from .recount import CountedIdentities, Recount
+from .time_line import CycleRef
 
 
 def reconcile(

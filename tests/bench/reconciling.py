@@ -16,7 +16,8 @@ from billing.inputs.rows import ReadOptions
 from billing.reconciliation.causes import CAUSES, apply_causes, compute_amount, without_pricing
 from billing.reconciliation.invoices import reconcile
 from billing.reconciliation.matching import Theirs
-from billing.reconciliation.recount import CycleRef, Recount
+from billing.reconciliation.recount import Recount
+from billing.reconciliation.time_line import CycleRef
 from tests.bench.figures import Figure, at_most
 from tests.bench.measure import QUESTION, Differs, Files
 

@@ -17,7 +17,8 @@ from billing.core.event import Events
 from billing.core.terms import Terms
 from billing.inputs.rows import ReadOptions
 from billing.reconciliation.causes import CAUSES, CountingRule, apply_causes, compatible_pairs, compute_amount
-from billing.reconciliation.recount import CycleRef, Recount
+from billing.reconciliation.recount import Recount
+from billing.reconciliation.time_line import CycleRef
 from billing.verify import definition, strategies
 from billing.verify.audit.events import table
 from billing.verify.definition import DAY, Event

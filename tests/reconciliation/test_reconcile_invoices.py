@@ -28,7 +28,8 @@ from billing.reconciliation.causes import CAUSES, Cause, apply_causes, compute_a
 from billing.reconciliation.foreign import read_foreign
 from billing.reconciliation.invoices import reconcile
 from billing.reconciliation.matching import Ours, Status, Theirs, match, sum_by_status
-from billing.reconciliation.recount import CycleRef, Recount
+from billing.reconciliation.recount import Recount
+from billing.reconciliation.time_line import CycleRef
 from tests.conftest import Cli
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
