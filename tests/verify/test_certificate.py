@@ -392,7 +392,7 @@ def test_what_is_no_certificate_says_where_and_why(change: Change, said: str, so
         certified.parse(document, where="certificate.json")
     assert "certificate_invalid" == finding.code == raised.value.code
     assert str(raised.value) == str(finding)
-    assert str(finding).startswith(f"certificate.json: it is not a certificate: {said}. Write one with")
+    assert str(finding).startswith(f"certificate.json: it is not a certificate: {said}. Ask for the certificate")
 
 
 @pytest.mark.parametrize(
