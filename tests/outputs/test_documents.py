@@ -369,6 +369,16 @@ def test_an_amount_keeps_all_its_digits_in_every_locale(exact: str, currency: st
     )
 
 
+def test_numbers_that_are_equal_keep_the_decimals_that_each_was_given() -> None:
+    """1.5 and 1.50 are one number, and on an invoice two prices."""
+    show = Display(locale_of("de_DE"), "UTC")
+
+    assert ["1", "1,0", "1,00", "1", "–"] == [
+        show.number(number).text for number in (1, Decimal("1.0"), Decimal("1.00"), Decimal(1), None)
+    ]
+    assert ["1", "1.0"] == [show.number(number).exact for number in (Decimal(1), Decimal("1.0"))]
+
+
 def test_an_instant_is_told_by_the_clock_of_the_zone_with_utc_beside() -> None:
     """The customer's clock, and the one everybody agrees on."""
     show = Display(locale_of("de_DE"), "Asia/Singapore")

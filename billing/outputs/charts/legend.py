@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from typing import Any, Final
 
 from .style import BANDS, INK, LETTER, LINE, rows
@@ -14,8 +16,14 @@ EDGE: Final[dict[str, Any]] = {"stroke": INK, "strokeWidth": 0.5, "strokeOpacity
 _SIZE, _DRAWN, _GAP, _ROW = 11, 22, 6, 18
 
 
-def panel(width: int, *, bands: bool) -> Any:
-    """Each kind of line and band beside its name, in as many rows as that takes."""
+def panel(width: int, *, bands: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Each kind of line and band beside its name, in as many rows as that takes; and the data that it draws."""
+    made = json.loads(_panel(width, bands))
+    return {part: made[part] for part in ("layer", "width", "height")}, made["datasets"]
+
+
+@cache
+def _panel(width: int, bands: bool) -> str:
     import altair as alt
 
     items: list[tuple[str, str]] = [("falling", "if nothing more happens")]
@@ -46,4 +54,5 @@ def panel(width: int, *, bands: bool) -> Any:
         x=alt.X("right:Q", scale=alt.Scale(domain=[0, width], nice=False), axis=None), y=y, text="words:N"
     )
     layers.append(said.mark_text(align="left", baseline="middle", dx=_GAP, fontSize=_SIZE, color=INK))
-    return alt.layer(*layers).properties(width=width, height=height)
+    made: str = alt.layer(*layers).properties(width=width, height=height).to_json(indent=None)
+    return made

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
+from functools import lru_cache
 from html import escape
 from typing import Any, Final
 
@@ -35,11 +37,32 @@ def spec(
 
 
 def svg(made: dict[str, Any]) -> str:
-    """A specification drawn, as SVG; the same bytes each time."""
+    """A specification drawn, as SVG; the same bytes each time.
+
+    Half of the work is to compile Vega-Lite. That is done once for all that differ in their data and
+    parameters only, which are filled in afterwards.
+    """
     import vl_convert
 
-    drawn: str = vl_convert.vegalite_to_svg(made)
+    data = made.get("datasets", {})
+    values = {parameter["name"]: parameter["value"] for parameter in made.get("params", ())}
+    vega = json.loads(_compiled(json.dumps({**made, "datasets": {}, "params": [{"name": name} for name in values]})))
+    for each in vega["data"]:
+        if each["name"] in data:
+            each["values"] = data[each["name"]]
+    for each in vega.get("signals", ()):
+        if each["name"] in values:
+            each["value"] = values[each["name"]]
+    drawn: str = vl_convert.vega_to_svg(vega)
     return drawn
+
+
+@lru_cache(maxsize=64)
+def _compiled(made: str) -> str:
+    """A specification as Vega, which is what is drawn."""
+    import vl_convert
+
+    return json.dumps(vl_convert.vegalite_to_vega(made))
 
 
 def svg_alone(made: dict[str, Any], heading: Heading) -> str:

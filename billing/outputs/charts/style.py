@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -34,41 +33,43 @@ def rows(values: Sequence[Mapping[str, Any]]) -> Any:
     return alt.InlineData(values=[dict(value) for value in values])
 
 
-def words_of(marks: Sequence[tuple[float, str]]) -> str:
-    """An expression that gives the words of each place of an axis, already in the reader's language."""
-    return f"{json.dumps({f'{at:.3f}': words for at, words in marks})}[format(datum.value, '.3f')]"
-
-
-def edged(base: Any, *, size: int = 11, **said: Any) -> list[Any]:
-    """Words with a pale edge: a curve may run through them."""
+def edged(base: Any, *, size: int, **said: Any) -> list[Any]:
+    """The words of data with a pale edge: a curve may run through them."""
+    base = base.encode(text="words:N")
     pale = base.mark_text(**said, fontSize=size, stroke="white", strokeWidth=4, strokeOpacity=0.9, strokeJoin="round")
     return [pale, base.mark_text(**said, fontSize=size, color=INK)]
 
 
-def titled(heading: Heading, width: int) -> Any:
+def style(font: str) -> dict[str, Any]:
+    """What all charts have in common, as the configuration of a specification."""
+    return {
+        "aria": False,  # who draws it says what it shows, in one sentence
+        "axis": {
+            "domainColor": QUIET, "gridColor": GRID, "labelColor": INK, "labelFontSize": 12, "labelPadding": 5,
+            "tickColor": QUIET,
+        },
+        "concat": {"spacing": 6},
+        "font": font,
+        "view": {"stroke": None},
+    }  # fmt: skip
+
+
+def headed(heading: Heading | None, width: int) -> dict[str, Any]:
+    """What makes a specification part of a page, or under its heading a picture of its own."""
+    if heading is None:
+        return {"background": "transparent", "padding": 5}
+    words = f"{heading.title}. {heading.words}"
+    return {"background": "white", "padding": 14, "title": _titled(heading, width), "description": words}
+
+
+def _titled(heading: Heading, width: int) -> dict[str, Any]:
     """The title of a chart: what it is, whose, and in a sentence or two what it shows."""
     import altair as alt
 
     letters = int(width / (12 * LETTER))
-    return alt.TitleParams(
+    title: dict[str, Any] = alt.TitleParams(
         text=heading.title, subtitle=[heading.account_id, *textwrap.wrap(heading.words, letters)], anchor="start",
         frame="bounds", limit=width, offset=14, fontSize=17, fontWeight="bold", color=INK, subtitleFontSize=12,
         subtitleColor=QUIET, subtitleLineHeight=16, subtitlePadding=5,
-    )  # fmt: skip
-
-
-def finished(chart: Any, *, font: str, heading: Heading | None, width: int) -> dict[str, Any]:
-    """The specification of a chart, with what all have in common."""
-    if heading is not None:
-        chart = chart.properties(title=titled(heading, width), description=f"{heading.title}. {heading.words}")
-    made: dict[str, Any] = (
-        chart.properties(background="white" if heading else "transparent", padding=14 if heading else 5)
-        .configure(font=font, aria=False)  # who draws it says what it shows, in one sentence
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=INK, labelFontSize=12, domainColor=QUIET, tickColor=QUIET, gridColor=GRID, labelPadding=5
-        )
-        .configure_concat(spacing=6)
-        .to_dict()
-    )
-    return made
+    ).to_dict()  # fmt: skip
+    return title

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from .figure import Bar, Heading, Year
-from .style import FONT, INK, LINE, QUIET, finished, rows
+from .style import FONT, INK, LINE, QUIET, headed, rows, style
 
 #: How wide a digit is, how wide a month, how narrow a slot may be for figures turned on their side; in pixels.
 _DIGIT, _MONTH, _TURNED = 6.6, 34, 14
@@ -50,7 +50,8 @@ def spec(year: Year, *, width: int, height: int, font: str = FONT, heading: Head
         for k, (title, high, values) in enumerate(panels)
     ]
     chart: Any = drawn[0] if len(drawn) == 1 else alt.vconcat(*drawn)
-    return finished(chart, font=font, heading=heading, width=width)
+    made: dict[str, Any] = chart.properties(**headed(heading, width)).configure(**style(font)).to_dict()
+    return made
 
 
 def _panel(values: Sequence[_Value], title: str, bars: Sequence[Bar], *, width: int, height: int, labels: bool) -> Any:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import copy
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton, format_time, get_datetime_format, get_time_format
-from babel.numbers import NumberPattern
 
 from ...core.cycle import instant_of, moment, text_of, zone
 from ...core.errors import BillingError
@@ -41,16 +41,18 @@ class Display:
 
     def __init__(self, locale: Locale, timezone: str) -> None:
         self._locale = locale
+        self._time = get_time_format("medium", locale).pattern
+        self._both = str(get_datetime_format("medium", locale=locale)).replace("'", "")
         self._zone = zone(timezone)
         self.timezone: Final = timezone
 
     def number(self, exact: str | int | Decimal | None) -> Cell:
         """A number with all its digits; a dash for none."""
-        return self._written(exact, self._locale.decimal_formats[None], None)
+        return Cell("–") if exact is None else _number(str(exact), self._locale)
 
     def money(self, exact: str | Decimal, currency: str) -> Cell:
         """An amount with its currency."""
-        return self._written(exact, self._locale.currency_formats["standard"], currency)
+        return _number(str(exact), self._locale, currency)
 
     def instant(self, at: int | str | None) -> Cell:
         """An instant (microseconds, or as `text_of` wrote it) by the clock of the zone, with UTC beside."""
@@ -65,7 +67,7 @@ class Display:
 
     def day(self, of: date) -> Cell:
         """A day of the calendar."""
-        return Cell(format_date(of, "medium", self._locale), "instant", of.isoformat())
+        return Cell(_day(of, self._locale), "instant", of.isoformat())
 
     def short_day(self, of: date) -> str:
         """A day without its year, as an axis names it."""
@@ -80,23 +82,27 @@ class Display:
         return moment(at).astimezone(self._zone)
 
     def _clock(self, local: datetime) -> str:
-        pattern = get_time_format("medium", self._locale).pattern
-        pattern = pattern.replace("ss", "ss.SSSSSS") if local.microsecond else pattern
-        written = (
-            str(get_datetime_format("medium", locale=self._locale))
-            .replace("'", "")
-            .replace("{0}", format_time(local, pattern, tzinfo=self._zone, locale=self._locale))
-            .replace("{1}", format_date(local, "medium", self._locale))
-        )
+        pattern = self._time.replace("ss", "ss.SSSSSS") if local.microsecond else self._time
+        written = self._both.replace("{0}", format_time(local, pattern, tzinfo=self._zone, locale=self._locale))
+        written = written.replace("{1}", _day(local.date(), self._locale))
         return written.replace("\u202f", "\u00a0")  # few fonts have the narrower space
 
-    def _written(self, exact: str | int | Decimal | None, pattern: NumberPattern, currency: str | None) -> Cell:
-        if exact is None:
-            return Cell("–")
-        number = Decimal(exact)
-        # A pattern of its own, since Babel's are shared: it has as many decimals as the number.
-        own = copy.copy(pattern)
-        digits = max(0, -int(number.as_tuple().exponent))
-        own.frac_prec = (digits, digits)
-        written = own.apply(number, self._locale, currency=currency, currency_digits=False, decimal_quantization=False)
-        return Cell(written, "number", f"{number:f}")
+
+# Documents of a run have most of their counts and days in common, and Babel takes its time for each.
+
+
+@lru_cache(maxsize=4096)
+def _day(of: date, locale: Locale) -> str:
+    return format_date(of, "medium", locale)
+
+
+@lru_cache(maxsize=4096)
+def _number(exact: str, locale: Locale, currency: str | None = None) -> Cell:
+    """A number as text, since numbers that are equal may differ in their decimals."""
+    number = Decimal(exact)
+    # A pattern of its own, since Babel's are shared: it has as many decimals as the number.
+    own = copy.copy(locale.decimal_formats[None] if currency is None else locale.currency_formats["standard"])
+    digits = max(0, -int(number.as_tuple().exponent))
+    own.frac_prec = (digits, digits)
+    written = own.apply(number, locale, currency=currency, currency_digits=False, decimal_quantization=False)
+    return Cell(written, "number", f"{number:f}")

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
+from ..charts.figure import Figure
 from ..charts.render import spec, svg
-from .sheet import Drawing, Sheet
+from .sheet import Sheet
 
 _FONT: Final = "Libertinus Serif"
 #: What Typst says of a character that no font has.
@@ -30,23 +31,17 @@ def pdf(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> bytes:
     """
     import typst
 
-    data = {
-        "title": title,
-        "paper": "us-letter" if letter else "a4",
-        "font": _FONT,
-        "sheets": [asdict(sheet) for sheet in sheets],
-        "drawings": [_drawn(drawing) for sheet in sheets for drawing in _drawings(sheet)],
-    }
+    data = {"title": title, "paper": "us-letter" if letter else "a4", "font": _FONT, "sheets": sheets}
+    text = json.dumps(data, ensure_ascii=False, default=_as_data)
     source = files(__package__).joinpath("sheet.typ").read_bytes()
     dated = max((sheet.dated for sheet in sheets), default=0) // 1_000_000
     only_own, missing = True, ""
     while True:
-        text = json.dumps({**data, "missing": missing}, ensure_ascii=False)
         try:
             return typst.compile(
                 source,
                 format="pdf",
-                sys_inputs={"data": text},
+                sys_inputs={"data": text, "missing": missing},
                 ignore_system_fonts=only_own,
                 pdf_standards=["ua-1"],
                 timestamp=dated,
@@ -67,9 +62,8 @@ def _without_font(diagnosis: str) -> set[str]:
     return {*_NUMBER.sub(lambda number: chr(int(number[1], 16)), told)}
 
 
-def _drawings(sheet: Sheet) -> list[Drawing]:
-    return [section.drawing for section in sheet.sections if section.drawing is not None]
-
-
-def _drawn(drawing: Drawing) -> str:
-    return svg(spec(drawing.figure, width=640, height=200, font=_FONT))
+def _as_data(part: Any) -> Any:
+    """A part of a sheet as Typst reads it; what is to be drawn, as a drawing."""
+    if isinstance(part, Figure):
+        return svg(spec(part, width=640, height=200, font=_FONT))
+    return {field.name: getattr(part, field.name) for field in fields(part)}
