@@ -105,7 +105,8 @@ def test_the_plan_and_the_terms_of_the_readme_can_be_loaded(tmp_path: Path) -> N
         ]
     )
 
-    assert "acme,2025-10-14T07:13:47Z,2025-11-14T08:13:47Z,1,2025-10-15T00:00:00Z,outreach-sample,USD,usage" in printed
+    cycle = "2025-10,2025-10-14T07:13:47Z,2025-11-14T08:13:47Z"
+    assert f"acme,{cycle},1,2025-10-15T00:00:00Z,outreach-sample,USD,usage" in printed
 
 
 def cells(table: str) -> list[tuple[str, ...]]:

@@ -131,7 +131,7 @@ def _rows(of: Alignment, everything: bool) -> Iterator[Row]:
 
 
 def total(of: CycleTotal) -> dict[str, Any]:
-    """What a cycle comes to by both sources."""
+    """The peak and the amount of a cycle by each source."""
     figures = _figures(ours=of.ours, theirs=of.theirs)
     return {"account_id": of.account_id, **_cycle(of.cycle), "differences": of.differences, **figures}
 
