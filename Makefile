@@ -5,13 +5,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 RUN    := $(VENV)/.run
 DEV    := $(VENV)/.dev
-# The tests of what only calculates, which every branch of it and every mutant of it are tried by.
-PURE   := tests/core tests/engine tests/comparison tests/forecasting tests/reconciliation tests/invoicing \
-          tests/verify/test_definition.py tests/verify/test_laws.py tests/verify/test_scenarios.py \
-          tests/ledger/test_history.py tests/outputs/test_movement.py billing/core
 AGENCY := fixtures/agency/events.csv --terms fixtures/agency/terms.toml
 
-.PHONY: demo test lint coverage mutation notebooks bench verify-long lock clean
+.PHONY: demo test lint mutation notebooks bench verify-long lock clean
 
 demo: $(RUN)  ## install, compute the agency's invoices, explain one peak
 	@echo; echo "A year of peaks, three accounts:  billing peaks $(AGENCY)"
@@ -21,20 +17,14 @@ demo: $(RUN)  ## install, compute the agency's invoices, explain one peak
 	@echo; echo "One peak explained:  billing explain $(AGENCY) --account outreach-sg --cycle 2025-06"; echo
 	@$(BIN)/billing explain $(AGENCY) --account outreach-sg --cycle 2025-06
 
-test: $(DEV)  ## install what tests need, run them
-	$(BIN)/python -m pytest -n 2 -q
+test: $(DEV)  ## install what tests need, run them; with COVERAGE=yes, every branch of what only calculates must be taken
+	$(BIN)/python -m pytest -n 2 -q $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 
 lint: $(DEV)  ## style, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-coverage: $(DEV)  ## branch coverage of what only calculates, kernels uncompiled
-	$(BIN)/python -m coverage erase
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -n 2 -q -p no:cacheprovider $(PURE)
-	$(BIN)/python -m coverage combine -q
-	$(BIN)/python -m coverage report
 
 mutation: $(DEV)  ## change core in one place at a time, and see how often no test fails; half an hour
 	rm -rf mutants
