@@ -1,4 +1,4 @@
-"""The Python door: the engine's verbs with tables of pandas for results."""
+"""The Python interface: the verbs of the engine, with pandas tables for results."""
 
 from __future__ import annotations
 

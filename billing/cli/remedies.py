@@ -29,7 +29,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "certificate_invalid": "Write one with: billing explain SOURCE --certificate, and keep it as it is.",
     "plan_missing": "Give --plan, or a plan in the terms file.",
     "account_needed": "Say which with --account: {known}.",
-    "credits_not_weighed": "Hold billing credits of both sources against each other.",
+    "credits_not_weighed": "Compare: billing credits, for each of the sources.",
     "foreign_columns": (
         "Say which is which in a file, and give it with --mapping: account_id, cycle or cycle_start, "
         "quantity or amount."

@@ -111,7 +111,7 @@ class Rejection:
         return sentence(self.code, self.where, **self.details)
 
     def as_json(self) -> dict[str, str]:
-        """`{code, where, got, expected}`, as programs read it, with the message for people."""
+        """`{code, where, got, expected}` for programs, with the message for people."""
         return {
             "code": self.code,
             "where": self.where,

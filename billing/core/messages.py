@@ -151,7 +151,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
         "Make an id at the source, and keep it when sending again.",
     ),
     "recorded_at_backwards": (
-        "recorded_at is {got}, and the ledger has been told of things until {last}",
+        "recorded_at is {got}, and the ledger has recorded events until {last}",
         "What was known at a moment cannot change later. Leave out recorded_at to record it now.",
     ),
     "recorded_at_future": (
@@ -330,7 +330,7 @@ MESSAGES: Final[dict[str, tuple[str, str]]] = {
     ),
     "currencies_differ": (
         "{field} of plan {plan} is {got}, and that of {first} is {currency}",
-        "Amounts of two currencies cannot be held against each other; compare plans of one.",
+        "Amounts of two currencies cannot be compared; compare plans of one.",
     ),
     "maximum_below_minimum": ("maximum is {got}, below the minimum of {minimum}", "Raise the one or lower the other."),
     "percent_range": ("{field} is {got}, which is not a percentage from 0% to 100%", 'Write, for example, "10%".'),

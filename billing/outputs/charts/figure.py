@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-#: How the count moved: an identity became active, fell asleep, or was deleted while it was active.
+#: How the count moved: an identity became active, expired, or was deleted while active; `asleep` is the key in files.
 Move = Literal["arrived", "asleep", "deleted"]
 
 

@@ -1,4 +1,4 @@
-"""Movement: when identities became active, and whether each of them fell asleep or was deleted.
+"""Movement: when identities became active, and whether each of them expired or was deleted.
 
 A count goes up by an arrival, and down by an expiry or a deletion; there is no other way.
 """
@@ -15,7 +15,7 @@ from ...core.event import DELETED, Bool, Columns, Int64
 
 @dataclass(frozen=True, slots=True)
 class Movements:
-    """When identities became active, fell asleep, and were deleted while they were active.
+    """When identities became active, became inactive, and were deleted while active.
 
     Each is an int64 array of microseconds in order of time, with one instant for each identity that moved.
     """
@@ -27,8 +27,8 @@ class Movements:
     def within(self, start: int, end: int) -> Movements:
         """Those that change a count within `[start, end)`, where what holds at `start` is carried in.
 
-        >>> told = Movements(np.array([1, 5]), np.array([5, 9]), np.array([7]))
-        >>> told.within(1, 9)
+        >>> moved = Movements(np.array([1, 5]), np.array([5, 9]), np.array([7]))
+        >>> moved.within(1, 9)
         Movements(arrivals=array([5]), expiries=array([5]), deletions=array([7]))
         """
         return Movements(*(at[(at > start) & (at < end)] for at in (self.arrivals, self.expiries, self.deletions)))

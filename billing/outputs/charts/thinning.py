@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from .figure import Band, Mark
 
-#: More steps than this are not told apart on a page; of each such slice its extremes are kept.
+#: More steps than this cannot be told apart on a page; of each such slice its extremes are kept.
 SLICES: Final = 400
 #: How far above the peak, as a part of it, a tier may end and still be shown.
 _HEADROOM: Final = 0.35

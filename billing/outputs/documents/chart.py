@@ -1,7 +1,7 @@
-"""Charting: an account's cycle, or its year, as a picture with words and with all of its data.
+"""An account's cycle, or its year, as a picture with words and with all of its data.
 
-Whether a cycle is open is told by `as_of`, or else by the source: it is as long as nothing in it, of
-whatever account, occurred after the cycle's end.
+A cycle is open if it ends after `as_of`, or without that, if no event of the source, of whatever account,
+occurred after its end.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def known_until(source: Any, events: Events, query: Query, options: ReadOptions 
 def _fan(
     source: Ledger | Events, query: Query, of: Evidence, now: int | None, options: ReadOptions | None
 ) -> tuple[Band, ...]:
-    """What the peak of a cycle that is open may come to, from now to its end; nothing where that cannot be told."""
+    """What the peak of a cycle that is open may come to, from now to its end; nothing without a forecast."""
     if now is None:
         return ()
     asked = replace(query, accounts=(of.account_id,), first=None, last=None, ids=False)

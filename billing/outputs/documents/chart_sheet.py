@@ -48,7 +48,7 @@ def cycle_sheet(
 
 
 def _steps(rows: Sequence[Step], is_open: bool, show: Display) -> Table:
-    columns = ("From", "Active", "Arrived", "Fell asleep", "Deleted")
+    columns = ("From", "Active", "Arrived", "Became inactive", "Deleted")
     known = {True: Cell("known"), False: Cell("if nothing more happens")}
     return Table(
         f"All {len(rows):,} steps of the curve",

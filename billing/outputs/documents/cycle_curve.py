@@ -78,8 +78,8 @@ def words(of: Evidence, show: Display, *, now: int | None = None, last: int | No
 def moves(moved: Movements, show: Display, *, now: int | None = None) -> str:
     """How the count moved, in a sentence."""
     when = "Within it" if now is None else "So far"
-    arrived, asleep, deleted = (show.number(len(at)).text for at in (moved.arrivals, moved.expiries, moved.deletions))
-    return f"{when} {arrived} became active, {asleep} fell asleep, and deletion ended {deleted}."
+    arrived, expired, deleted = (show.number(len(at)).text for at in (moved.arrivals, moved.expiries, moved.deletions))
+    return f"{when} {arrived} became active, {expired} became inactive, and {deleted} were deleted."
 
 
 def guess(fan: Sequence[Band], show: Display) -> str:
@@ -120,9 +120,9 @@ def _whole(number: float, show: Display) -> str:
 
 
 def _lanes(moved: Movements, show: Display) -> Iterator[Lane]:
-    kinds: tuple[Move, ...] = ("arrived", "asleep", "deleted")
-    for kind, at in zip(kinds, (moved.arrivals, moved.expiries, moved.deletions), strict=True):
-        yield Lane(kind, f"{show.number(len(at)).text} {kind}", tuple(at.tolist()))
+    kinds: tuple[tuple[Move, str], ...] = (("arrived", "arrived"), ("asleep", "inactive"), ("deleted", "deleted"))
+    for (kind, words), at in zip(kinds, (moved.arrivals, moved.expiries, moved.deletions), strict=True):
+        yield Lane(kind, f"{show.number(len(at)).text} {words}", tuple(at.tolist()))
 
 
 def _tiers(plan: Plan | None, show: Display) -> Iterator[Mark]:

@@ -57,9 +57,9 @@ def pdf(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> bytes:
 
 
 def _without_font(diagnosis: str) -> set[str]:
-    """The characters that, as Typst says, no font has; those that do not print are told by their number."""
-    told = "".join(_MISSING.findall(diagnosis))
-    return {*_NUMBER.sub(lambda number: chr(int(number[1], 16)), told)}
+    """The characters that, as Typst says, no font has; those that do not print are given by their number."""
+    missing = "".join(_MISSING.findall(diagnosis))
+    return {*_NUMBER.sub(lambda number: chr(int(number[1], 16)), missing)}
 
 
 def _as_data(part: Any) -> Any:
