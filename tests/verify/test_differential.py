@@ -19,7 +19,7 @@ import pytest
 
 from billing import BillingError, Terms
 from billing.core.event import TYPES
-from billing.core.minimize import smallest
+from billing.core.minimize import minimize
 from billing.verify import Wrong, check, strategies
 from billing.verify.attack import billers
 from billing.verify.attack.billers import Answer, BillerFailed, Command, Cycle
@@ -52,7 +52,7 @@ class Script:
 def by_the_definition(events: Sequence[Event], cycles: Sequence[Cycle]) -> list[Answer]:
     def answer(cycle: Cycle) -> Answer:
         own = [e for e in events if e.account_id == cycle.account_id]
-        peak, _, total = expected.bill(own, cycle.start, cycle.end, cycle.terms)
+        peak, _, total = expected.invoice(own, cycle.start, cycle.end, cycle.terms)
         return Answer(peak, total)
 
     return [answer(cycle) for cycle in cycles]
@@ -232,8 +232,8 @@ def test_verify_takes_a_source_or_a_biller(words: str, cli: Cli) -> None:
 
 def test_the_smallest_part_is_found_also_where_two_things_belong_together() -> None:
     """A void and what it voids go together or not at all."""
-    assert [3, 4, 8] == smallest(range(10), lambda some: 3 in some and (4 in some) is (8 in some) is True)
-    assert [5] == smallest(range(10), lambda some: 5 in some and (1 in some) is (2 in some))
+    assert [3, 4, 8] == minimize(range(10), lambda some: 3 in some and (4 in some) is (8 in some) is True)
+    assert [5] == minimize(range(10), lambda some: 5 in some and (1 in some) is (2 in some))
 
 
 @pytest.mark.parametrize(
