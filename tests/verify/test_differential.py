@@ -23,7 +23,7 @@ from billing.core.minimize import minimize
 from billing.verify import Wrong, check, strategies
 from billing.verify.attack import billers
 from billing.verify.attack.billers import Answer, BillerFailed, Command, Cycle
-from billing.verify.attack.story import told
+from billing.verify.attack.story import narrate
 from billing.verify.audit import expected
 from billing.verify.definition import DAY, Event
 from tests.conftest import Cli
@@ -46,7 +46,7 @@ class Script:
         with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()) as out:
             files = billers.write(Path(folder), events, cycles)
             self._main["main"](*files.values())
-        return billers.answers(out.getvalue().encode(), cycles)
+        return billers.parse_answers(out.getvalue().encode(), cycles)
 
 
 def by_the_definition(events: Sequence[Event], cycles: Sequence[Cycle]) -> list[Answer]:
@@ -160,7 +160,7 @@ def test_a_command_gets_files_or_standard_input_and_answers_in_json(tmp_path: Pa
 
 def test_a_row_that_is_not_there_says_nothing_is_active() -> None:
     cycle = Cycle("acme", START, END, Terms())
-    assert [Answer(0)] == billers.answers(b"[]", [cycle])
+    assert [Answer(0)] == billers.parse_answers(b"[]", [cycle])
 
 
 @pytest.mark.parametrize(
@@ -252,18 +252,18 @@ def test_events_are_told_by_what_they_meet(events: list[tuple[str, str, int]], s
         Event("acme", identity, kind, START + day * DAY, f"e{k}", None, "e0" if kind == "event.voided" else None)
         for k, (identity, kind, day) in enumerate(events)
     ]
-    assert story == told(happened, strategies.JANUARY)
+    assert story == narrate(happened, strategies.JANUARY)
 
 
 def test_ids_that_are_told_twice_are_told_so() -> None:
     first = Event("acme", "ada", "action.called", START, "e1")
     again = Event("acme", "bo", "action.called", START, "e1")
     other = Event("bolt", "ada", "action.called", START, "e1")
-    assert "ada acts, told again" in told([first, first], strategies.JANUARY)
-    assert "bo acts, under the id of another event (e1)" in told([first, again], strategies.JANUARY)
-    assert "ada of bolt acts, under an id that acme uses too (e1)" in told([first, other], strategies.JANUARY)
+    assert "ada acts, told again" in narrate([first, first], strategies.JANUARY)
+    assert "bo acts, under the id of another event (e1)" in narrate([first, again], strategies.JANUARY)
+    assert "ada of bolt acts, under an id that acme uses too (e1)" in narrate([first, other], strategies.JANUARY)
 
 
 def test_every_type_has_its_verb() -> None:
     for kind in TYPES:
-        assert "ada" in told([Event("acme", "ada", kind, START, "e1", "standard", "e2")], strategies.JANUARY)
+        assert "ada" in narrate([Event("acme", "ada", kind, START, "e1", "standard", "e2")], strategies.JANUARY)
