@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..ledger.verify import Finding
-    from ..verify.certificate.check import Held
+    from ..verify.certificate.check import CertificateSource
     from ..verify.certificate.document import Certificate
 
 
@@ -39,7 +39,7 @@ def check(
         raise BillingError("usage", detail="certificate check answers as table or json")
     document = certified.load(file)
     of = certified.parse(document, where=file)
-    source = None if export is None else _held(export, of, ignore_extra)
+    source = None if export is None else _open_source(export, of, ignore_extra)
     findings = certificate.check(document, source, where=file)
     proof = {} if findings else _proof(of, source, export)
     if format is Format.json:
@@ -52,17 +52,17 @@ def check(
         raise typer.Exit(FOUND)
 
 
-def _held(export: str, of: Certificate, ignore_extra: bool) -> Held:
+def _open_source(export: str, of: Certificate, ignore_extra: bool) -> CertificateSource:
     """The account's events in the source. A source with rejections proves nothing, so reading is strict."""
     from .. import engine
     from ..inputs.rows import ReadOptions
-    from ..verify.certificate.source import held
+    from ..verify.certificate.source import read_source
 
     with engine.open_source(export) as opened:
-        return held(opened, of, ReadOptions(strict=True, ignore_extra=ignore_extra))
+        return read_source(opened, of, ReadOptions(strict=True, ignore_extra=ignore_extra))
 
 
-def _proof(of: Certificate, source: Held | None, export: str | None) -> dict[str, str]:
+def _proof(of: Certificate, source: CertificateSource | None, export: str | None) -> dict[str, str]:
     """What a certificate that holds proves, what that rests on, and what it does not prove."""
     from ..core.errors import escaped
 
@@ -75,7 +75,7 @@ def _proof(of: Certificate, source: Held | None, export: str | None) -> dict[str
         proved += " Nobody was counted who was not active."
     proof = {"Proved": escaped(proved), "Policy": _policy(of), "Assumed": _assumed(of, export)}
     if source is not None and of.digest is not None:
-        proof["Digest"] = source.told
+        proof["Digest"] = source.digest_note
     proof["Not proved"] = (
         "that there was no moment of the cycle at which more were active. "
         "To count again from the events: billing verify SOURCE."
@@ -106,7 +106,11 @@ def _assumed(of: Certificate, export: str | None) -> str:
 
 
 def _document(
-    of: Certificate, export: str | None, source: Held | None, findings: Sequence[Finding], proof: dict[str, str]
+    of: Certificate,
+    export: str | None,
+    source: CertificateSource | None,
+    findings: Sequence[Finding],
+    proof: dict[str, str],
 ) -> dict[str, Any]:
     """What was found, as JSON."""
     from ..verify.certificate.document import text
@@ -119,7 +123,7 @@ def _document(
         "peak": of.peak,
         "peak_at": None if of.peak_at is None else text(of.peak_at),
         "export": export,
-        "digest_holds": None if source is None else source.seal,
+        "digest_holds": None if source is None else source.digest_matches,
         "findings": [*map(remedies.finding_json, findings)],
         **{key: proof.get(key.replace("_", " ").capitalize()) for key in ("proved", "assumed", "not_proved")},
     }

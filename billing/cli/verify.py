@@ -17,7 +17,7 @@ from .output import FOUND, counting, finish, say, write
 
 if TYPE_CHECKING:
     from ..verify.audit.audit import Audit
-    from ..verify.audit.claims import Discrepancy
+    from ..verify.audit.discrepancy import Discrepancy
 
 Keep = Annotated[Path, typer.Option("--keep", help="Folder for the events that show a difference.")]
 
@@ -169,7 +169,7 @@ def _kept(one: Discrepancy, folder: Path) -> str:
         return ""
     from ..verify.attack import billers
 
-    cycle = billers.Cycle(one.claim.account_id, one.claim.start, one.claim.end, one.claim.terms)
+    cycle = billers.Cycle(one.bill.account_id, one.bill.start, one.bill.end, one.bill.terms)
     folder.mkdir(parents=True, exist_ok=True)
     billers.write(folder, one.events, [cycle])
     (folder / "story.txt").write_text(f"{one}\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The smallest part of something that still shows what is wrong with the whole."""
+"""The fewest of some items that still show what is wrong with all of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ T = TypeVar("T")
 _PAIRS_MAX: Final = 12
 
 
-def smallest(items: Sequence[T], shows: Callable[[list[T]], bool]) -> list[T]:
+def minimize(items: Sequence[T], shows: Callable[[list[T]], bool]) -> list[T]:
     """The fewest of some items, in their order, that still show it; the whole must.
 
     Delta debugging: halves are left out, then ever smaller parts, then single items. None of those
     that stay can be left out alone, and of a few no two together.
 
-    >>> smallest(range(100), lambda some: 7 in some and 42 in some)
+    >>> minimize(range(100), lambda some: 7 in some and 42 in some)
     [7, 42]
     """
     kept = list(items)
@@ -39,5 +39,5 @@ def smallest(items: Sequence[T], shows: Callable[[list[T]], bool]) -> list[T]:
         for pair in combinations(range(len(kept)), 2):
             fewer = [item for k, item in enumerate(kept) if k not in pair]
             if shows(fewer):
-                return smallest(fewer, shows)
+                return minimize(fewer, shows)
     return kept

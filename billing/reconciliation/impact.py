@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..core.event import Names
-from ..core.minimize import smallest
+from ..core.minimize import minimize
 from .account_diff import OURS, THEIRS, account_diffs
 from .cycle_impact import AccountBilling, CycleImpact
 from .effects import CycleTotal, Effect, JointEffect
@@ -75,7 +75,7 @@ def _measure_cycle(
     reached = cycle.peak(OURS, frozenset(movers))
     if reached != after:
         rest = [number for number in numbers if number not in movers]
-        fewest = smallest(rest, lambda some: cycle.peak(OURS, frozenset(movers.union(some))) == after)
+        fewest = minimize(rest, lambda some: cycle.peak(OURS, frozenset(movers.union(some))) == after)
         several = tuple(differences[number] for number in fewest)
         joint.append(JointEffect(cycle.account_id, several, cycle.cycle, cycle.price(reached), cycle.price(after)))
     total = CycleTotal(cycle.account_id, cycle.cycle, cycle.price(before), cycle.price(after), len(numbers))

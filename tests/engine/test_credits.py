@@ -273,7 +273,7 @@ def test_credits_are_those_of_the_definition(events: list[Event], on_half: bool)
         right = definition.credits(own, start, end, expected.catalogue_of(terms))
         rows = [r for r in found.rows if (r.account_id, r.cycle) == (draft.account_id, draft.cycle)]
         assert right == Fraction(CreditsTotal.of(rows).credits)
-        assert expected.bill(own, start, end, terms).total == draft.total.amount
+        assert expected.invoice(own, start, end, terms).total == draft.total.amount
         assert draft.credits is not None and right == Fraction(draft.credits.quantity or 0)
 
 
@@ -524,7 +524,7 @@ def test_a_wrong_amount_for_credits_is_found() -> None:
 
 @pytest.mark.parametrize("as_of", [None, micros(utc("2026-03-04"))])
 def test_large_accounts_are_sampled_with_their_credits(as_of: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("billing.verify.audit.audit.STEPS_MAX", 0)
+    monkeypatch.setattr("billing.verify.audit.bills.STEPS_MAX", 0)
     query = Query(load_terms(TERMS), as_of=as_of)
     found = audit(str(EVENTS), query)
     assert found.holds and found.sampled

@@ -19,7 +19,7 @@ from billing import Alignment, AllTerms, Plan, Terms, Tier, UnknownAccount
 from billing.core.activity import ActivityPolicy
 from billing.core.cycle import micros
 from billing.core.event import DAY
-from billing.core.minimize import smallest
+from billing.core.minimize import minimize
 from billing.engine.query import Query
 from billing.inputs.encoder import Encoder
 from billing.inputs.rows import ReadOptions
@@ -309,8 +309,8 @@ def test_progress_counts_the_differences_that_are_done() -> None:
 
 def test_the_smallest_part_that_shows_it_has_no_pair_too_many() -> None:
     """An event and the one that voids it cannot be left out one at a time."""
-    assert [1] == smallest([1, 2, 3], lambda some: 1 in some and (2 in some) == (3 in some))
-    assert list(range(13)) == smallest(list(range(13)), lambda some: len(some) == 13)
+    assert [1] == minimize([1, 2, 3], lambda some: 1 in some and (2 in some) == (3 in some))
+    assert list(range(13)) == minimize(list(range(13)), lambda some: len(some) == 13)
 
 
 # On the command line.

@@ -36,7 +36,7 @@ from billing.verify import definition
 from billing.verify.audit.events import table
 from billing.verify.certificate import check
 from billing.verify.certificate import document as certified
-from billing.verify.certificate.source import held
+from billing.verify.certificate.source import read_source
 from billing.verify.definition import Event
 from billing.verify.laws.story import Story, stories
 from tests.conftest import Cli
@@ -46,7 +46,7 @@ ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "fixtures"
 STORIES = [*sorted(path.parent for path in FIXTURES.glob("scenarios/*/events.csv")), FIXTURES / "agency"]
 STORY = FIXTURES / "scenarios/peak-not-distinct"
-#: The checker that we give to customers: what is wrong with a certificate, held against rows of a CSV file.
+#: The checker that we give to customers: what is wrong with a certificate, checked against rows of a CSV file.
 problems: Callable[..., Any] = runpy.run_path(str(FIXTURES / "certificate/check.py"))["problems"]
 
 #: Three are active on 5 March at 9. Cy was deleted before, what dee did was a mistake, and eli is a standard identity.
@@ -83,8 +83,8 @@ def read_again(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def codes(document: Any, source: Any = None) -> list[str]:
-    """What our checker finds, held against a source if there is one."""
-    against = None if source is None else held(source, certified.parse(document))
+    """What our checker finds, with a source if there is one."""
+    against = None if source is None else read_source(source, certified.parse(document))
     return [finding.code for finding in check.check(document, against)]
 
 
@@ -131,10 +131,10 @@ def test_a_certificate_has_exactly_the_keys_of_its_format(source: str) -> None:
     assert [*certified.KEYS] == list(document)
     assert [*certified.POLICY_KEYS] == list(document["policy"])
     assert [*certified.BASIS_KEYS] == list(document["basis"])
-    assert [[*certified.CLAIM_KEYS]] * 3 == [list(claim) for claim in document["identities"]]
+    assert [[*certified.IDENTITY_KEYS]] * 3 == [list(claim) for claim in document["identities"]]
     keys = [key for key in document if key not in ("policy", "basis")]
     keys += [f"{table}.{key}" for table in ("policy", "basis") for key in document[table]]
-    keys += [f".{key}" for key in certified.CLAIM_KEYS]
+    keys += [f".{key}" for key in certified.IDENTITY_KEYS]
     assert [] == [key for key in keys if f"`{key}`" not in told]
 
 
@@ -153,13 +153,13 @@ def test_the_certificate_of_every_peak_of_every_story_holds(story: Path) -> None
     rows = rows_of((story / "events.csv").read_text(encoding="utf-8"))
     expected = json.loads((story / "expected.json").read_text(encoding="utf-8"))
     query = Query(terms=terms, first=expected.get("first"), last=expected.get("last"))
-    against: dict[str, check.Held] = {}
+    against: dict[str, check.CertificateSource] = {}
     for peak in engine.answer(events, query).peaks():
         document = written(events, peak.account_id, peak.cycle.name, terms)
         (row,) = json_rows(bills.peaks([peak]))
         assert row == {"cycle": peak.cycle.name} | {key: document[key] for key in row if key != "cycle"}
         if peak.account_id not in against:
-            against[peak.account_id] = held(str(story / "events.csv"), certified.parse(document))
+            against[peak.account_id] = read_source(str(story / "events.csv"), certified.parse(document))
         assert [] == check.check(document)
         assert [] == check.check(document, against[peak.account_id])
         assert not refused(document)
@@ -494,7 +494,7 @@ def test_what_else_happened_is_read_as_the_definition_has_it(events: list[Event]
             }
         ],
     }
-    assert found == [finding.code for finding in check.check(document, check.Held(tuple(events)))]
+    assert found == [finding.code for finding in check.check(document, check.CertificateSource(tuple(events)))]
     assert bool(found) == refused(document, _rows(events))
     assert (not found) == _is_true(document, events)
 
@@ -523,7 +523,7 @@ def test_a_certificate_of_a_ledger_names_position_and_digest_of_then(ledger: Led
     engine.export(ledger, export)
     for source in (ledger, export):
         assert [] == codes(document, source)
-        assert held(source, certified.parse(document)).seal
+        assert read_source(source, certified.parse(document)).digest_matches
     document["basis"] |= {"position": None, "digest": None}
     for source in (ledger, export):
         assert ["certificate_ended"] == codes(document, source)
@@ -563,10 +563,10 @@ def test_where_a_digest_cannot_be_computed_it_says_so(
     document = written(ledger, "acme", "2026-03")
     path = tmp_path / "some.csv"
     path.write_text("\n".join(rows(EVENTS.splitlines())) + "\n", encoding="utf-8")
-    found = held(str(path), certified.parse(document))
-    assert None is found.seal
-    assert found.told.startswith("The digest that it names was not checked: ")
-    assert said in found.told
+    found = read_source(str(path), certified.parse(document))
+    assert None is found.digest_matches
+    assert found.digest_note.startswith("The digest that it names was not checked: ")
+    assert said in found.digest_note
     assert [] == check.check(document, found)
 
 
@@ -644,7 +644,7 @@ def test_a_peak_of_nobody_has_a_certificate_too(cli: Cli, source: str, tmp_path:
 def test_what_a_certificate_could_not_say_of_itself_is_refused(
     options: tuple[str, ...], said: str, cli: Cli, source: str
 ) -> None:
-    """Held against all events, it would look like a forgery."""
+    """Checked against all events, it would look like a forgery."""
     ended = cli("explain", source, "--account", "acme", "--certificate", *options)
     assert (2, "") == (ended.status, ended.out)
     assert ended.err.startswith(f"usage: {said}")
@@ -700,7 +700,7 @@ def test_every_certificate_of_a_ledger_holds_against_it_and_its_export(story: St
         return
     for source in (ledger, export):
         assert [] == codes(document, source)
-        assert held(source, certified.parse(document)).seal
+        assert read_source(source, certified.parse(document)).digest_matches
 
 
 def _certified(story: Story, source: Ledger | None = None) -> dict[str, Any] | None:
@@ -747,7 +747,7 @@ def _with_another_number(document: dict[str, Any], data: st.DataObject) -> dict[
 def _is_true(document: dict[str, Any], events: list[Event]) -> bool:
     """Whether all that a certificate says is so, by the definition."""
     of = certified.parse(document)
-    if len({claim.identity_id for claim in of.claims}) != of.peak or len(of.claims) != of.peak:
+    if len({claim.identity_id for claim in of.identities}) != of.peak or len(of.identities) != of.peak:
         return False
     if of.peak_at is None:
         return True
@@ -756,11 +756,11 @@ def _is_true(document: dict[str, Any], events: list[Event]) -> bool:
         claim.type in of.windows
         and claim.occurred_at <= of.peak_at < claim.covers_until
         and _covers(claim, histories.get(claim.identity_id, []), of)
-        for claim in of.claims
+        for claim in of.identities
     )
 
 
-def _covers(claim: certified.Claim, history: list[Event], of: certified.Certificate) -> bool:
+def _covers(claim: certified.CertifiedIdentity, history: list[Event], of: certified.Certificate) -> bool:
     """Whether the event listed is there, and covers what is said."""
     told = (claim.event_id, claim.type, claim.occurred_at)
     windows = {claim.type: of.windows[claim.type]}  # an event of the other type may begin at the same instant

@@ -19,11 +19,11 @@ import pytest
 
 from billing import BillingError, Terms
 from billing.core.event import TYPES
-from billing.core.minimize import smallest
+from billing.core.minimize import minimize
 from billing.verify import Wrong, check, strategies
 from billing.verify.attack import billers
 from billing.verify.attack.billers import Answer, BillerFailed, Command, Cycle
-from billing.verify.attack.story import told
+from billing.verify.attack.story import narrate
 from billing.verify.audit import expected
 from billing.verify.definition import DAY, Event
 from tests.conftest import Cli
@@ -46,13 +46,13 @@ class Script:
         with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()) as out:
             files = billers.write(Path(folder), events, cycles)
             self._main["main"](*files.values())
-        return billers.answers(out.getvalue().encode(), cycles)
+        return billers.parse_answers(out.getvalue().encode(), cycles)
 
 
 def by_the_definition(events: Sequence[Event], cycles: Sequence[Cycle]) -> list[Answer]:
     def answer(cycle: Cycle) -> Answer:
         own = [e for e in events if e.account_id == cycle.account_id]
-        peak, _, total = expected.bill(own, cycle.start, cycle.end, cycle.terms)
+        peak, _, total = expected.invoice(own, cycle.start, cycle.end, cycle.terms)
         return Answer(peak, total)
 
     return [answer(cycle) for cycle in cycles]
@@ -160,7 +160,7 @@ def test_a_command_gets_files_or_standard_input_and_answers_in_json(tmp_path: Pa
 
 def test_a_row_that_is_not_there_says_nothing_is_active() -> None:
     cycle = Cycle("acme", START, END, Terms())
-    assert [Answer(0)] == billers.answers(b"[]", [cycle])
+    assert [Answer(0)] == billers.parse_answers(b"[]", [cycle])
 
 
 @pytest.mark.parametrize(
@@ -232,8 +232,8 @@ def test_verify_takes_a_source_or_a_biller(words: str, cli: Cli) -> None:
 
 def test_the_smallest_part_is_found_also_where_two_things_belong_together() -> None:
     """A void and what it voids go together or not at all."""
-    assert [3, 4, 8] == smallest(range(10), lambda some: 3 in some and (4 in some) is (8 in some) is True)
-    assert [5] == smallest(range(10), lambda some: 5 in some and (1 in some) is (2 in some))
+    assert [3, 4, 8] == minimize(range(10), lambda some: 3 in some and (4 in some) is (8 in some) is True)
+    assert [5] == minimize(range(10), lambda some: 5 in some and (1 in some) is (2 in some))
 
 
 @pytest.mark.parametrize(
@@ -252,18 +252,18 @@ def test_events_are_told_by_what_they_meet(events: list[tuple[str, str, int]], s
         Event("acme", identity, kind, START + day * DAY, f"e{k}", None, "e0" if kind == "event.voided" else None)
         for k, (identity, kind, day) in enumerate(events)
     ]
-    assert story == told(happened, strategies.JANUARY)
+    assert story == narrate(happened, strategies.JANUARY)
 
 
 def test_ids_that_are_told_twice_are_told_so() -> None:
     first = Event("acme", "ada", "action.called", START, "e1")
     again = Event("acme", "bo", "action.called", START, "e1")
     other = Event("bolt", "ada", "action.called", START, "e1")
-    assert "ada acts, told again" in told([first, first], strategies.JANUARY)
-    assert "bo acts, under the id of another event (e1)" in told([first, again], strategies.JANUARY)
-    assert "ada of bolt acts, under an id that acme uses too (e1)" in told([first, other], strategies.JANUARY)
+    assert "ada acts, told again" in narrate([first, first], strategies.JANUARY)
+    assert "bo acts, under the id of another event (e1)" in narrate([first, again], strategies.JANUARY)
+    assert "ada of bolt acts, under an id that acme uses too (e1)" in narrate([first, other], strategies.JANUARY)
 
 
 def test_every_type_has_its_verb() -> None:
     for kind in TYPES:
-        assert "ada" in told([Event("acme", "ada", kind, START, "e1", "standard", "e2")], strategies.JANUARY)
+        assert "ada" in narrate([Event("acme", "ada", kind, START, "e1", "standard", "e2")], strategies.JANUARY)

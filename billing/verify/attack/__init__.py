@@ -1,1 +1,1 @@
-"""Another biller, attacked with made-up ledgers until one shows it wrong."""
+"""Another biller, tried on random ledgers until one shows that it is wrong."""

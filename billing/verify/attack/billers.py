@@ -1,8 +1,8 @@
-"""Billers: whatever answers with the peaks of some cycles, as a function or as a command.
+"""Billers: functions or commands that compute the peaks of some cycles.
 
-A function takes events and cycles and gives, for each cycle in turn, its peak, or an `Answer` with
-the total as well. A command gets them as files and answers in JSON; the README beside this file is
-the protocol.
+A function takes events and cycles and returns, for each cycle in turn, its peak, or an `Answer` that
+has the total as well. A command gets them as files and answers in JSON; the README of this package
+describes the protocol.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SECONDS: Final = 60.0
 
 
 class Cycle(NamedTuple):
-    """A cycle that a biller is asked for, `[start, end)` in microseconds, and the terms of its account."""
+    """A cycle to bill, `[start, end)` in microseconds, and the terms of its account."""
 
     account_id: str
     start: int
@@ -41,26 +41,26 @@ class Cycle(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a biller says: the peak of a cycle, and what is owed for it if it says that too."""
+    """A biller's answer for one cycle: its peak, and its total unless the biller knows no prices."""
 
     peak: int
     total: Decimal | None = None
 
 
-#: Events come in the order in which they were told; answers in that of the cycles.
+#: Events are in their order of arrival, which is not that of time; answers are in the order of the cycles.
 Biller = Callable[[Sequence[Event], Sequence[Cycle]], Iterable[Answer | int]]
 
 
 class BillerFailed(Exception):
-    """A biller gave no answer; the message says what it did instead."""
+    """Raised by a biller that gave no answer; the message says what happened instead."""
 
 
 class Command:
-    """A biller that is a command, given as one would type it.
+    """A command as a biller, written as one would type it.
 
-    Of its words `{events}`, `{cycles}` and `{terms}` become the paths of files; without `{events}`
-    the events come on standard input. Raises `BillingError` (`biller_unusable`) where there is no
-    such program.
+    `{events}`, `{cycles}` and `{terms}` in it are replaced by the paths of files; without `{events}`
+    the events come on standard input. Raises `BillingError` (`biller_unusable`) if there is no such
+    program.
     """
 
     def __init__(self, line: str, *, seconds: float = SECONDS) -> None:
@@ -77,19 +77,19 @@ class Command:
 
     @property
     def takes_cycles(self) -> bool:
-        """Whether it is told which cycles are asked for; else they are months of the calendar."""
+        """True if the command takes `{cycles}` or `{terms}`. Without them, cycles are calendar months of UTC."""
         return "{cycles}" in self._line or self.takes_terms
 
     @property
     def takes_terms(self) -> bool:
-        """Whether it is told the terms; else they are the usual windows, and no plan."""
+        """True if the command takes `{terms}`. Without it, default windows apply and nothing is priced."""
         return "{terms}" in self._line
 
     def __call__(self, events: Sequence[Event], cycles: Sequence[Cycle]) -> list[Answer]:
-        """The answers to one question. Raises `BillerFailed`."""
+        """Run the command once, and read its answers. Raises `BillerFailed`."""
         with TemporaryDirectory(prefix="billing-verify-") as folder:
             files = write(Path(folder), events, cycles)
-            return answers(self._run(files, files["events"].read_bytes()), cycles)
+            return parse_answers(self._run(files, files["events"].read_bytes()), cycles)
 
     def _run(self, files: dict[str, Path], events: bytes) -> bytes:
         words = self._words
@@ -110,26 +110,26 @@ class Command:
 
 
 def write(folder: Path, events: Sequence[Event], cycles: Sequence[Cycle]) -> dict[str, Path]:
-    """The files of a question: `events` and `cycles` in CSV, `terms` in JSON as a terms file."""
+    """Write what a command gets: `events` and `cycles` in CSV, and `terms` as a terms file in JSON."""
     files = {"events": folder / "events.csv", "cycles": folder / "cycles.csv", "terms": folder / "terms.json"}
-    told = ({**vars(event), "occurred_at": text_of(event.occurred_at)} for event in events)
-    files["events"].write_text(_csv(EVENT_COLUMNS, told), encoding="utf-8")
-    asked = (
+    rows = ({**vars(event), "occurred_at": text_of(event.occurred_at)} for event in events)
+    files["events"].write_text(_csv(EVENT_COLUMNS, rows), encoding="utf-8")
+    requested = (
         {"account_id": account, "cycle_start": text_of(start), "cycle_end": text_of(end)}
         for account, start, end, _ in cycles
     )
-    files["cycles"].write_text(_csv(CYCLE_COLUMNS, asked), encoding="utf-8")
+    files["cycles"].write_text(_csv(CYCLE_COLUMNS, requested), encoding="utf-8")
     _write_terms(files["terms"], {cycle.account_id: cycle.terms for cycle in cycles})
     return files
 
 
 def _write_terms(path: Path, terms: dict[str, Terms]) -> None:
-    """The terms of each account, and each of their plans in a file of its own."""
+    """Write the terms of each account, and each of their plans to a file of its own."""
     accounts = version_document(TermsVersion(1, None, AllTerms(accounts=terms)))["accounts"]
     plans: list[Any] = []
     for account, own in terms.items():
         accounts[account] = {key: value for key, value in accounts[account].items() if value is not None}
-        accounts[account].pop("catalogue", None)  # billers are asked about identities
+        accounts[account].pop("catalogue", None)  # billers price peaks only
         if own.plan is None:
             continue
         if own.plan not in plans:
@@ -148,8 +148,8 @@ def _csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
     return out.getvalue()
 
 
-def answers(text: bytes, cycles: Sequence[Cycle]) -> list[Answer]:
-    """The rows of an answer by cycle; one that is not there says 0, and nothing of a total."""
+def parse_answers(text: bytes, cycles: Sequence[Cycle]) -> list[Answer]:
+    """The answer for each cycle, from JSON. A cycle that is not in it has a peak of 0 and no total."""
     try:
         rows = {(row["account_id"], instant_of(row["cycle_start"])): row for row in json.loads(text)}
         found = []

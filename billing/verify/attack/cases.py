@@ -1,4 +1,4 @@
-"""Questions for billers, made to break them: a few events around a cycle, and what is asked."""
+"""Random test cases for billers: a few events around the bounds of cycles, where mistakes show."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from ..definition import DAY, Event
 from ..strategies import ACCOUNTS, cycles, ledgers
 from .billers import Cycle
 
-#: Where cycles start that are looked at: at the turn of a year, in spring, in a leap year.
+#: Where calendar cycles start: at the turn of a year, in spring, in a leap year.
 MONTHS: Final = ("2026-01", "2025-12", "2026-03", "2024-02")
-#: When clocks change, for those that do: a day is no longer 24 hours there, and a window still is.
+#: When clocks change: that day has not 24 hours, and windows count hours.
 CHANGES: Final = {
     "America/New_York": ("2025-11-02T06:00:00Z", "2026-03-08T07:00:00Z"),
     "Europe/Berlin": ("2025-10-26T01:00:00Z", "2026-03-29T01:00:00Z"),
 }
-#: How many questions are put at once, at first and then: most mistakes show soon, and a command takes time to start.
+#: How many cases are put into one run of a biller: few at first, since most mistakes show soon,
+#: then many, since a command takes time to start.
 FIRST: Final = (1, 4, 20, 100)
 AT_ONCE: Final = sum(FIRST)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One question: events as they were told, and the cycles that are asked for."""
+    """One test case: events in their order of arrival, and the cycles to bill."""
 
     events: tuple[Event, ...]
     cycles: tuple[Cycle, ...]
@@ -41,7 +42,7 @@ class Case:
 def cases(
     draw: DrawFn, *, terms: SearchStrategy[Terms], anchored: bool, types: tuple[str, ...], conflicts: bool
 ) -> Case:
-    """Questions about one or two accounts with the same terms: a cycle that events fall around, and those beside."""
+    """Cases of one or two accounts with the same terms: a cycle that events fall around, and the two beside it."""
     own = draw(terms)
     if anchored and own.cycles == CycleRule():
         own = replace(own, cycles=CycleRule(moment(draw(cycles())[0])))
@@ -57,7 +58,7 @@ def cases(
     around = spans[1]
     if change is not None and draw(st.booleans()):
         around = change - 10 * DAY, change + 10 * DAY
-    told = draw(
+    drawn = draw(
         ledgers(
             around=around,
             windows=expected.windows_of(own.policy),
@@ -66,16 +67,16 @@ def cases(
             conflicts=conflicts,
         )
     )
-    # Whoever sends events names them, so that an answer never hangs on what has no name.
-    named = tuple(replace(e, event_id=e.event_id or f"n{place}") for place, e in enumerate(told))
+    # All events get an id, so that no answer depends on events without one.
+    named = tuple(replace(e, event_id=e.event_id or f"n{row}") for row, e in enumerate(drawn))
     accounts = sorted({e.account_id for e in named})
     return Case(named, tuple(Cycle(account, *span, own) for account in accounts for span in spans))
 
 
 def in_turn(drawn: SearchStrategy[Case], count: int, first_seed: int) -> Iterator[list[Case]]:
-    """So many cases, the same with the same code: one, then a few, then many at once, the plainest of them first."""
+    """Draw `count` cases, in batches that grow, with the most ordinary terms first; the same for the same seed."""
     for number in range(-(-count // AT_ONCE)):
-        some = sorted(_draw(drawn, min(AT_ONCE, count - number * AT_ONCE), first_seed + number), key=_oddity)
+        some = sorted(_draw(drawn, min(AT_ONCE, count - number * AT_ONCE), first_seed + number), key=_unusual)
         for size in FIRST if number == 0 else (AT_ONCE,):
             if some:
                 yield some[:size]
@@ -101,14 +102,14 @@ def _draw(drawn: SearchStrategy[Case], count: int, number: int) -> list[Case]:
     return found[:count]
 
 
-def _oddity(case: Case) -> tuple[bool, ...]:
-    """What of the terms is not as usual: a mistake that shows without it is better told without."""
+def _unusual(case: Case) -> tuple[bool, ...]:
+    """Which terms differ from the defaults: a mistake that shows without them is easier to understand."""
     terms, usual = case.cycles[0].terms, Terms()
     return terms.policy != usual.policy, terms.cycles != usual.cycles, terms.discount != usual.discount
 
 
-def together(some: Sequence[Case]) -> Case:
-    """Several cases as one, each with accounts of its own."""
+def merge(some: Sequence[Case]) -> Case:
+    """Several cases merged into one, each with accounts of its own."""
     if len(some) == 1:
         return some[0]
     renamed = [_renamed(case, f"-{k}") for k, case in enumerate(some, 1)]

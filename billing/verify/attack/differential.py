@@ -1,10 +1,10 @@
-"""Any biller held against the definition, on ledgers made to break it.
+"""Any biller compared with the definition, on random ledgers.
 
     from billing.verify import check
     check(my_biller)
 
-Ledgers are drawn a few at first and then a hundred at a time, each with accounts of its own; the first
-answer that differs is made small, one event and one setting at a time, and told as a story.
+Ledgers are drawn a few at first and then a hundred at a time, each with accounts of its own. The first
+answer that differs is minimized, one event and one setting at a time, and shown as a story.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ...core.cycle import text_of
 from ...core.plan import Tier
 from ...core.terms import Terms
 from ..audit import expected
-from ..audit.events import written
+from ..audit.events import event_content
 from ..strategies import TYPES
 from . import billers, story
 from .billers import Answer, Biller, BillerFailed, Cycle
-from .cases import Case, cases, in_turn, together
-from .minimize import simplest
+from .cases import Case, cases, in_turn, merge
+from .minimize import minimize_case
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Difference:
-    """A cycle for which a biller says something else than the definition, or fails."""
+    """A cycle for which a biller gives another answer than the definition, or fails."""
 
     case: Case
     cycle: Cycle
@@ -62,14 +62,14 @@ class Difference:
         policy = self.cycle.terms.policy
         windows = expected.windows_of(policy)
         span = self.cycle.start, self.cycle.end
-        head = f"{story.told(self.case.events, span, windows=windows)}: {self._verdict()}."
-        more = [f"  {line}" for line in story.listed(self.case.events)]
-        asked = (
+        head = f"{story.narrate(self.case.events, span, windows=windows)}: {self._verdict()}."
+        lines = [f"  {line}" for line in story.list_events(self.case.events)]
+        context = (
             f"account {self.cycle.account_id}, cycle {text_of(span[0])} to {text_of(span[1])}; active for "
             f"{duration(policy.action_window)} after an action, {duration(policy.connect_window)} after a connect, "
             f"reconnect {policy.reconnect}"
         )
-        return "\n".join([head, f"  {asked}", *more])
+        return "\n".join([head, f"  {context}", *lines])
 
     def _verdict(self) -> str:
         plan = self.cycle.terms.plan
@@ -85,32 +85,32 @@ class Difference:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """What differs, as programs read it."""
+        """What differs, as JSON."""
         return {
             "account_id": self.cycle.account_id,
             "cycle_start": text_of(self.cycle.start),
             "cycle_end": text_of(self.cycle.end),
-            "expected": _said(self.expected),
-            "got": None if self.got is None else _said(self.got),
+            "expected": _answer_content(self.expected),
+            "got": None if self.got is None else _answer_content(self.got),
             "failure": self.failure,
-            "events": [written(e) for e in self.case.events],
+            "events": [event_content(e) for e in self.case.events],
             "message": str(self),
         }
 
     def write(self, folder: Path) -> None:
-        """Put everything needed to see it again into a folder, as the biller was given it."""
+        """Write everything needed to reproduce it into a folder, as the biller got it."""
         folder.mkdir(parents=True, exist_ok=True)
         billers.write(folder, self.case.events, self.case.cycles)
-        said = [
-            {"account_id": cycle.account_id, "cycle_start": text_of(cycle.start), **_said(answer)}
+        answers = [
+            {"account_id": cycle.account_id, "cycle_start": text_of(cycle.start), **_answer_content(answer)}
             for cycle, answer in zip(self.case.cycles, _expected(self.case), strict=True)
         ]
-        (folder / "expected.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+        (folder / "expected.json").write_text(json.dumps(answers, indent=2) + "\n", encoding="utf-8")
         (folder / "story.txt").write_text(f"{self}\n", encoding="utf-8")
 
 
 class Wrong(AssertionError):
-    """A biller that is wrong, and the smallest ledger found that shows it."""
+    """Raised for a biller that is wrong, with the smallest ledger found on which it is."""
 
     def __init__(self, difference: Difference) -> None:
         self.difference = difference
@@ -128,19 +128,18 @@ def check(
     first_seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Checked:
-    """Hold a biller against the definition on some ledgers; raises `Wrong` with the smallest that shows a mistake.
+    """Compare a biller with the definition on random ledgers. Raises `Wrong` with the smallest that shows a mistake.
 
-    `biller(events, cycles)` gets `definition.Event`s in the order in which they were told and
-    `billers.Cycle`s, and gives for each cycle its peak, or an `Answer` with a total. `terms` are
-    those that accounts may have, by default the usual windows and no plan; `anchored` cycles start
-    at any instant, others with a month of the calendar; `types` and `conflicts` are as in
-    `strategies.ledgers`. The same ledgers come each time with the same code, unless `first_seed` is
-    another; `progress` is told how many were looked at.
+    `biller(events, cycles)` gets `definition.Event`s in their order of arrival and `Cycle`s, and
+    returns for each cycle its peak, or an `Answer` with a total. `terms` are those that accounts may
+    have, by default the usual windows and no plan; `anchored` cycles start at any instant, others with
+    a calendar month; `types` and `conflicts` are as in `strategies.ledgers`. The ledgers are the same
+    each time, unless `first_seed` differs; `progress` is called with the number of ledgers tried.
 
-    >>> def deaf(events, cycles):  # to everything that happens
+    >>> def always_zero(events, cycles):
     ...     return [0 for cycle in cycles]
     >>> try:
-    ...     check(deaf)
+    ...     check(always_zero)
     ... except Wrong as wrong:
     ...     print(str(wrong).splitlines()[0].rpartition(": ")[2])
     expected 1, got 0.
@@ -150,10 +149,10 @@ def check(
     )
     events = peaks = totals = 0
     for some in in_turn(drawn, ledgers, first_seed):
-        whole = together(some)
+        whole = merge(some)
         found, answers = _difference(biller, whole)
         if found is not None:
-            raise Wrong(_smallest(biller, found, some))
+            raise Wrong(_minimized(biller, found, some))
         events += len(whole.events)
         peaks += len(answers)
         totals += sum(answer.total is not None for answer in answers)
@@ -169,7 +168,7 @@ def _difference(biller: Biller, case: Case) -> tuple[Difference | None, list[Ans
         got = [answer if isinstance(answer, Answer) else Answer(answer) for answer in biller(case.events, case.cycles)]
     except BillerFailed as error:
         return Difference(case, case.cycles[0], right[0], None, str(error)), []
-    except Exception as error:  # whatever somebody else's code raises is its answer
+    except Exception as error:  # any exception of somebody else's code is a failure of the biller
         return Difference(case, case.cycles[0], right[0], None, f"it raised {type(error).__name__}: {error}"), []
     if len(got) != len(right):
         detail = f"it gave {len(got)} answers for {len(right)} cycles"
@@ -186,36 +185,29 @@ def _expected(case: Case) -> list[Answer]:
     for account, start, end, terms in case.cycles:
         if account not in own:
             own[account] = expected.covers([e for e in case.events if e.account_id == account], terms.policy)
-        peak, _, total = expected.bill_of(own[account], start, end, terms)
+        peak, _, total = expected.invoice_of_covers(own[account], start, end, terms)
         answers.append(Answer(peak, total))
     return answers
 
 
-def _smallest(biller: Biller, found: Difference, some: Sequence[Case]) -> Difference:
-    """A difference of the same biller with as little in it as can be."""
-    best = found
+def _minimized(biller: Biller, found: Difference, some: Sequence[Case]) -> Difference:
+    """A difference of the same biller on the simplest case found that shows one."""
 
-    def shows(case: Case) -> bool:
-        nonlocal best
+    def find(case: Case) -> Difference | None:
         difference, _ = _difference(biller, case)
-        # A failure is one thing, and a wrong answer another: the one must not turn into the other.
-        if difference is None or (difference.got is None) != (found.got is None):
-            return False
-        best = difference
-        return True
+        # A wrong answer must not turn into a failure while it is minimized, nor a failure into a wrong answer.
+        return difference if difference is not None and (difference.got is None) == (found.got is None) else None
 
-    for case in some:  # mostly one of the ledgers shows it alone
-        if len(some) > 1 and shows(case):
-            break
-    simplest(best.case, shows)
-    return best
+    alone = (find(case) for case in some if len(some) > 1)  # mostly one of the ledgers shows it alone
+    first = next((difference for difference in alone if difference is not None), found)
+    return minimize_case(first.case, first, find)
 
 
 def _tier(tier: Tier) -> str:
-    """A tier in words: `up to 10 7.99 + 1 flat`."""
+    """A tier in words, such as `up to 10 7.99 + 1 flat`."""
     bound = "" if tier.up_to is None else f"up to {tier.up_to} "
     return f"{bound}{tier.unit_price:f}{f' + {tier.flat_price:f} flat' if tier.flat_price else ''}"
 
 
-def _said(answer: Answer) -> dict[str, Any]:
+def _answer_content(answer: Answer) -> dict[str, Any]:
     return {"peak": answer.peak, "total": None if answer.total is None else f"{answer.total:f}"}

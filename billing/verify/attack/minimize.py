@@ -1,15 +1,15 @@
-"""The simplest question that still shows what is wrong with a biller: few events, at round instants."""
+"""The simplest case that still shows what is wrong with a biller: few events, at round instants."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ...core.activity import ActivityPolicy
 from ...core.cycle import CycleRule
-from ...core.minimize import smallest
+from ...core.minimize import minimize
 from ...core.plan import Plan
 from ...core.terms import Terms
 from ..audit import expected
@@ -17,29 +17,32 @@ from ..definition import DAY
 from ..strategies import ACCOUNTS, IDENTITIES, JANUARY
 from .cases import Case
 
-#: What of the terms is left out, if the mistake shows without it.
+Found = TypeVar("Found")
+
+#: What is reset in the terms, if the mistake shows without it.
 _LEFT_OUT: Final = ("discount", "policy", "plan")
 
 
-def simplest(case: Case, shows: Callable[[Case], bool]) -> None:
-    """Try ever simpler questions on `shows`, which says of each whether it still shows the mistake.
+def minimize_case(case: Case, found: Found, find: Callable[[Case], Found | None]) -> Found:
+    """What `find` finds on the simplest case on which it still finds anything.
 
-    The last of which it does is the simplest that was found.
+    `found` is what it finds on `case`; on a case that does not show the mistake it finds none.
     """
     best = case
     tried = {case}
 
     def better(other: Case) -> bool:
-        nonlocal best
+        nonlocal best, found
         if other in tried or not other.cycles:
             return False
         tried.add(other)
-        if shows(other):
-            best = other
-        return best is other
+        if (again := find(other)) is None:
+            return False
+        best, found = other, again
+        return True
 
     def fewer_events() -> None:
-        smallest(best.events, lambda events: better(replace(best, events=tuple(events))))
+        minimize(best.events, lambda events: better(replace(best, events=tuple(events))))
 
     for cycle in case.cycles:
         if better(replace(best, cycles=(cycle,))):
@@ -50,24 +53,25 @@ def simplest(case: Case, shows: Callable[[Case], bool]) -> None:
         better(_with(best, **{name: getattr(Terms(), name)}))
     if best.cycles[0].terms.policy != ActivityPolicy():
         usual = _with(best, policy=ActivityPolicy())  # events meet elsewhere under other windows
-        any(better(_moved(usual, old, new)) for old in _instants(usual) for new in _round(usual))
+        any(better(_moved(usual, old, new)) for old in _instants(usual) for new in _round_instants(usual))
     for old in _instants(best):
-        for new in _round(best):
+        for new in _round_instants(best):
             if new == old or better(_moved(best, old, new)):
                 break
     fewer_events()
     while any(better(_with(best, plan=plan)) for plan in _plainer(best.cycles[0].terms.plan)):
         pass
     better(_plainly_named(best))
+    return found
 
 
 def _with(case: Case, **terms: Any) -> Case:
-    """The same with other terms; never with other cycles, which are asked for as they are."""
+    """The same with other terms, but never with other cycles, which stay as they were requested."""
     return replace(case, cycles=tuple(c._replace(terms=replace(c.terms, **terms)) for c in case.cycles))
 
 
 def _plainer(plan: Plan | None) -> Iterator[Plan]:
-    """The same plan with less to it: without one of its tiers but the last, or a flat price; in dollars."""
+    """Simpler plans: with a tier or a flat price less, in dollars, or by volume."""
     if plan is None:
         return
     for k, tier in enumerate(plan.tiers):
@@ -94,8 +98,8 @@ def _instants(case: Case) -> list[int]:
     return sorted({e.occurred_at for e in case.events})
 
 
-def _round(case: Case) -> list[int]:
-    """Instants that are easy to tell, the easiest first."""
+def _round_instants(case: Case) -> list[int]:
+    """Instants that are easy to describe, the easiest first."""
     start, end = case.cycles[0].start, case.cycles[0].end
     windows = sorted(expected.windows_of(case.cycles[0].terms.policy).values())
     away = (0, DAY, *(-window for window in windows), *windows)
@@ -103,16 +107,16 @@ def _round(case: Case) -> list[int]:
 
 
 def _moved(case: Case, old: int, new: int) -> Case:
-    """The same with all that happened at one instant at another, so that what meets goes on meeting."""
+    """The same with all events of one instant moved to another, so that events that meet still do."""
     return replace(case, events=tuple(replace(e, occurred_at=new) if e.occurred_at == old else e for e in case.events))
 
 
 def _plainly_named(case: Case) -> Case:
-    """The same with the first of our names for accounts and identities, and events numbered from e1."""
+    """The same with our first names for accounts and identities, and events numbered from e1."""
     accounts = _named([e.account_id for e in case.events], ACCOUNTS)
     identities = _named([e.identity_id for e in case.events], IDENTITIES)
-    told = [(e.account_id, e.event_id) for e in case.events] + [(e.account_id, e.voids) for e in case.events]
-    ids = _named([one for _, one in told if one is not None], [f"e{k}" for k in range(1, 2 * len(told))])
+    pairs = [(e.account_id, e.event_id) for e in case.events] + [(e.account_id, e.voids) for e in case.events]
+    ids = _named([one for _, one in pairs if one is not None], [f"e{k}" for k in range(1, 2 * len(pairs))])
     events = tuple(
         replace(
             e,

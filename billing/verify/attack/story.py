@@ -1,4 +1,4 @@
-"""Wording: a few events told in words, with what makes them meet."""
+"""A few events in words, with the instants at which they meet."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ _VERBS: Final = {
     "identity.created": "is created",
     "event.voided": "is corrected",
 }
-#: How near to a bound or to the end of a window is worth a word, in microseconds.
+#: What to write of an event this near to the end of a window, in microseconds.
 _BESIDE: Final = {-1: "a microsecond before", 0: "exactly when", 1: "a microsecond after"}
 _WINDOWED: Final = {"integration.connected": "connect", "action.called": "action"}
 
 
-def told(events: Sequence[Event], span: tuple[int, int], *, windows: Mapping[str, int] = WINDOWS) -> str:
-    """What happened, in order of time, and where it meets: with a bound of the cycle, or with each other.
+def narrate(events: Sequence[Event], span: tuple[int, int], *, windows: Mapping[str, int] = WINDOWS) -> str:
+    """What happened, in order of time, and how each event stands to the cycle and to the events before it.
 
     >>> from billing.verify.definition import DAY, Event
     >>> ada, bo = (Event("acme", name, "integration.connected", day * DAY) for name, day in (("ada", 0), ("bo", 5)))
-    >>> told([ada, bo], (0, 31 * DAY))
+    >>> narrate([ada, bo], (0, 31 * DAY))
     "ada connects as the cycle starts; bo connects exactly when the 5 days of ada's connect end"
     """
     if not events:
         return "nothing happens"
-    order = sorted(range(len(events)), key=lambda k: events[k].occurred_at)  # ties as they were told
+    order = sorted(range(len(events)), key=lambda k: events[k].occurred_at)  # ties in the order of arrival
     ordered = [events[k] for k in order]
     accounts = len({e.account_id for e in events}) > 1
     return "; ".join(
         f"{_name(events[k], accounts)} {_verb(events[k])}"
-        f"{_again(events[k], events[:k]) or _meeting(events[k], ordered[:place], span, windows)}"
-        for place, k in enumerate(order)
+        f"{_again(events[k], events[:k]) or _meeting(events[k], ordered[:turn], span, windows)}"
+        for turn, k in enumerate(order)
     )
 
 
-def listed(events: Sequence[Event]) -> list[str]:
-    """The events as lines of a table, in the order in which they were told."""
+def list_events(events: Sequence[Event]) -> list[str]:
+    """The events as lines of a table, in their order of arrival."""
     rows = [
         (
             text_of(e.occurred_at),
@@ -67,9 +67,9 @@ def _verb(event: Event) -> str:
     return f"has {event.voids} voided" if event.type == "event.voided" else _VERBS[event.type]
 
 
-def _again(event: Event, told_before: Sequence[Event]) -> str:
-    """Whether an id was told before, and of what."""
-    for other in told_before:
+def _again(event: Event, earlier: Sequence[Event]) -> str:
+    """What to write of an event whose id has come before: with the same content, or with another."""
+    for other in earlier:
         if event.event_id is not None and event.event_id == other.event_id:
             if event.account_id != other.account_id:
                 return f", under an id that {other.account_id} uses too ({event.event_id})"
@@ -78,7 +78,7 @@ def _again(event: Event, told_before: Sequence[Event]) -> str:
 
 
 def _meeting(event: Event, before: Sequence[Event], span: tuple[int, int], windows: Mapping[str, int]) -> str:
-    """The first thing that an event meets: another event, the end of a window, a bound of the cycle."""
+    """What an event meets: another event, else the end of a window, else a bound of the cycle."""
     for other in reversed(before):
         if event.occurred_at == other.occurred_at and event.type not in ("identity.created", "event.voided"):
             return f" at the instant {'it' if _same(event, other) else other.identity_id} {_verb(other)}"
@@ -90,9 +90,9 @@ def _meeting(event: Event, before: Sequence[Event], span: tuple[int, int], windo
 
 
 def _ending(event: Event, other: Event, window: int) -> str:
-    whose = "its" if _same(event, other) else f"{other.identity_id}'s"
+    possessive = "its" if _same(event, other) else f"{other.identity_id}'s"
     what = "the window of" if window % DAY else f"the {_length(window)} of"
-    return f"{what} {whose} {_WINDOWED[other.type]} {'ends' if window % DAY else 'end'}"
+    return f"{what} {possessive} {_WINDOWED[other.type]} {'ends' if window % DAY else 'end'}"
 
 
 def _in_cycle(instant: int, span: tuple[int, int]) -> str:

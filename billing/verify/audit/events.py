@@ -1,4 +1,4 @@
-"""The events of a source as they were told: nothing settled, nothing left out, in the order of the source."""
+"""The raw events of a source, in its order: repeats, conflicts and voids included."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ...inputs.rows import ReadOptions
 from ...ledger.ledger import Ledger
 from ..definition import Event
 
-#: Where the fields of the definition's events stand among all that an event says.
-_READ = [CONTENT.index(field.name) for field in fields(Event)]
+#: The positions of the fields of the definition's events in `CONTENT`.
+_POSITIONS = [CONTENT.index(field.name) for field in fields(Event)]
 _INSTANT = pa.timestamp("us", "UTC")
 _SCHEMA = {
     field.name: pa.int64() if field.name in ("occurred_at", "results") else pa.string() for field in fields(Event)
 }
-#: What few events tell: columns of it are there only where one does.
-_SELDOM = ("action", "results", "mode")
+#: Fields that few events have: their columns are left out where none has.
+_RARE = ("action", "results", "mode")
 
 
-class Told:
-    """All events of a source by account. Raises `BadSource` for one that cannot be used."""
+class SourceEvents:
+    """All events of a source, by account. Raises `BadSource` for a source that cannot be used."""
 
     def __init__(self, source: Any, options: ReadOptions) -> None:
         if isinstance(source, Ledger):
@@ -43,9 +43,9 @@ class Told:
         self._batch = Batch.concat(batches)
         self._names = encoder.names(np.zeros(encoder.identity_count, np.bool_))
         order = np.argsort(self._batch.accounts, kind="stable")
-        places = np.flatnonzero(np.diff(self._batch.accounts[order])) + 1
+        bounds = np.flatnonzero(np.diff(self._batch.accounts[order])) + 1
         names = self._names.account_names
-        groups = np.split(order, places) if len(order) else []
+        groups = np.split(order, bounds) if len(order) else []
         self._rows = {names[self._batch.accounts[rows[0]]]: rows for rows in groups}
 
     def __len__(self) -> int:
@@ -53,27 +53,28 @@ class Told:
 
     @property
     def accounts(self) -> dict[str, int]:
-        """Each account, and how many events it has."""
+        """How many events each account has."""
         return {account: len(rows) for account, rows in sorted(self._rows.items())}
 
     def events(self, account: str, *, as_of: int | None = None) -> list[Event]:
-        """The events of an account; with `as_of`, of those that have a moment only those before it."""
+        """The events of an account. With `as_of`, connects, actions and deletions from then on are left out."""
         rows = self._rows[account]
         if as_of is not None:
             rows = rows[(self._batch.instants[rows] < as_of) | (self._batch.types[rows] >= CREATED)]
         return self._at(rows)
 
     def between(self, account: str, start: int, end: int) -> list[Event]:
-        """The events of an account from `start` to `end`, and its types and voids, which are timeless.
+        """The events of an account from `start` to `end`, and all its creations and voids.
 
-        Of several with one id only the first is there: it may stand outside, and still is the one that stays.
+        Of several events with one id only the first counts, so the others are left out even where the
+        first lies outside of the span.
         """
         rows = self._firsts(account)
         instants = self._batch.instants[rows]
         return self._at(rows[((start <= instants) & (instants <= end)) | (self._batch.types[rows] >= CREATED)])
 
     def instants(self, account: str, start: int, end: int) -> Int64:
-        """When something happened to an account in `[start, end)`, in order (microseconds)."""
+        """The instants of an account's events in `[start, end)`, sorted, each once (microseconds)."""
         instants = self._batch.instants[self._rows[account]]
         return np.unique(instants[(start <= instants) & (instants < end)])
 
@@ -94,32 +95,32 @@ class Told:
 
 
 def table(events: Iterable[Event], *, ids: bool = True) -> pa.Table:
-    """Events as a table, in their order; without `ids`, without event ids."""
+    """Events as a table, in their order; without `ids`, the column of event ids is left out."""
     rows = list(events)
     columns = {name: pa.array([getattr(e, name) for e in rows], kind) for name, kind in _SCHEMA.items()}
     columns["occurred_at"] = columns["occurred_at"].cast(_INSTANT)
     if not ids:
         del columns["event_id"]
-    for name in _SELDOM:
+    for name in _RARE:
         if columns[name].null_count == len(rows):
             del columns[name]
     return pa.table(columns)
 
 
 def event_of(content: tuple[Any, ...]) -> Event:
-    """An event as the definition reads it, out of all that it says, in the order of `CONTENT`."""
-    return Event(*(content[k] for k in _READ))
+    """The definition's event from an event's fields in the order of `CONTENT`."""
+    return Event(*(content[k] for k in _POSITIONS))
 
 
-def bare(event: Event) -> Event:
-    """An event without what it called, which changes nothing about who is active."""
+def without_call(event: Event) -> Event:
+    """An event without its action, results and mode, which do not matter to who is active."""
     return replace(event, action=None, results=None, mode=None)
 
 
-def written(event: Event) -> dict[str, Any]:
-    """An event as programs read it; what it called, where it tells."""
+def event_content(event: Event) -> dict[str, Any]:
+    """An event as JSON; action, results and mode only where it has them."""
     return {
         name: text_of(value) if name == "occurred_at" else value
         for name, value in vars(event).items()
-        if value is not None or name not in _SELDOM
+        if value is not None or name not in _RARE
     }

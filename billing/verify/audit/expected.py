@@ -1,4 +1,4 @@
-"""What the definition makes of a cycle, under terms as the engine has them."""
+"""What the definition bills for a cycle, under terms of the engine's types."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .. import definition
 from ..definition import Event
 
 
-class Bill(NamedTuple):
-    """A peak, the first instant at which it was reached (microseconds), and what is owed for it.
+class ExpectedInvoice(NamedTuple):
+    """A peak, the first instant at which it is reached (microseconds), and the total owed for it.
 
-    `peak_at` is none where the peak is 0, `total` where there is no plan.
+    `peak_at` is none if the peak is 0, `total` if there is no plan.
     """
 
     peak: int
@@ -28,22 +28,22 @@ class Bill(NamedTuple):
     total: Decimal | None
 
 
-def bill(events: Iterable[Event], start: int, end: int, terms: Terms) -> Bill:
+def invoice(events: Iterable[Event], start: int, end: int, terms: Terms) -> ExpectedInvoice:
     """What one account owes for `[start, end)`, in microseconds."""
     events = list(events)
-    return bill_of(covers(events, terms.policy), start, end, terms, credits(events, start, end, terms))
+    return invoice_of_covers(covers(events, terms.policy), start, end, terms, credits(events, start, end, terms))
 
 
-def bill_of(
+def invoice_of_covers(
     covers: list[tuple[str, int, int]], start: int, end: int, terms: Terms, used: Fraction | None = None
-) -> Bill:
-    """The same, once the covers of the account are known, and the credits used if it pays for them."""
+) -> ExpectedInvoice:
+    """The same, from the covers of the account's events and the credits that it used, if it pays for them."""
     peak, peak_at = definition.highest(covers, start, end)
-    return Bill(peak, peak_at, total(peak, terms, used))
+    return ExpectedInvoice(peak, peak_at, total(peak, terms, used))
 
 
 def credits(events: Iterable[Event], start: int, end: int, terms: Terms) -> Fraction | None:
-    """The credits that one account used in `[start, end)`; none where it does not pay for them."""
+    """The credits that one account used in `[start, end)`; none if it does not pay for them."""
     return definition.credits(events, start, end, catalogue_of(terms)) if terms.prices_credits else None
 
 
@@ -53,7 +53,7 @@ def covers(events: Iterable[Event], policy: ActivityPolicy) -> list[tuple[str, i
 
 
 def total(peak: int, terms: Terms, used: Fraction | None = None) -> Decimal | None:
-    """What is owed for a peak, and for the credits used where they are paid for; none without a plan."""
+    """What is owed for a peak, and for credits if they are paid for; none without a plan."""
     if terms.plan is None:
         return None
     digits = minor_digits(terms.plan.currency)
@@ -68,16 +68,16 @@ def cycle(rule: CycleRule, k: int) -> tuple[int, int]:
 
 
 def catalogue_of(terms: Terms) -> list[dict[str, Any]]:
-    """The versions of the catalogue of an account, as the definition takes them."""
+    """The versions of an account's catalogue, in the form that the definition takes."""
     catalogue = in_force(terms)
     return [
-        {**written, "applies_from": version.applies_from}
-        for written, version in zip(catalogue_document(catalogue), catalogue.versions, strict=True)
+        {**document, "applies_from": version.applies_from}
+        for document, version in zip(catalogue_document(catalogue), catalogue.versions, strict=True)
     ]
 
 
 def windows_of(policy: ActivityPolicy) -> dict[str, int]:
-    """How long events keep an identity active, as the definition takes it."""
+    """How long each type of event keeps an identity active, in microseconds."""
     return {
         "action.called": microseconds(policy.action_window),
         "integration.connected": microseconds(policy.connect_window),

@@ -1,4 +1,4 @@
-"""The fewest events that show a discrepancy, between the engine and the definition or of an invoice."""
+"""The fewest events on which the engine and the definition still differ."""
 
 from __future__ import annotations
 
@@ -7,85 +7,73 @@ from typing import Any
 
 from ... import engine
 from ...core.cycle import Cycle, moment
-from ...core.minimize import smallest
+from ...core.minimize import minimize
 from ...core.terms import AllTerms
 from ...engine import pipeline
 from ...engine.query import Query
-from .. import definition
 from ..definition import Event
 from . import expected
-from .claims import Claim, Discrepancy, moment_text
-from .events import bare, table
+from .discrepancy import Discrepancy, StatedBill, moment_text
+from .events import table, without_call
 
 
-def shrunk(found: Discrepancy, seen: list[Event], told: list[Event]) -> Discrepancy:
-    """The same with the fewest events on which the engine still differs; as it is, if it takes all the source."""
-    claim = found.claim
-    seen, told = [bare(event) for event in seen], [bare(event) for event in told]
+def minimize_discrepancy(found: Discrepancy, seen: list[Event], events: list[Event]) -> Discrepancy:
+    """A discrepancy with the fewest events on which the engine still differs.
+
+    `seen` are the events that the engine answers from, `events` those of the source. The discrepancy
+    comes back as it is if the engine is right on these events alone.
+    """
+    bill = found.bill
+    seen, events = [without_call(event) for event in seen], [without_call(event) for event in events]
     last: tuple[Any, Any] | None = None
 
-    def differs(some_seen: list[Event], some_told: list[Event]) -> bool:
+    def differs(some_seen: list[Event], some_events: list[Event]) -> bool:
         nonlocal last
-        right = expected.bill(some_told, claim.start, claim.end, claim.terms)[:2]
-        said = _by_the_engine(some_seen, claim)
-        if said == right:
+        right = expected.invoice(some_events, bill.start, bill.end, bill.terms)[:2]
+        stated = _by_the_engine(some_seen, bill)
+        if stated == right:
             return False
-        last = (said[0], right[0]) if said[0] != right[0] else (moment_text(said[1]), moment_text(right[1]))
+        last = (stated[0], right[0]) if stated[0] != right[0] else (moment_text(stated[1]), moment_text(right[1]))
         return True
 
     def shows(keys: list[Any]) -> bool:
         some = set(keys)
-        return differs([e for e in seen if _key(e) in some], [e for e in told if _key(e) in some])
+        return differs([e for e in seen if _key(e) in some], [e for e in events if _key(e) in some])
 
-    if not seen and not told:
+    if not seen and not events:
         return found
-    if not differs(told, told):  # the engine is right on what was told, but answers from something else
-        keys = list(dict.fromkeys(map(_key, [*told, *seen])))
+    if not differs(events, events):  # the engine is right on the source's events, but answers from others
+        keys = list(dict.fromkeys(map(_key, [*events, *seen])))
         if not shows(keys):
             return found
     else:
-        seen, keys = told, list(dict.fromkeys(map(_key, told)))
-    identities = {key: e.identity_id for e in [*told, *seen] for key in [_key(e)]}
-    whose = smallest(
+        seen, keys = events, list(dict.fromkeys(map(_key, events)))
+    # Whole identities first: with thousands of events, that leaves few to try one by one.
+    identities = {key: e.identity_id for e in [*events, *seen] for key in [_key(e)]}
+    needed = minimize(
         sorted(set(identities.values())), lambda some: shows([key for key in keys if identities[key] in set(some)])
     )
-    kept = smallest([key for key in keys if identities[key] in set(whose)], shows)
+    kept = minimize([key for key in keys if identities[key] in set(needed)], shows)
     shows(kept)
-    # All that is known by these keys, in the order told: one id may have two contents.
-    events = dict.fromkeys(e for e in [*told, *seen] if _key(e) in set(kept))
-    return replace(found, events=tuple(events), shown=last)
+    # All events with these keys, in the order of the source: one id may have two contents.
+    fewest = dict.fromkeys(e for e in [*events, *seen] if _key(e) in set(kept))
+    return replace(found, events=tuple(fewest), shown=last)
 
 
 def _key(event: Event) -> Any:
-    """What an event is known by, among those of its account: its id, or all it says."""
+    """What identifies an event among those of its account: its id, or all its content."""
     return event if event.event_id is None else event.event_id
 
 
-def _by_the_engine(events: list[Event], claim: Claim) -> tuple[int, int | None]:
-    """The peak of a cycle, by the engine, on some events."""
+def _by_the_engine(events: list[Event], bill: StatedBill) -> tuple[int, int | None]:
+    """The peak of a bill's cycle by the engine, on some events."""
     if not events:
         return 0, None
-    query = Query(terms=AllTerms(claim.terms))
+    query = Query(terms=AllTerms(bill.terms))
     active = engine.activity(table(events), query)
-    cycle = Cycle(moment(claim.start), moment(claim.end))
+    cycle = Cycle(moment(bill.start), moment(bill.end))
     names = active.names
-    codes = [names.code_of(claim.account_id)] if claim.account_id in names.account_names else []
-    spans = [([claim.start - 1, claim.start, claim.end], [cycle])] * len(codes)
+    codes = [names.code_of(bill.account_id)] if bill.account_id in names.account_names else []
+    spans = [([bill.start - 1, bill.start, bill.end], [cycle])] * len(codes)
     rows = list(pipeline.sweep_cycles(active, codes, spans))
     return (rows[0].peak, rows[0].peak_at) if rows else (0, None)
-
-
-def evidence(events: list[Event], claim: Claim, instant: int | None) -> tuple[Event, ...]:
-    """One event for each identity that is active at an instant: the first that covers it."""
-    if instant is None:
-        return ()
-    policy = claim.terms.policy
-    windows = expected.windows_of(policy)
-    found: dict[str, Event] = {}
-    for identity, history in definition.billed(events).items():
-        for event in history:
-            others = [e for e in history if e.type not in windows or e.type == "integration.connected"]
-            spans = definition.covers_of([event, *others], windows=windows, reconnect=policy.reconnect)
-            if spans and spans[0][1] == event.occurred_at and spans[0][1] <= instant < spans[0][2]:
-                found.setdefault(identity, event)
-    return tuple(found.values())

@@ -1,1 +1,1 @@
-"""Certificates of a peak, checked with nothing but the file, an export, or the ledger."""
+"""Certificates of a peak, checked by themselves, with an export, or with the ledger."""

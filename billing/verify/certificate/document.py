@@ -1,4 +1,4 @@
-"""What a certificate says: the document read strictly, so that nothing in it can mean two things."""
+"""The JSON of a certificate, read strictly, so that nothing in it can mean two things."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ...config.files import text_in
 from ...core.errors import BillingError, hint, quoted
 from ..definition import DAY
 
-#: The format that is understood here.
+#: The version of the format that is supported.
 FORMAT: Final = 1
 KEYS: Final = (
     "certificate", "account_id", "cycle_start", "cycle_end", "peak", "peak_at", "policy", "basis", "identities",
 )  # fmt: skip
 POLICY_KEYS: Final = ("action_window", "connect_window", "reconnect")
 BASIS_KEYS: Final = ("events", "position", "digest")
-CLAIM_KEYS: Final = ("identity_id", "event_id", "type", "occurred_at", "covers_until")
+IDENTITY_KEYS: Final = ("identity_id", "event_id", "type", "occurred_at", "covers_until")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?Z", re.ASCII)
@@ -33,8 +33,8 @@ _WINDOW_DAYS_MAX: Final = 3_650
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What a certificate says of one identity: this event kept it active until then (microseconds)."""
+class CertifiedIdentity:
+    """One identity counted at a peak: the event that kept it active, and until when (microseconds)."""
 
     identity_id: str
     event_id: str | None
@@ -44,21 +44,21 @@ class Claim:
 
     @property
     def identity(self) -> str:
-        """The identity as messages name it."""
+        """The identity, quoted for messages."""
         return quoted(self.identity_id)
 
     @property
     def event(self) -> str:
-        """The event as messages name it."""
+        """The event, described for messages."""
         return "its event without an id" if self.event_id is None else f"event {quoted(self.event_id)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate as it was read; instants and windows are microseconds.
+    """A certificate; instants and windows are in microseconds.
 
-    `windows` says how long each type of event keeps an identity active; types that are not in it
-    begin nothing. `events`, `position` and `digest` are what it says it was made from.
+    `windows` says how long each type of event keeps an identity active; other types do not begin
+    activity. `events`, `position` and `digest` say what the certificate was made from.
     """
 
     account_id: str
@@ -71,15 +71,15 @@ class Certificate:
     events: int
     position: int | None
     digest: str | None
-    claims: tuple[Claim, ...]
+    identities: tuple[CertifiedIdentity, ...]
 
 
 class Invalid(ValueError):
-    """Why a document is no certificate."""
+    """Raised for a document that is not a certificate; the message says why."""
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """The document in a file. Raises `BillingError` for a file that cannot be read as one."""
+    """The JSON in a file. Raises `BillingError` for a file that cannot be read."""
     name = os.fspath(path)
     text = text_in(name, BillingError)
     try:
@@ -93,7 +93,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def parse(document: Any, *, where: str = "certificate") -> Certificate:
-    """What a document says, if it is a certificate. Raises `BillingError` (`certificate_invalid`)."""
+    """A certificate from its JSON. Raises `BillingError` (`certificate_invalid`)."""
     try:
         return certificate_of(document)
     except Invalid as problem:
@@ -101,31 +101,31 @@ def parse(document: Any, *, where: str = "certificate") -> Certificate:
 
 
 def text(instant: int) -> str:
-    """An instant as it stands in a certificate."""
+    """An instant as certificates write it."""
     return (_EPOCH + timedelta(microseconds=instant)).isoformat().replace("+00:00", "Z")
 
 
 def certificate_of(document: Any) -> Certificate:
-    """What a document says, if it is a certificate. Raises `Invalid`."""
-    said = _table(document, "", KEYS, first="certificate")
-    policy = _table(said["policy"], "policy", POLICY_KEYS)
-    basis = _table(said["basis"], "basis", BASIS_KEYS)
-    if not isinstance(said["identities"], list):
+    """A certificate from its JSON. Raises `Invalid`."""
+    content = _object(document, "", KEYS, first="certificate")
+    policy = _object(content["policy"], "policy", POLICY_KEYS)
+    basis = _object(content["basis"], "basis", BASIS_KEYS)
+    if not isinstance(content["identities"], list):
         raise Invalid("identities is not a list")
     if policy["reconnect"] not in ("extends", "restarts"):
         raise Invalid(f'policy.reconnect is {quoted(policy["reconnect"])}, which is neither "extends" nor "restarts"')
-    peak = _whole(said["peak"], "peak")
-    if (peak == 0) != (said["peak_at"] is None):
-        raise Invalid(f"peak is {peak}, and peak_at {quoted(said['peak_at'])}")
+    peak = _whole(content["peak"], "peak")
+    if (peak == 0) != (content["peak_at"] is None):
+        raise Invalid(f"peak is {peak}, and peak_at {quoted(content['peak_at'])}")
     digest = basis["digest"]
     if digest is not None and not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
         raise Invalid(f"basis.digest is {quoted(digest)}, which is no SHA-256 in hexadecimal")
     return Certificate(
-        account_id=_name(said["account_id"], "account_id"),
-        cycle_start=_instant(said["cycle_start"], "cycle_start"),
-        cycle_end=_instant(said["cycle_end"], "cycle_end"),
+        account_id=_name(content["account_id"], "account_id"),
+        cycle_start=_instant(content["cycle_start"], "cycle_start"),
+        cycle_end=_instant(content["cycle_end"], "cycle_end"),
         peak=peak,
-        peak_at=None if said["peak_at"] is None else _instant(said["peak_at"], "peak_at"),
+        peak_at=None if content["peak_at"] is None else _instant(content["peak_at"], "peak_at"),
         windows={
             "action.called": _window(policy["action_window"], "policy.action_window"),
             "integration.connected": _window(policy["connect_window"], "policy.connect_window"),
@@ -134,23 +134,23 @@ def certificate_of(document: Any) -> Certificate:
         events=_whole(basis["events"], "basis.events"),
         position=None if basis["position"] is None else _whole(basis["position"], "basis.position"),
         digest=digest,
-        claims=tuple(_claim(claim, f"identities[{k}]") for k, claim in enumerate(said["identities"])),
+        identities=tuple(_certified_identity(one, f"identities[{k}]") for k, one in enumerate(content["identities"])),
     )
 
 
-def _claim(document: Any, place: str) -> Claim:
-    said = _table(document, place, CLAIM_KEYS)
-    return Claim(
-        identity_id=_name(said["identity_id"], f"{place}.identity_id"),
-        event_id=None if said["event_id"] is None else _name(said["event_id"], f"{place}.event_id"),
-        type=_name(said["type"], f"{place}.type"),
-        occurred_at=_instant(said["occurred_at"], f"{place}.occurred_at"),
-        covers_until=_instant(said["covers_until"], f"{place}.covers_until"),
+def _certified_identity(document: Any, place: str) -> CertifiedIdentity:
+    content = _object(document, place, IDENTITY_KEYS)
+    return CertifiedIdentity(
+        identity_id=_name(content["identity_id"], f"{place}.identity_id"),
+        event_id=None if content["event_id"] is None else _name(content["event_id"], f"{place}.event_id"),
+        type=_name(content["type"], f"{place}.type"),
+        occurred_at=_instant(content["occurred_at"], f"{place}.occurred_at"),
+        covers_until=_instant(content["covers_until"], f"{place}.covers_until"),
     )
 
 
-def _table(value: Any, place: str, keys: tuple[str, ...], first: str = "") -> dict[str, Any]:
-    """An object with exactly these keys, of the format that is understood if it names one."""
+def _object(value: Any, place: str, keys: tuple[str, ...], first: str = "") -> dict[str, Any]:
+    """An object with exactly these keys; `first`, if given, is the one that names the format."""
     if not isinstance(value, dict):
         raise Invalid(f"{place or 'it'} is not an object")
     prefix = f"{place}." if place else ""
@@ -178,7 +178,7 @@ def _whole(value: Any, place: str) -> int:
 
 def _instant(value: Any, place: str) -> int:
     try:
-        # Far from every event, what an event covers could lie beyond the calendar.
+        # Beyond these years, the end of a cover could lie outside of the calendar.
         if isinstance(value, str) and _INSTANT.fullmatch(value) and "1900" <= value < "2300":
             return (datetime.fromisoformat(value) - _EPOCH) // timedelta(microseconds=1)
     except ValueError:  # the calendar has no such day

@@ -1,1 +1,1 @@
-"""Whole histories of a ledger, lived by a machine of rules beside a model."""
+"""Random histories of a ledger, driven by a Hypothesis machine beside a model."""

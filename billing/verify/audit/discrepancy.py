@@ -1,4 +1,4 @@
-"""Claims: what somebody says of a cycle, and where the definition says something else."""
+"""What somebody bills for a cycle, and where the definition gives another figure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from ...core.terms import Terms
 from ..attack import story
 from ..definition import Event
 from . import expected
-from .events import written
+from .events import event_content
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What somebody says of a cycle: `by` names who. `total` is all that is owed for it, or none."""
+class StatedBill:
+    """The peak and the total that somebody states for a cycle; `by` names who.
+
+    `total` includes what was billed for the cycle before. It is none where nobody states or checks it.
+    """
 
     by: str
     account_id: str
@@ -31,16 +34,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """A figure on which a claim and the definition differ.
+    """A figure on which a bill and the definition differ.
 
-    `events` are the fewest found that show it, by the engine against the definition, with `said` and
-    `right` for these alone; or, where an invoice says what no events show, those from which the
-    definition has its figure.
+    Where the engine is wrong, `events` are the fewest events found on which it still is, and `shown`
+    its figure and the right one on these alone. Where an invoice is wrong, `events` are those that
+    keep identities active at the peak by the definition, and `shown` is none.
     """
 
-    claim: Claim
+    bill: StatedBill
     figure: str
-    said: Any
+    stated: Any
     right: Any
     events: tuple[Event, ...] = ()
     shown: tuple[Any, Any] | None = None
@@ -49,63 +52,63 @@ class Discrepancy:
 
     def __str__(self) -> str:
         """The message, and the story of the events that show it."""
-        claim = self.claim
+        bill = self.bill
         message = sentence(
             self.code,
-            claim.by,
+            bill.by,
             figure=self.figure,
-            said=figure_text(self.said),
+            said=figure_text(self.stated),
             right=figure_text(self.right),
-            account=claim.account_id,
-            start=text_of(claim.start),
-            end=text_of(claim.end),
+            account=bill.account_id,
+            start=text_of(bill.start),
+            end=text_of(bill.end),
         )
         if not self.events:
             return f"{self.code}: {message}"
-        windows = expected.windows_of(claim.terms.policy)
-        listed = [f"    {line}" for line in story.listed(self.events)]
+        windows = expected.windows_of(bill.terms.policy)
+        listed = [f"    {line}" for line in story.list_events(self.events)]
         if self.shown is None:
             return "\n".join([f"{self.code}: {message}", "  Active at the peak, by the definition:", *listed])
-        told = story.told(self.events, (claim.start, claim.end), windows=windows)
+        summary = story.narrate(self.events, (bill.start, bill.end), windows=windows)
         return "\n".join(
             [
                 f"{self.code}: {message}",
                 f"  It takes no more than {_counted(len(self.events), 'event')} to see it:",
-                f"  {told}: expected {figure_text(self.shown[1])}, got {figure_text(self.shown[0])}.",
+                f"  {summary}: expected {figure_text(self.shown[1])}, got {figure_text(self.shown[0])}.",
                 *listed,
             ]
         )
 
     def as_json(self) -> dict[str, Any]:
-        """What differs, as programs read it."""
-        claim = self.claim
+        """What differs, as JSON."""
+        bill = self.bill
         return {
             "code": self.code,
-            "by": claim.by,
-            "account_id": claim.account_id,
-            "cycle": claim.terms.cycles.at(moment(claim.start)).name,
-            "cycle_start": text_of(claim.start),
-            "cycle_end": text_of(claim.end),
+            "by": bill.by,
+            "account_id": bill.account_id,
+            "cycle": bill.terms.cycles.at(moment(bill.start)).name,
+            "cycle_start": text_of(bill.start),
+            "cycle_end": text_of(bill.end),
             "figure": self.figure,
-            "said": figure_text(self.said),
+            "said": figure_text(self.stated),
             "right": figure_text(self.right),
-            "events": [written(e) for e in self.events],
+            "events": [event_content(e) for e in self.events],
             "message": str(self),
         }
 
 
 def moment_text(instant: int | None) -> str:
-    """An instant in words, also one that there is not."""
+    """An instant as text; `none` if there is none."""
     return "none" if instant is None else text_of(instant)
 
 
 def span_text(start: int, end: int) -> str:
-    """A span in words."""
+    """A span as text."""
     return f"{text_of(start)} to {text_of(end)}"
 
 
 def figure_text(figure: Any) -> str:
-    """A figure in words."""
+    """A figure as text."""
     return f"{figure:f}" if isinstance(figure, Decimal) else str(figure)
 
 
