@@ -7,7 +7,7 @@ RUN    := $(VENV)/.run
 DEV    := $(VENV)/.dev
 AGENCY := fixtures/agency/events.csv --terms fixtures/agency/terms.toml
 
-.PHONY: demo test lint mutation notebooks bench verify-long lock clean
+.PHONY: demo test lint mutation docs notebooks bench verify-long lock clean
 
 demo: $(RUN)  ## install, compute the agency's invoices, explain one peak
 	@echo; echo "A year of peaks, three accounts:  billing peaks $(AGENCY)"
@@ -31,10 +31,13 @@ mutation: $(DEV)  ## change core in one place at a time, and see how often no te
 	HYPOTHESIS_PROFILE=mutation NUMBA_DISABLE_JIT=1 $(BIN)/mutmut run
 	$(BIN)/python tests/support/mutation.py
 
+docs: $(DEV)  ## run the pages in place, and keep what they show; write the generated parts of the reference
+	$(BIN)/python -m tests.support.pages
+
 notebooks: $(DEV)  ## run the notebooks in place, and keep what they show
 	$(BIN)/python tests/support/notebook.py
 
-bench: $(DEV)  ## measure every figure that the README gives; about fifteen minutes
+bench: $(DEV)  ## measure every figure that the documentation gives; about fifteen minutes
 	$(BIN)/python -m tests.bench.run
 
 verify-long: $(DEV)  ## laws by the thousand, 100,000 ledgers, 10,000 histories and power cuts, readers fuzzed; three hours
