@@ -519,7 +519,7 @@ def test_a_wrong_amount_for_credits_is_found() -> None:
     assert audit_invoices(str(EVENTS), [said], query, ReadOptions()).holds
     said["lines"][2]["amount"], said["total"] = "2.84", "10.03"
     (found,) = audit_invoices(str(EVENTS), [said], query, ReadOptions()).discrepancies
-    assert ("total", Decimal("10.03"), Decimal("10.02")) == (found.figure, found.said, found.right)
+    assert ("total", Decimal("10.03"), Decimal("10.02")) == (found.figure, found.stated, found.right)
 
 
 @pytest.mark.parametrize("as_of", [None, micros(utc("2026-03-04"))])
