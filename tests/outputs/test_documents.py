@@ -23,7 +23,7 @@ from pypdf import PdfReader
 import billing
 from billing import engine
 from billing.core.cycle import micros
-from billing.outputs.documents.locale import Display, is_letter, locale_of
+from billing.outputs.documents.locale import LocaleFormat, is_letter, locale_of
 from tests.conftest import Cli
 
 ROOT = Path(__file__).parents[2]
@@ -361,7 +361,7 @@ def test_a_long_list_of_evidence_repeats_its_header_on_every_page(
 )
 def test_an_amount_keeps_all_its_digits_in_every_locale(exact: str, currency: str, locale: str, shown: str) -> None:
     """How many decimals a dinar has is a matter of ISO 4217; Babel has none for some that have three."""
-    cell = Display(locale_of(locale), "UTC").money(exact, currency)
+    cell = LocaleFormat(locale_of(locale), "UTC").money(exact, currency)
 
     assert (exact, shown) == (
         cell.exact,
@@ -371,7 +371,7 @@ def test_an_amount_keeps_all_its_digits_in_every_locale(exact: str, currency: st
 
 def test_numbers_that_are_equal_keep_the_decimals_that_each_was_given() -> None:
     """1.5 and 1.50 are one number, and on an invoice two prices."""
-    show = Display(locale_of("de_DE"), "UTC")
+    show = LocaleFormat(locale_of("de_DE"), "UTC")
 
     assert ["1", "1,0", "1,00", "1", "–"] == [
         show.number(number).text for number in (1, Decimal("1.0"), Decimal("1.00"), Decimal(1), None)
@@ -381,13 +381,13 @@ def test_numbers_that_are_equal_keep_the_decimals_that_each_was_given() -> None:
 
 def test_an_instant_is_told_by_the_clock_of_the_zone_with_utc_beside() -> None:
     """The customer's clock, and the one everybody agrees on."""
-    show = Display(locale_of("de_DE"), "Asia/Singapore")
+    show = LocaleFormat(locale_of("de_DE"), "Asia/Singapore")
 
     summer = show.instant("2025-06-26T07:34:08Z")
     assert ("26.06.2025, 15:34:08", "2025-06-26 07:34:08 UTC") == (summer.text, summer.beside)
     exactly = show.instant("2025-06-26T07:34:08.000001Z")
     assert ("26.06.2025, 15:34:08.000001", "2025-06-26 07:34:08.000001 UTC") == (exactly.text, exactly.beside)
-    utc = Display(locale_of("de_DE"), "UTC").instant("2025-06-26T07:34:08Z")
+    utc = LocaleFormat(locale_of("de_DE"), "UTC").instant("2025-06-26T07:34:08Z")
     assert ("26.06.2025, 07:34:08 UTC", "") == (utc.text, utc.beside)
 
 

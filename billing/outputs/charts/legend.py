@@ -1,4 +1,4 @@
-"""The key of a chart of an open cycle: what is known, what comes if nothing more happens, what is guessed."""
+"""The legend of the chart of an open cycle: what is known, what comes if nothing more happens, what is forecast."""
 
 from __future__ import annotations
 

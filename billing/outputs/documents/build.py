@@ -18,7 +18,7 @@ from ...ledger.entry import ISSUED, Document
 from ...ledger.ledger import Ledger
 from . import invoice as invoices
 from . import statement as statements
-from .locale import Display
+from .locale import LocaleFormat
 from .sheet import Sheet
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def drafts(result: engine.Result, locale: Locale, *, with_evidence: bool = True)
         zone = terms.cycles.timezone
         as_of = result.part_of(draft).query.as_of
         shown = invoices.Shown(InvoiceDocument(draft), evidence, zone, terms.plan, as_of)
-        sheets.append(invoices.sheet(shown, Display(locale, zone), with_evidence=with_evidence))
+        sheets.append(invoices.sheet(shown, LocaleFormat(locale, zone), with_evidence=with_evidence))
     return sheets
 
 
@@ -64,7 +64,7 @@ def issued(ledger: Ledger, documents: Sequence[Document], locale: Locale, *, wit
         # The zone of an account's cycles does not change after its first invoice.
         zone = history.versions[-1].terms.of(invoice.account_id).cycles.timezone
         shown = invoices.Shown(found, evidence, zone, terms.plan)
-        sheets.append(invoices.sheet(shown, Display(locale, zone), with_evidence=with_evidence))
+        sheets.append(invoices.sheet(shown, LocaleFormat(locale, zone), with_evidence=with_evidence))
     return sheets
 
 
@@ -75,6 +75,6 @@ def statement(ledger: Ledger, rows: Sequence[StatementRow], locale: Locale, *, p
     sheets = []
     for account_id, own in groupby(rows, key=lambda row: row.account_id):
         assert terms is not None, "nothing is issued without terms"
-        display = Display(locale, terms.of(account_id).cycles.timezone)
+        display = LocaleFormat(locale, terms.of(account_id).cycles.timezone)
         sheets.append(statements.sheet([*own], display, position=position, digest=digest))
     return sheets

@@ -31,7 +31,7 @@ from ..tables.frame import to_pandas
 from ..tables.text import json_rows
 from . import chart_sheet, refuse_unless_installed
 from . import cycle_curve as curves
-from .locale import Display, is_letter
+from .locale import LocaleFormat, is_letter
 from .sheet import Sheet
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def cycle(
     events = engine.read_for(source, [query], options)
     of, result = engine.explain(events, query)
     terms = result.terms_of(of)
-    show = Display(locale, terms.cycles.timezone)
+    show = LocaleFormat(locale, terms.cycles.timezone)
     start, end = micros(of.cycle.start), micros(of.cycle.end)
     known = known_until(source, events, query, options, end)
     now = None if known is None else max(known, start)
@@ -161,8 +161,8 @@ def cycle(
     moved = _moved(of, result).within(start, end)
     before = moved.within(start, end if now is None else now)
     fan = _fan(source if isinstance(source, Ledger) else events, query, of, now, options) if forecast else ()
-    guess = curves.guess(fan, show)
-    said = f"{curves.words(of, show, now=now, last=last)} {curves.moves(before, show, now=now)} {guess}".rstrip()
+    outlook = curves.forecast_words(fan, show)
+    said = f"{curves.words(of, show, now=now, last=last)} {curves.moves(before, show, now=now)} {outlook}".rstrip()
     figure = curves.curve(of, show, plan=terms.plan, now=now, moved=before, fan=fan)
     rows = steps_of(of.counts, moved, now)
     sheet = chart_sheet.cycle_sheet(of.account_id, of.cycle.name, figure, said, rows, show, last)
@@ -191,7 +191,7 @@ def year(source: Any, query: Query, locale: Locale, options: ReadOptions | None 
     if not rows:
         asked = query.first or query.last
         raise BadCycle("cycle_none", got=asked, account=quoted(account_id))
-    show = Display(locale, result.terms_of(peaks[0]).cycles.timezone)
+    show = LocaleFormat(locale, result.terms_of(peaks[0]).cycles.timezone)
     figure = chart_sheet.year(rows, show)
     sheet = chart_sheet.year_sheet(account_id, figure, chart_sheet.year_words(rows, show), rows, show)
     return Chart(figure, sheet, rows, locale, result.found)

@@ -10,12 +10,12 @@ from ..charts.data import CycleRow, Step
 from ..charts.figure import Amount, Band, Bar, Curve, Year
 from ..charts.thinning import tiers_in_range
 from .cycle_curve import CURVE_TITLE, plainly
-from .locale import Display
+from .locale import LocaleFormat
 from .sheet import Cell, Drawing, Fact, Section, Sheet, Table
 
 
 def cycle_sheet(
-    account_id: str, name: str, figure: Curve, words: str, rows: Sequence[Step], show: Display, last: int | None
+    account_id: str, name: str, figure: Curve, words: str, rows: Sequence[Step], show: LocaleFormat, last: int | None
 ) -> Sheet:
     """What the page of a cycle's chart shows; `last` is the last event, where that makes the cycle an open one."""
     is_open = figure.now is not None
@@ -47,7 +47,7 @@ def cycle_sheet(
     )
 
 
-def _steps(rows: Sequence[Step], is_open: bool, show: Display) -> Table:
+def _steps(rows: Sequence[Step], is_open: bool, show: LocaleFormat) -> Table:
     columns = ("From", "Active", "Arrived", "Became inactive", "Deleted")
     known = {True: Cell("known"), False: Cell("if nothing more happens")}
     return Table(
@@ -66,7 +66,7 @@ def _steps(rows: Sequence[Step], is_open: bool, show: Display) -> Table:
     )
 
 
-def _tiers(figure: Curve, show: Display) -> Table:
+def _tiers(figure: Curve, show: LocaleFormat) -> Table:
     """All tiers, since those far from the curve are not drawn."""
     drawn = tiers_in_range(figure.tiers, figure.peak.at)
     rows = tuple(
@@ -75,18 +75,18 @@ def _tiers(figure: Curve, show: Display) -> Table:
     return Table("Where prices end", ("Identities", "Tier", "Drawn"), rows, folded=True)
 
 
-def _fan(fan: Sequence[Band], show: Display) -> Table:
+def _fan(fan: Sequence[Band], show: LocaleFormat) -> Table:
     columns = ("By", "Median", "50 % from", "to", "80 % from", "to", "95 % from", "to")
     rows = tuple((show.instant(band.at), *(show.number(round(bound)) for bound in band[1:])) for band in fan)
     return Table("What the peak may come to", columns, rows, numeric=(1, 2, 3, 4, 5, 6, 7), folded=True)
 
 
-def year(rows: Sequence[CycleRow], show: Display) -> Year:
+def year(rows: Sequence[CycleRow], show: LocaleFormat) -> Year:
     """What a chart shows of some cycles."""
     return Year(tuple(_bars(rows, show)))
 
 
-def _bars(rows: Sequence[CycleRow], show: Display) -> Iterator[Bar]:
+def _bars(rows: Sequence[CycleRow], show: LocaleFormat) -> Iterator[Bar]:
     for row in rows:
         amount = None
         if row.total is not None:
@@ -96,7 +96,7 @@ def _bars(rows: Sequence[CycleRow], show: Display) -> Iterator[Bar]:
         yield Bar(show.month(month), row.cycle[:4], row.peak, show.number(row.peak).text, amount, row.is_open)
 
 
-def year_words(rows: Sequence[CycleRow], show: Display) -> str:
+def year_words(rows: Sequence[CycleRow], show: LocaleFormat) -> str:
     """What a chart of some cycles shows, in a sentence or two."""
     highest = max(rows, key=lambda row: row.peak)  # the first of them
     reached = "" if highest.peak_at is None else f", first reached at {plainly(show.instant(highest.peak_at))}"
@@ -113,7 +113,7 @@ def year_words(rows: Sequence[CycleRow], show: Display) -> str:
     return words
 
 
-def year_sheet(account_id: str, figure: Year, words: str, rows: Sequence[CycleRow], show: Display) -> Sheet:
+def year_sheet(account_id: str, figure: Year, words: str, rows: Sequence[CycleRow], show: LocaleFormat) -> Sheet:
     """What the page of a year's chart shows."""
     first, last = rows[0].cycle, rows[-1].cycle
     title = f"Peaks and amounts, {first} to {last}" if rows[0].total else f"Peaks, {first} to {last}"
@@ -130,7 +130,7 @@ def year_sheet(account_id: str, figure: Year, words: str, rows: Sequence[CycleRo
     )
 
 
-def _cycles(rows: Sequence[CycleRow], show: Display) -> Table:
+def _cycles(rows: Sequence[CycleRow], show: LocaleFormat) -> Table:
     def amount(row: CycleRow) -> Cell:
         return Cell("–") if row.total is None else show.money(row.total.amount, row.total.currency)
 

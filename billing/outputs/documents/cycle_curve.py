@@ -12,7 +12,7 @@ from ...core.plan import Plan
 from ..charts.figure import Band, Curve, Lane, Mark, Move
 from ..charts.movement import Movements
 from ..charts.thinning import highest, levels
-from .locale import Display
+from .locale import LocaleFormat
 from .sheet import Cell
 
 #: What a curve is called.
@@ -25,7 +25,7 @@ _DAYS_MAX: Final = 62
 
 def curve(
     of: Evidence,
-    show: Display,
+    show: LocaleFormat,
     *,
     plan: Plan | None = None,
     now: int | None = None,
@@ -51,7 +51,7 @@ def curve(
     )
 
 
-def words(of: Evidence, show: Display, *, now: int | None = None, last: int | None = None) -> str:
+def words(of: Evidence, show: LocaleFormat, *, now: int | None = None, last: int | None = None) -> str:
     """What the curve shows, in a sentence or two; `last` is the last event, where that makes the cycle an open one."""
     first, final = (show.number(count).text for count in (of.counts[0][1], of.counts[-1][1]))
     reached = "" if of.peak_at is None else f", first reached at {plainly(show.instant(of.peak_at))}"
@@ -75,14 +75,14 @@ def words(of: Evidence, show: Display, *, now: int | None = None, last: int | No
     )
 
 
-def moves(moved: Movements, show: Display, *, now: int | None = None) -> str:
+def moves(moved: Movements, show: LocaleFormat, *, now: int | None = None) -> str:
     """How the count moved, in a sentence."""
     when = "Within it" if now is None else "So far"
     arrived, expired, deleted = (show.number(len(at)).text for at in (moved.arrivals, moved.expiries, moved.deletions))
     return f"{when} {arrived} became active, {expired} became inactive, and {deleted} were deleted."
 
 
-def guess(fan: Sequence[Band], show: Display) -> str:
+def forecast_words(fan: Sequence[Band], show: LocaleFormat) -> str:
     """What the peak may come to by the end, in a sentence; nothing where there is no forecast."""
     if not fan:
         return ""
@@ -97,7 +97,7 @@ def count_at(of: Evidence, instant: int) -> int:
     return next((count for at, count in reversed(of.counts) if at <= instant), of.counts[0][1])
 
 
-def days_of(start: int, end: int, show: Display) -> Iterator[date]:
+def days_of(start: int, end: int, show: LocaleFormat) -> Iterator[date]:
     """The days, by the clock of the zone, that share an instant with `[start, end)`."""
     day = show.local(start).date()
     while midnight(day, show) < end:
@@ -105,7 +105,7 @@ def days_of(start: int, end: int, show: Display) -> Iterator[date]:
         day += timedelta(days=1)
 
 
-def midnight(day: date, show: Display) -> int:
+def midnight(day: date, show: LocaleFormat) -> int:
     """When a day begins by the clock of the zone, in microseconds."""
     return micros(datetime.combine(day, time(), show.local(0).tzinfo))
 
@@ -115,17 +115,17 @@ def plainly(instant: Cell) -> str:
     return f"{instant.text} ({instant.beside})" if instant.beside else instant.text
 
 
-def _whole(number: float, show: Display) -> str:
+def _whole(number: float, show: LocaleFormat) -> str:
     return show.number(round(number)).text
 
 
-def _lanes(moved: Movements, show: Display) -> Iterator[Lane]:
+def _lanes(moved: Movements, show: LocaleFormat) -> Iterator[Lane]:
     kinds: tuple[tuple[Move, str], ...] = (("arrived", "arrived"), ("asleep", "inactive"), ("deleted", "deleted"))
     for (kind, words), at in zip(kinds, (moved.arrivals, moved.expiries, moved.deletions), strict=True):
         yield Lane(kind, f"{show.number(len(at)).text} {words}", tuple(at.tolist()))
 
 
-def _tiers(plan: Plan | None, show: Display) -> Iterator[Mark]:
+def _tiers(plan: Plan | None, show: LocaleFormat) -> Iterator[Mark]:
     """The quantities at which the tiers of a plan end."""
     if plan is None:
         return
@@ -135,7 +135,7 @@ def _tiers(plan: Plan | None, show: Display) -> Iterator[Mark]:
             yield Mark(at, f"up to {show.number(at).text}: {show.number(tier.unit_price).text} each")
 
 
-def _dates(start: int, end: int, show: Display) -> Iterator[Mark]:
+def _dates(start: int, end: int, show: LocaleFormat) -> Iterator[Mark]:
     """Midnights within a cycle, few enough to be read; where it is long, those that begin a month."""
     days = [*days_of(start, end, show)]
     if len(days) > _DAYS_MAX:

@@ -22,7 +22,7 @@ from ...core.plan import Plan
 from ...invoicing.document import Correction, InvoiceDocument
 from ...invoicing.restatement import LateEvent
 from .cycle_curve import CURVE_TITLE, curve, days_of, midnight, plainly, words
-from .locale import Display
+from .locale import LocaleFormat
 from .sheet import Cell, Drawing, Fact, Section, Sheet, Table
 
 #: How documents are called, by their kind.
@@ -47,7 +47,7 @@ class Shown:
     as_of: int | None = None
 
 
-def sheet(of: Shown, display: Display, *, with_evidence: bool = True) -> Sheet:
+def sheet(of: Shown, display: LocaleFormat, *, with_evidence: bool = True) -> Sheet:
     """What an invoice or a note shows; without evidence, no list of who was active."""
     document, invoice, show = of.document, of.document.invoice, display
     title = TITLES[document.kind]
@@ -72,7 +72,7 @@ def sheet(of: Shown, display: Display, *, with_evidence: bool = True) -> Sheet:
     )
 
 
-def _facts(of: Shown, show: Display) -> Iterator[Fact]:
+def _facts(of: Shown, show: LocaleFormat) -> Iterator[Fact]:
     """The facts at the top, two beside each other."""
     document, invoice = of.document, of.document.invoice
     yield Fact("Account", Cell(invoice.account_id, "name"))
@@ -90,7 +90,7 @@ def _facts(of: Shown, show: Display) -> Iterator[Fact]:
         yield Fact("Counted until, exclusive", show.instant(of.as_of))
 
 
-def _lines(document: InvoiceDocument, show: Display) -> Section:
+def _lines(document: InvoiceDocument, show: LocaleFormat) -> Section:
     invoice = document.invoice
     rows: list[tuple[Cell, ...]] = []
     indented = []
@@ -123,7 +123,7 @@ def _lines(document: InvoiceDocument, show: Display) -> Section:
     )
 
 
-def _correction(invoice: Invoice, correction: Correction, show: Display) -> Section:
+def _correction(invoice: Invoice, correction: Correction, show: LocaleFormat) -> Section:
     original, *notes = correction.restates
     earlier = f" and {', '.join(notes)}" if notes else ""
     difference = invoice.total.amount
@@ -161,13 +161,13 @@ def _correction(invoice: Invoice, correction: Correction, show: Display) -> Sect
     )  # fmt: skip
 
 
-def _credits_moved(before: Decimal, now: Decimal, show: Display) -> Table:
+def _credits_moved(before: Decimal, now: Decimal, show: LocaleFormat) -> Table:
     rows = ((Cell("Before"), show.number(before)), (Cell("Computed now"), show.number(now)))
     foot = ((Cell("Difference"), show.number(WIDE.subtract(now, before))),)
     return Table("Credits used by actions", ("", "Credits"), rows, numeric=(1,), foot=foot, narrow=True)
 
 
-def _late_events(events: Sequence[LateEvent], show: Display) -> Table:
+def _late_events(events: Sequence[LateEvent], show: LocaleFormat) -> Table:
     rows = tuple(
         (
             Cell(event.event_id, "name"),
@@ -181,14 +181,14 @@ def _late_events(events: Sequence[LateEvent], show: Display) -> Table:
     return Table("Events that came late", ("Event", "Identity", "What", "Occurred", "Recorded"), rows)
 
 
-def _curve(of: Shown, show: Display) -> Section:
+def _curve(of: Shown, show: LocaleFormat) -> Section:
     cycle = of.evidence.cycle
     now = of.as_of if of.as_of is not None and of.as_of < micros(cycle.end) else None
     drawn = curve(of.evidence, show, plan=of.plan, now=now)
     return Section("The cycle", drawing=Drawing(CURVE_TITLE, words(of.evidence, show, now=now), drawn))
 
 
-def _basis(invoice: Invoice, show: Display) -> Section:
+def _basis(invoice: Invoice, show: LocaleFormat) -> Section:
     policy, basis = invoice.policy, invoice.basis
     action, connect = map(_window, (policy.action_window, policy.connect_window))
     active = f"{action} after an action, {connect} after a connect, reconnect {policy.reconnect}"
@@ -216,7 +216,7 @@ def _window(of: timedelta) -> str:
     return f"{of.days:,} days" if of == timedelta(days=of.days) else duration(of)
 
 
-def _evidence(of: Evidence, show: Display) -> Section:
+def _evidence(of: Evidence, show: LocaleFormat) -> Section:
     rows = tuple(
         (
             Cell(witness.identity_id, "name"),
@@ -240,7 +240,7 @@ def _evidence(of: Evidence, show: Display) -> Section:
     )  # fmt: skip
 
 
-def _days(of: Evidence, show: Display) -> Section:
+def _days(of: Evidence, show: LocaleFormat) -> Section:
     """The curve as a table: the most that were active at the same moment of each day."""
     start, end = micros(of.cycle.start), micros(of.cycle.end)
     rows = []

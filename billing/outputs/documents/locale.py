@@ -36,7 +36,7 @@ def is_letter(locale: Locale) -> bool:
     return locale.territory in _LETTER
 
 
-class Display:
+class LocaleFormat:
     """Writes for the people of a locale, by the clock of a time zone."""
 
     def __init__(self, locale: Locale, timezone: str) -> None:

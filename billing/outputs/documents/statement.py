@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from ...invoicing.restatement import StatementRow
 from .invoice import TITLES
-from .locale import Display
+from .locale import LocaleFormat
 from .sheet import Cell, Fact, Section, Sheet, Table
 
 
-def sheet(rows: Sequence[StatementRow], display: Display, *, position: int, digest: str) -> Sheet:
+def sheet(rows: Sequence[StatementRow], display: LocaleFormat, *, position: int, digest: str) -> Sheet:
     """What the statement of one account shows; `rows` are all its documents, at least one.
 
     `position` and `digest` are those of the ledger, the digest that of its documents.
