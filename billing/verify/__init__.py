@@ -1,21 +1,9 @@
-"""The toolkit that searches for an invoice that is wrong: the definition, read literally.
+"""Tools to find an invoice that is wrong, by the definition of a bill written as plain Python.
 
-`check` holds any biller against it. What needs Hypothesis is imported when it is first used.
+`check` compares any biller with the definition on random ledgers.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .attack.differential import Wrong, check
-
-__all__ = ["Wrong", "check"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'billing.verify' has no attribute {name!r}")
-    from .attack import differential
-
-    return getattr(differential, name)
+# Most of this needs Hypothesis, an optional dependency, so that names are imported when first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,7 +1,7 @@
-"""The definition of a bill, read literally: the answer that every faster path is judged by.
+"""The definition of a bill as plain Python: the result that every faster way must give.
 
-It imports nothing of ours, sorts nothing it need not, keeps no running count and is as slow as it
-looks. The two window lengths are repeated here on purpose: a wrong constant elsewhere must show.
+It imports nothing of ours, keeps no running count and is as slow as it looks. The two window lengths
+are repeated here on purpose, so that a wrong constant elsewhere shows.
 
     cover(e)  = [t_e, min(t_e + window(type_e), first deletion of that identity at or after t_e))
     active(i) = union of cover(e) over the activating events e of identity i
@@ -29,7 +29,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to an identity of an account, at an instant in microseconds."""
+    """One event of an identity of an account, at an instant in microseconds."""
 
     account_id: str
     identity_id: str
@@ -76,7 +76,7 @@ def highest(covers: list[tuple[str, int, int]], start: int, end: int) -> tuple[i
 def active_at(
     events: Iterable[Event], instant: int, *, windows: Mapping[str, int] = WINDOWS, reconnect: str = "extends"
 ) -> set[str]:
-    """The identities of one account that are active at one instant: those of which some cover holds it.
+    """The identities of one account that are active at one instant: those with a cover that includes it.
 
     >>> active_at([Event("acme", "ada", "action.called", 0)], 30 * DAY - 1)
     {'ada'}
@@ -87,8 +87,8 @@ def active_at(
         deleted = max((e.occurred_at for e in before if e.type == "identity.deleted"), default=-1)
         connected = max((e.occurred_at for e in before if e.type == "integration.connected"), default=-1)
         for e in before:
-            held = e.occurred_at > deleted and (reconnect == "extends" or e.occurred_at >= connected)
-            if e.type in windows and held and instant < e.occurred_at + windows[e.type]:
+            not_ended = e.occurred_at > deleted and (reconnect == "extends" or e.occurred_at >= connected)
+            if e.type in windows and not_ended and instant < e.occurred_at + windows[e.type]:
                 active.add(identity)
     return active
 
@@ -123,7 +123,7 @@ def covers_of(
 
 
 def billed(events: Iterable[Event]) -> dict[str, list[Event]]:
-    """What happened to each identity that is counted: engagement identities, mistakes taken out."""
+    """The events that count, by identity: without voided events and standard identities."""
     events = happened(events)
     types = types_of(events)
     histories: dict[str, list[Event]] = {}
@@ -134,7 +134,7 @@ def billed(events: Iterable[Event]) -> dict[str, list[Event]]:
 
 
 def types_of(events: Iterable[Event]) -> dict[str, str]:
-    """The type of each identity that was told, of several the first; the others are engagement identities."""
+    """The type of each identity that was created, of several the first; the others are engagement identities."""
     types: dict[str, str] = {}
     for event in events:
         if event.type == "identity.created":
@@ -182,8 +182,8 @@ def bound(k: int, *, anchor: int | None = None, months: int = 1, zone: tzinfo = 
 def credits(events: Iterable[Event], start: int, end: int, catalogue: Sequence[Mapping[str, Any]]) -> Fraction:
     """The credits that the calls of one account cost that were made in `[start, end)`.
 
-    `catalogue` are its versions as its file is written, but for `applies_from` in microseconds; the
-    first has none. A call that names no action costs nothing, one that tells no results has one.
+    `catalogue` has its versions as in its file, but with `applies_from` in microseconds; the first has
+    none. A call that names no action costs nothing; one without results counts as one result.
 
     >>> skills = {"ratio": "1", "managed": "1.5", "included": ["like"], "ratios": {"skills": "0.05"}}
     >>> call = Event("acme", "ada", "action.called", 0, action="skills", results=10, mode="managed")
@@ -211,9 +211,9 @@ def credits(events: Iterable[Event], start: int, end: int, catalogue: Sequence[M
 def total(
     plan: Mapping[str, Any], quantity: int, *, discount: str = "0", digits: int = 2, credits: Fraction | None = None
 ) -> Decimal:
-    """What is owed for a quantity: its price less the discount, a percentage, rounded alike; and for credits.
+    """What is owed for a quantity: its price less the discount in percent, each rounded; and for credits.
 
-    `plan` is a plan as its file is written; `digits` are those of the currency's minor unit.
+    `plan` is a plan as in its file; `digits` are those of the currency's minor unit.
 
     >>> total({"mode": "volume", "tiers": [{"unit_price": "7.99"}]}, 8, discount="12.5")
     Decimal('55.93')

@@ -1,12 +1,12 @@
-"""Small made-up ledgers in which things happen at the same instant, for machines to search.
+"""Hypothesis strategies for small ledgers in which events meet: where bills go wrong.
 
 Bills go wrong where instants meet: a deletion at the instant of an action, an event exactly at the
 end of a window, a microsecond before a cycle starts. Events drawn at random almost never meet, so
 these are drawn around a few pivots: the bounds of a cycle, and a window away from them.
 
-Everything is a Hypothesis strategy named by a plural noun and bounded by keywords: `events` and
-`ledgers` of `definition.Event`, `cycles` of spans, `histories` of ledgers as they arrive, `rules`,
-`plans` and `terms` as the engine takes them. What fails shrinks to a story of a few events in January 2026.
+Strategies are plural nouns with keyword arguments for their bounds: `events` and `ledgers` of
+`definition.Event`, `cycles` as spans, `histories` as ledgers in batches, and `rules`, `plans` and
+`terms` of the engine's types. A failing example shrinks to a few events in January 2026.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from .definition import DAY, WINDOWS, Event
 
 #: A billing cycle, `[start, end)` in microseconds.
 Span = tuple[int, int]
-#: Where everything happens unless another cycle is given: January 2026.
+#: The cycle that events fall around by default: January 2026.
 JANUARY: Final = (1_767_225_600_000_000, 1_769_904_000_000_000)
 
 ACCOUNTS: Final = ("acme", "bolt")
 IDENTITIES: Final = ("ada", "bo", "cy", "di")
-#: The types that make or end activity; the others are timeless.
+#: The types that begin or end activity; for the others, the instant does not matter.
 ACTIVITY: Final = ("action.called", "integration.connected", "identity.deleted")
-#: All types, drawn from evenly: those that begin activity come more often.
+#: All types, to draw from: those that begin activity are in it more often.
 TYPES: Final = ("action.called", "integration.connected", *ACTIVITY, *ACTIVITY, "identity.created", "event.voided")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-#: Starts of cycles: calendar months, short and long, and anchors that no month likes.
+#: Starts of cycles: calendar months, short and long, and anchors at odd times and ends of months.
 _CALENDAR: Final = (
     datetime(2026, 1, 1, tzinfo=UTC),
     datetime(2026, 2, 1, tzinfo=UTC),
@@ -52,7 +52,7 @@ _ANCHORS: Final = (
     datetime(2025, 10, 14, 7, 13, 47, tzinfo=UTC),
     datetime(2023, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
 )
-#: Anchors as accounts have them, with the clock that their cycles keep: 31sts, and clocks that change.
+#: Cycle rules of accounts: anchors on the 31st, and time zones whose clocks change.
 _RULES: Final = (
     CycleRule(),
     CycleRule(timezone="America/New_York"),
@@ -62,11 +62,11 @@ _RULES: Final = (
     CycleRule(timezone="America/New_York", months=3),
     CycleRule(datetime(2023, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), months=12),
 )
-#: Prices whose halves of a cent a float loses, or rounds the wrong way, and all others.
+#: Prices whose halves of a cent a float loses or rounds the wrong way, and any others.
 _PRICES: Final = st.sampled_from(("7.99", "1.005", "2.675", "0.125", "10")).map(Decimal) | st.integers(0, 20_000).map(
     lambda mills: Decimal(mills).scaleb(-3)
 )
-#: What a plan may say besides its tiers.
+#: What a plan may have besides tiers.
 _SETTINGS: Final[SearchStrategy[dict[str, Any]]] = st.fixed_dictionaries(
     {},
     optional={
@@ -79,10 +79,10 @@ _SETTINGS: Final[SearchStrategy[dict[str, Any]]] = st.fixed_dictionaries(
 )
 #: Zones whose clocks change by an hour, by half of one, by a day, or never.
 _ZONES: Final = ("UTC", "America/New_York", "Europe/Paris", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia")
-#: What the name of an event says: its own, nobody's, or that of event number n.
+#: Which id an event gets: its own, none, or (a number from 0) that of event number n.
 _OWN: Final = -1
 _ANONYMOUS: Final = -2
-#: Which events come again.
+#: The numbers of events that come again.
 _REPEATS: Final = st.lists(st.integers(0, 9), max_size=2)
 
 
@@ -102,26 +102,26 @@ def cycles(*, anchored: bool = True) -> SearchStrategy[Span]:
 
 @cache
 def windows(*, days_max: int = 45) -> SearchStrategy[Mapping[str, int]]:
-    """How long events keep an identity active: the usual 5 and 30 days, or any other lengths."""
+    """How long events keep an identity active: 5 and 30 days, or any other lengths."""
     length = st.sampled_from((5 * DAY, 30 * DAY, 1)) | st.integers(1, days_max * DAY)
     return st.just(WINDOWS) | st.fixed_dictionaries(dict.fromkeys(WINDOWS, length))
 
 
 def moments() -> SearchStrategy[datetime]:
-    """Any instants that an event can have, aware, in UTC."""
+    """Any instant that an event can have, as aware datetimes in UTC."""
     return st.datetimes(datetime(2000, 1, 1), datetime(2199, 12, 31), timezones=st.just(UTC))
 
 
 @cache
 def rules(*, months: Sequence[int] = (1, 3, 6, 12)) -> SearchStrategy[CycleRule]:
-    """Rules of cycles of so many months: from any anchor of this century, or those of the calendar, in any zone."""
+    """Rules of cycles of so many months, by the calendar or from any anchor of this century, in any time zone."""
     anchors = st.datetimes(datetime(2001, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
     odd = st.sampled_from(_ANCHORS)
     return st.builds(CycleRule, st.none() | odd | anchors, st.sampled_from(months), st.sampled_from(_ZONES))
 
 
 def instants(*, around: Span = JANUARY, windows: Mapping[str, int] = WINDOWS) -> SearchStrategy[int]:
-    """Instants that matter to a cycle: at its bounds, a window away from them, or a microsecond beside."""
+    """Instants that matter to a cycle: at its bounds, a window away from them, or a microsecond before or after."""
     lengths = sorted(windows.values())
     away = [0, *lengths, *(-length for length in lengths)]
     pivots = [bound + shift for bound in around for shift in away]
@@ -137,7 +137,7 @@ def events(
     types: Sequence[str] = TYPES,
     voids: SearchStrategy[str] | None = None,
 ) -> SearchStrategy[Event]:
-    """Single events without an id, at `instants` or around January; `voids` says which ids voids may name."""
+    """Single events without an id, at `instants` or around January; `voids` draws the ids that voids name."""
     instants = _IN_JANUARY if instants is None else instants
     types = types if voids is not None else [t for t in types if t != "event.voided"]
     return st.builds(
@@ -164,35 +164,35 @@ def ledgers(
     types: Sequence[str] = TYPES,
     conflicts: bool = True,
 ) -> list[Event]:
-    """Everything that happened to some accounts, in no order, as it matters to a cycle.
+    """The events of some accounts, in no order, around a cycle.
 
-    Events meet: they fall on a few instants, a window after one another, or a microsecond beside.
-    They have ids, mostly their own; some are repeated. Accounts share the names of identities and
-    of events. With `conflicts`, some ids have two contents and some identities two types. Voids
-    name events before and after them, other voids, and events that do not exist.
+    Events meet: they fall on a few instants, a window after one another, or a microsecond before or
+    after. Most have an id of their own; some are repeated. Accounts share names of identities and ids
+    of events. With `conflicts`, some ids have two contents and some identities two types. Voids name
+    events before and after them, other voids, and events that do not exist.
     """
     pool = draw(st.lists(instants(around=around, windows=windows), min_size=1, max_size=3, unique=True))
     lengths = sorted(windows.values())
-    beside = draw(st.sampled_from((0, -1, 1)))  # one of them: else what meets by chance gets rare
+    beside = draw(st.sampled_from((0, -1, 1)))  # only one of them, or events would seldom meet
     shifts = (0, 0, beside, *lengths, *(length + beside for length in lengths))
-    # Where there are few identities, much happens to each.
+    # With few identities, each has many events.
     few = draw(st.integers(1, identities))
     drafts = draw(_drafts(accounts, few, tuple(types), conflicts, events_min, events_max))
     named: list[Event] = []
-    for place, (event, naming, follows) in enumerate(drafts):
-        whose, since = (named[-1], [named[-1].occurred_at]) if follows and named else (event, pool)
+    for row, (event, naming, follows) in enumerate(drafts):
+        same, since = (named[-1], [named[-1].occurred_at]) if follows and named else (event, pool)
         meeting = [instant + shift for shift in shifts for instant in since]
         named.append(
             replace(
                 event,
-                account_id=whose.account_id,
-                identity_id=whose.identity_id,
+                account_id=same.account_id,
+                identity_id=same.identity_id,
                 occurred_at=meeting[event.occurred_at % len(meeting)],
-                event_id=_id(naming, place),
+                event_id=_id(naming, row),
             )
         )
     if named:
-        named += [named[place % len(named)] for place in draw(_REPEATS)]
+        named += [named[row % len(named)] for row in draw(_REPEATS)]
     return named if conflicts else without_conflicts(named)
 
 
@@ -205,12 +205,12 @@ def histories(
     batches_max: int = 4,
     events_max: int = 10,
 ) -> list[list[Event]]:
-    """A ledger as it arrives: batches, of which all but the first come late; each event has an id.
+    """A ledger in batches, as its events arrive; each event has an id.
 
-    Some events come again, in the same batch or in a later one; none contradicts another.
+    Some events come again, in the same batch or in a later one; there are no conflicts.
     """
-    told = draw(ledgers(around=around, windows=windows, events_max=events_max, conflicts=False))
-    named = [replace(e, event_id=e.event_id or f"n{place}") for place, e in enumerate(told)]
+    drawn = draw(ledgers(around=around, windows=windows, events_max=events_max, conflicts=False))
+    named = [replace(e, event_id=e.event_id or f"n{row}") for row, e in enumerate(drawn)]
     cuts = sorted(draw(st.lists(st.integers(0, len(named)), max_size=batches_max - 1)))
     return [named[first:end] for first, end in zip([0, *cuts], [*cuts, len(named)], strict=True)]
 
@@ -229,9 +229,9 @@ def plans(
 ) -> Plan:
     """Plans of up to four tiers, the last one open, with bounds up to `bound_max`, small enough to be crossed.
 
-    `flat` allows flat prices, `falling` makes each tier's price no higher than that before; `settings`
-    allows what a plan may say besides: included units, packages, a minimum, a maximum, a price for
-    nothing. Without `open_ended`, the last tier may have a bound too.
+    `flat` allows flat prices; with `falling`, no tier's price is higher than that of the tier before.
+    `settings` allows included units, packages, a minimum, a maximum, and a flat price for a quantity
+    of 0. Without `open_ended`, the last tier may have a bound too.
     """
     bounds = sorted(draw(st.sets(st.integers(1, bound_max), max_size=3)))
     units = draw(st.lists(_PRICES, min_size=len(bounds) + 1, max_size=len(bounds) + 1))
@@ -252,24 +252,24 @@ def plans(
 
 @st.composite
 def terms(
-    draw: DrawFn, *, bound_max: int = 3, readings: Sequence[Literal["extends", "restarts"]] = ("extends", "restarts")
+    draw: DrawFn, *, bound_max: int = 3, reconnects: Sequence[Literal["extends", "restarts"]] = ("extends", "restarts")
 ) -> Terms:
-    """What accounts agree to: a plan with small bounds, cycles from an anchor, windows, a discount."""
-    lengths = draw(st.just(WINDOWS) | windows())  # the usual ones mostly
+    """Terms of accounts: a plan with small bounds, cycles, windows, and a discount."""
+    lengths = draw(st.just(WINDOWS) | windows())  # mostly the defaults
     return Terms(
         plan=draw(plans(bound_max=bound_max, currencies=("USD", "JPY", "KWD"))),
         cycles=draw(st.sampled_from(_RULES)),
         policy=ActivityPolicy(
             action_window=timedelta(microseconds=lengths["action.called"]),
             connect_window=timedelta(microseconds=lengths["integration.connected"]),
-            reconnect=draw(st.sampled_from(readings)),
+            reconnect=draw(st.sampled_from(reconnects)),
         ),
         discount=draw(st.sampled_from(("0", "0", "10", "12.5", "33.3")).map(Decimal)),
     )
 
 
 def without_conflicts(events: Iterable[Event]) -> list[Event]:
-    """The events that contradict none before them: one content for an id, one type for an identity."""
+    """The events that conflict with none before them: one content for an id, one type for an identity."""
     kept: list[Event] = []
     contents: dict[tuple[str, str | None], Event] = {}
     kinds: dict[tuple[str, str], str | None] = {}
@@ -285,11 +285,11 @@ def without_conflicts(events: Iterable[Event]) -> list[Event]:
     return kept
 
 
-@cache  # what does not depend on the cycle is made once: making strategies takes longer than drawing
+@cache  # cached, since making strategies takes longer than drawing from them
 def _drafts(
     accounts: int, identities: int, types: tuple[str, ...], conflicts: bool, events_min: int, events_max: int
 ) -> SearchStrategy[list[tuple[Event, int, bool]]]:
-    """Events with the number of their instant in place of it; how each is named; whether it is of the same identity."""
+    """Events with the number of an instant in place of it; which id each gets; whether it is of the same identity."""
     numbers = range(events_max + 1)  # one more than there are events
     event = events(
         instants=st.integers(0, 29),
@@ -316,8 +316,8 @@ def _event(account: str, identity: str, event_type: str, instant: int, identity_
     )
 
 
-def _id(naming: int, place: int) -> str | None:
-    return None if naming == _ANONYMOUS else _name(place if naming == _OWN else naming)
+def _id(naming: int, row: int) -> str | None:
+    return None if naming == _ANONYMOUS else _name(row if naming == _OWN else naming)
 
 
 def _name(number: int) -> str:

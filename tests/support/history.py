@@ -1,9 +1,9 @@
-"""A real history, billed as it would have been: events arrive as they were recorded, cycles are closed in time.
+"""A real history, billed month by month: events are imported as they were recorded, and cycles closed in time.
 
     python -m tests.support.history EVENTS --terms TERMS [--ledger URL]
 
 At the end of each month everything recorded by then is imported, what came late is restated, and
-the cycles that are over are closed. In the end every invoice with its notes must equal a fresh draft.
+the cycles that are over are closed. In the end every invoice with its notes must equal a new draft.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from billing.ledger.ledger import Ledger
 
 
 @dataclass
-class Told:
-    """What happened: how many events came, how many invoices and notes were issued, and what differs in the end."""
+class Outcome:
+    """How many events were imported, what was issued for them, and how many cycles differ from a new draft."""
 
     events: int = 0
     invoices: int = 0
@@ -50,9 +50,9 @@ class Told:
         )
 
 
-def lived(ledger: Ledger, source: Any, terms: AllTerms) -> Told:
+def bill_history(ledger: Ledger, source: Any, terms: AllTerms) -> Outcome:
     """Bill a source whose events say when they were recorded, month by month."""
-    told = Told()
+    outcome = Outcome()
     whole = engine.read_incoming(source)
     recorded = whole.batch.content["recorded_at"].to_numpy()
     began = moment(int(recorded[0]))
@@ -62,15 +62,15 @@ def lived(ledger: Ledger, source: Any, terms: AllTerms) -> Told:
         now = micros(end)
         upto = int(np.searchsorted(recorded, now, side="right"))
         part = whole.batch.take(np.arange(first, upto))
-        told.events += ledger.append(part, whole.names, now=now).tally.accepted
+        outcome.events += ledger.append(part, whole.names, now=now).tally.accepted
         restated = restate.restate(ledger, now=now, issue=True)
         for restatement in restated.restatements:
-            told.notes[restatement.kind] += 1
-            told.amounts[restatement.kind] += restatement.difference.amount
+            outcome.notes[restatement.kind] += 1
+            outcome.amounts[restatement.kind] += restatement.difference.amount
         for months in (2, 1):  # anniversary cycles end within the month after the one they are named for
             month = f"{end - relativedelta(months=months):%Y-%m}"
             closed = close.close(ledger, month, now=now, grace_period=timedelta(0), issue=True)
-            told.invoices += len(closed.drafts)
+            outcome.invoices += len(closed.drafts)
         first = upto
         if first == len(recorded):
             break
@@ -78,9 +78,9 @@ def lived(ledger: Ledger, source: Any, terms: AllTerms) -> Told:
     names = sorted(b.cycle.name for b in billed)
     query = Query(terms=engine.terms_in(ledger), first=names[0], last=names[-1])
     fresh = {(d.account_id, d.cycle): d.total for d in engine.answer(ledger, query).drafts()}
-    told.cycles = len(billed)
-    told.differing = sum(fresh[b.account_id, b.cycle] != b.total for b in billed)
-    return told
+    outcome.cycles = len(billed)
+    outcome.differing = sum(fresh[b.account_id, b.cycle] != b.total for b in billed)
+    return outcome
 
 
 def _month_ends(since: datetime) -> Iterator[datetime]:
@@ -91,16 +91,16 @@ def _month_ends(since: datetime) -> Iterator[datetime]:
 
 
 def main() -> int:
-    """Bill a history, and say what came of it."""
+    """Bill a history and print the outcome."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.history", description=__doc__)
     parser.add_argument("events")
     parser.add_argument("--terms", required=True)
     parser.add_argument("--ledger", default="sqlite:///:memory:")
     given = parser.parse_args()
     ledger = billing.open_ledger(given.ledger)
-    told = lived(ledger, given.events, billing.load_terms(given.terms))
-    print(told)
-    return 1 if told.differing else 0
+    outcome = bill_history(ledger, given.events, billing.load_terms(given.terms))
+    print(outcome)
+    return 1 if outcome.differing else 0
 
 
 if __name__ == "__main__":

@@ -12,18 +12,18 @@ from typing import Any, Final
 from billing.core.plan import Plan, Tier
 from billing.verify.definition import DAY, Event
 from billing.verify.laws import FALSE_LAWS, LAWS, Law, Story
-from billing.verify.laws.books import Deliveries
+from billing.verify.laws.sample_ledgers import Deliveries
 from billing.verify.laws.story import Addition
 from billing.verify.strategies import JANUARY
 
-#: How many examples a law is tried on by `make verify-long`, unless it is said otherwise.
+#: How many examples `make verify-long` tries a law on, unless `MORE_OFTEN` says otherwise.
 LONG: Final = 1_000
-#: How many in the ordinary run on the definition, on which it is tried besides.
+#: How many examples the normal run tries on the definition as well.
 ON_THE_DEFINITION: Final = 20
-#: In the ordinary run, by the module a law is in: what costs little is tried more often.
-NORMAL: Final = {"prices": 100, "cycles": 100, "seals": 100, "activity": 40, "peaks": 30, "files": 40}
+#: How many in the normal run, by the module that a law is in: more where an example takes less time.
+NORMAL: Final = {"prices": 100, "cycles": 100, "digests": 100, "activity": 40, "peaks": 30, "files": 40}
 NORMAL_OF_LEDGERS: Final = 15
-#: The laws that are tried more often: in the ordinary run, and by `make verify-long`.
+#: Laws that are tried on more examples: in the normal run, and by `make verify-long`.
 MORE_OFTEN: Final = {
     "the_engine_gives_the_peaks_of_the_definition": (500, 20_000),
     "active_is_the_union_of_covers": (200, 10_000),
@@ -37,7 +37,7 @@ MORE_OFTEN: Final = {
     "rows_of_columns_are_written_as_single_contents_are": (100, 10_000),
 }
 
-#: The statements of the list that are no laws here: where they are tried, or why not yet.
+#: The numbers without a law here: where they are tested, or why not yet.
 ELSEWHERE: Final = {
     "I09": "what others see while many write needs a server: "
     "test_postgres.py::test_who_follows_a_ledger_that_many_write_to_misses_nothing",
@@ -49,7 +49,7 @@ ELSEWHERE: Final = {
     "test_activity.py::test_machine_code_gives_the_answers_of_what_it_was_made_from",
     "I88": "no earlier version has issued anything; within one version it is I76",
 }
-#: What is tried elsewhere besides: crashes, thieves and concurrency.
+#: Tests of the same statements under crashes, tampering and concurrency.
 BESIDES: Final = {
     "I04": "test_durability.py::test_an_import_that_was_killed_anywhere_is_finished_by_doing_it_again",
     "I10": "test_tamper.py::test_every_edit_is_found",
@@ -114,7 +114,7 @@ def module_of(law: Law) -> str:
 
 
 def examples_of(law: Law) -> tuple[int, int]:
-    """How many examples a law is tried on: in the ordinary run, and in the long one."""
+    """How many examples a law is tried on: in the normal run, and in the long one."""
     return MORE_OFTEN.get(law.name, (NORMAL.get(module_of(law), NORMAL_OF_LEDGERS), LONG))
 
 
@@ -140,7 +140,7 @@ def _row(law: Law) -> str:
 
 
 def _linked(reason: str) -> str:
-    """With what names a file or a test set as code."""
+    """The text with names of files and tests set as code."""
     return re.sub(r"test_\w+\.py(::\w+)?", lambda found: f"`{found[0]}`", reason)
 
 

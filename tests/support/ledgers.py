@@ -1,4 +1,4 @@
-"""How hard tests search made-up ledgers; the ledgers themselves are in `billing.verify`."""
+"""How many random examples a test tries; the strategies are in `billing.verify`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 
 from hypothesis import settings
 
-#: Whether there is a whole night to search.
+#: True in `make verify-long`, which has a whole night to search.
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
-#: Whether thousands of mutants wait for each test, which few examples tell apart.
+#: True in `make mutation`, which runs each test thousands of times; few examples are enough to notice mutants.
 _MANY_TIMES = os.environ.get("HYPOTHESIS_PROFILE") == "mutation"
 
 

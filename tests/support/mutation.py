@@ -1,4 +1,4 @@
-"""What `make mutation` found: how many mutants of each module of core a test noticed, and those that none did."""
+"""The report of `make mutation`: how many mutants of each module a test noticed, and those that none did."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 SCORE_MIN = 95.0
-#: Exit statuses of a test run: a test failed, or pytest itself did; or it ran into the limit of time.
+#: Exit statuses of a test run: a test or pytest itself failed; or the run took too long.
 KILLED, TIMED_OUT = (1, 3), (24, -24, 36, 152, 255, -9)
 WORK = Path("mutants")
 
@@ -29,7 +29,7 @@ class Module:
 
     @property
     def noticed(self) -> int:
-        """A test that never ends has noticed, too."""
+        """How many mutants a test noticed, by failing or by never ending."""
         return self.count(*KILLED, *TIMED_OUT)
 
     @property
@@ -43,11 +43,11 @@ class Module:
 def modules() -> list[Module]:
     """The modules with mutants, as mutmut left them in its working folder."""
     found = []
-    for meta in sorted(WORK.glob("billing/core/*.meta")):
-        told: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
-        if told["exit_code_by_key"]:
+    for meta in sorted(WORK.glob("billing/**/*.meta")):
+        results: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
+        if results["exit_code_by_key"]:
             path = meta.relative_to(WORK).with_suffix("")
-            found.append(Module(path, told["exit_code_by_key"]))
+            found.append(Module(path, results["exit_code_by_key"]))
     return found
 
 
@@ -56,7 +56,7 @@ def table(found: list[Module]) -> str:
     lines = ["| module | mutants | noticed | of these by time | score |", "|---|--:|--:|--:|--:|"]
     for module in found:
         lines.append(
-            f"| {module.path.stem} | {len(module.statuses):,} | {module.noticed:,} | {module.count(*TIMED_OUT)} "
+            f"| {module.path.relative_to('billing').with_suffix('')} | {len(module.statuses):,} | {module.noticed:,} | {module.count(*TIMED_OUT)} "
             f"| {score([module]):.1f} % |"
         )
     mutants, timed_out = sum(len(m.statuses) for m in found), sum(m.count(*TIMED_OUT) for m in found)
@@ -66,12 +66,12 @@ def table(found: list[Module]) -> str:
 
 
 def score(found: list[Module]) -> float:
-    """How many of a hundred mutants a test noticed."""
+    """The percentage of mutants that a test noticed."""
     return 100 * sum(m.noticed for m in found) / max(1, sum(len(m.statuses) for m in found))
 
 
 def _difference(path: Path, mutant: str) -> tuple[int, str]:
-    """The line of the source that a mutant changed, and how."""
+    """The line of the source that a mutant changed, and the change."""
     written = (WORK / path).read_text(encoding="utf-8").splitlines()
     spans = json.loads((WORK / f"{path}.spans").read_text(encoding="utf-8"))["spans"]
     name = mutant.rpartition("__mutmut_")[0]
@@ -89,19 +89,19 @@ def _difference(path: Path, mutant: str) -> tuple[int, str]:
 
 
 def _shortened(before: str, after: str, around: int = 30) -> str:
-    """A change without what is the same far before and after it."""
+    """A change with no more than a little of the text around it."""
     same = _alike(before, after)
     tail = _alike(before[same:][::-1], after[same:][::-1])
     return "  ->  ".join(text[max(0, same - around) : len(text) - max(0, tail - around)] for text in (before, after))
 
 
 def _alike(one: str, other: str) -> int:
-    """How many characters two texts begin with alike."""
+    """The length of the common beginning of two texts."""
     return next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _start(module: ast.Module, mangled: str) -> int:
-    """The line where a function begins, from its name as mutmut mangles it."""
+    """The line where a function begins, from the name that mutmut gives it."""
     *classes, function = mangled.removeprefix("x").strip("ǁ").split("ǁ")
     name = function if classes else function.removeprefix("_")
     scopes: list[ast.ClassDef | ast.Module] = [

@@ -23,23 +23,23 @@ import pyarrow as pa
 
 _KEYS: Final = ("account_id", "cycle_start", "cycle_end", "peak", "peak_at")
 
-#: In which order the edges of one instant are counted.
+#: The order in which the edges of one instant are counted.
 ENDS_FIRST: Final = "order by instant, change"
 
 #: Takes tables `events` and `cycles`, and parameters `$action`, `$connect` and `$restarts`.
 SQL: Final = f"""
-with said as (
+with known as (
     -- of two events with one id the first stays
     select *, epoch_us(occurred_at) as instant
     from events
     qualify event_id is null or row_number() over (partition by account_id, event_id order by position) = 1
 ),
 mistakes as (
-    select distinct account_id, voids as event_id from said where type = 'event.voided'
+    select distinct account_id, voids as event_id from known where type = 'event.voided'
 ),
 happened as (
     -- voids go last, so that a void of a void is none
-    select * from said anti join mistakes using (account_id, event_id) where type <> 'event.voided'
+    select * from known anti join mistakes using (account_id, event_id) where type <> 'event.voided'
 ),
 uncounted as (
     select account_id, identity_id
@@ -140,14 +140,16 @@ def polars_peaks(
 
     With `ends_count`, an identity is still active at the instant at which it ends, which is wrong.
     """
-    told = _frame(events).with_columns(pl.col("occurred_at").dt.epoch("us")).sort("position")
-    asked = _frame(cycles)
-    covers = _covers(_counted(_happened(told)), windows, restarts=reconnect == "restarts")
+    known = _frame(events).with_columns(pl.col("occurred_at").dt.epoch("us")).sort("position")
+    requested = _frame(cycles)
+    covers = _covers(_counted(_happened(known)), windows, restarts=reconnect == "restarts")
     closing = pl.col("until") >= pl.col("at") if ends_count else pl.col("until") > pl.col("at")
-    starts = asked.join(covers, on="account_id").filter(pl.col("since").is_between("opens", "closes", closed="left"))
+    starts = requested.join(covers, on="account_id").filter(
+        pl.col("since").is_between("opens", "closes", closed="left")
+    )
     moments = pl.concat(
         [
-            asked.select("account_id", "opens", at="opens"),  # when those who were carried in are counted
+            requested.select("account_id", "opens", at="opens"),  # when those who were carried in are counted
             starts.select("account_id", "opens", at="since"),
         ]
     ).unique()
@@ -161,20 +163,20 @@ def polars_peaks(
         .first()
     )
     answer = (
-        asked.join(peaks, on=["account_id", "opens"], how="left")
+        requested.join(peaks, on=["account_id", "opens"], how="left")
         .sort("account_id", "opens")
         .select("account_id", _written("opens"), _written("closes"), pl.col("peak").fill_null(0), _written("at"))
     )
     return _json(answer.iter_rows())
 
 
-def _happened(told: pl.DataFrame) -> pl.DataFrame:
+def _happened(known: pl.DataFrame) -> pl.DataFrame:
     """Without repeats, conflicts, voids and what they void."""
     named = pl.col("event_id").is_not_null()
     once = pl.concat(
         [
-            told.filter(named).unique(["account_id", "event_id"], keep="first", maintain_order=True),
-            told.filter(~named),
+            known.filter(named).unique(["account_id", "event_id"], keep="first", maintain_order=True),
+            known.filter(~named),
         ]
     )
     voids = once.filter(pl.col("type") == "event.voided").select("account_id", "event_id", "voids")

@@ -24,20 +24,20 @@ from billing.invoicing import restate
 from billing.verify import definition
 from billing.verify.audit.events import table
 from billing.verify.definition import DAY, Event
-from billing.verify.laws.books import (
+from billing.verify.laws.sample_ledgers import (
     FALLING,
     NOW,
     TEN,
     Deliveries,
     answers,
     append,
-    closed,
+    closed_ledger,
     deliveries,
     entries,
-    kept,
-    named,
-    reading_for,
+    ledger_of,
     restate_all,
+    settings_for,
+    with_ids,
 )
 from billing.verify.laws.story import Story, by_account, policy_of, stories
 from billing.verify.strategies import JANUARY, Span, windows
@@ -46,30 +46,30 @@ from tests.support.ledgers import examples
 
 def test_a_rejected_void_counts_for_no_account_in_whatever_order_it_came() -> None:
     """A void of a void is no event of the account, whichever of the two was first to arrive."""
-    told = [
+    events = [
         Event("acme", "ada", "action.called", JANUARY[0], "e1"),
         Event("acme", "ada", "event.voided", JANUARY[0], "v1", voids="e1"),
         Event("acme", "ada", "event.voided", JANUARY[0], "v2", voids="v1"),
     ]
     query = Query(terms=AllTerms(Terms(plan=TEN)), first="2026-01", last="2026-01")
-    with kept(told) as in_order, kept(told[::-1]) as reversed_:
-        assert answers(table(told), query) == answers(in_order, query) == answers(reversed_, query)
+    with ledger_of(events) as in_order, ledger_of(events[::-1]) as reversed_:
+        assert answers(table(events), query) == answers(in_order, query) == answers(reversed_, query)
 
 
 @examples(150, 5_000)
 @given(deliveries())
-def test_without_the_events_that_an_explanation_names_the_cycle_is_as_it_was_billed(told: Deliveries) -> None:
+def test_without_the_events_that_an_explanation_names_the_cycle_is_as_it_was_billed(sent: Deliveries) -> None:
     """So they make the whole of the difference; and each identity it names is one that they speak of."""
-    with closed(told.story, told.early) as ledger:
-        if told.late:
-            append(ledger, told.late, now=NOW + 2 * DAY)
+    with closed_ledger(sent.story, sent.early) as ledger:
+        if sent.late:
+            append(ledger, sent.late, now=NOW + 2 * DAY)
         own = by_account(entries(ledger))
         for restatement in restate_all(ledger, now=NOW + 3 * DAY, issue=False).restatements:
             billed, late = restatement.billed, {event.event_id for event in restatement.events}
-            whole, reading = own[billed.account_id], reading_for(told.story, billed.account_id)
+            whole, settings = own[billed.account_id], settings_for(sent.story, billed.account_id)
             rest = [event for event in whole if event.event_id not in late]
-            assert restatement.fresh.peak == definition.peak(whole, *billed.span, **reading)[0]
-            assert billed.peak == definition.peak(rest, *billed.span, **reading)[0]
+            assert restatement.fresh.peak == definition.peak(whole, *billed.span, **settings)[0]
+            assert billed.peak == definition.peak(rest, *billed.span, **settings)[0]
             undone = {event.voids for event in whole if event.event_id in late}
             spoken_of = {event.identity_id for event in whole if event.event_id in late | undone}
             assert {*restatement.now_active, *restatement.no_longer_active} <= spoken_of
@@ -82,9 +82,9 @@ def test_an_event_reaches_further_than_its_own_day() -> None:
         return occurred_at, occurred_at + DAY
 
     def shows(story: Story) -> bool:
-        told = named(story.events)
-        with closed(story, told[:1]) as ledger:
-            append(ledger, told[1:], now=NOW + 2 * DAY)
+        events = with_ids(story.events)
+        with closed_ledger(story, events[:1]) as ledger:
+            append(ledger, events[1:], now=NOW + 2 * DAY)
             whole = restate_all(ledger, now=NOW + 3 * DAY, issue=False).restatements
             with patch.object(restate, "affected_span", a_day):
                 return whole != restate_all(ledger, now=NOW + 3 * DAY, issue=False).restatements

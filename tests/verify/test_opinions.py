@@ -227,11 +227,11 @@ def _drawn(number: int, *, first_seed: int) -> Iterator[Ledgers]:
     any_reading = st.tuples(lengths(), st.sampled_from(("extends", "restarts")))
     for done in range(0, number, ROUND):
         others = _collected(any_reading, 20, first_seed + done)[-3:]
-        readings: list[tuple[Mapping[str, int], str]] = [(WINDOWS, "extends"), (WINDOWS, "restarts")]
-        readings += [other for other in others if other not in readings]  # the usual ones come up there too
-        stories = st.sampled_from(readings).flatmap(_stories)
+        policies: list[tuple[Mapping[str, int], str]] = [(WINDOWS, "extends"), (WINDOWS, "restarts")]
+        policies += [other for other in others if other not in policies]  # the usual ones come up there too
+        stories = st.sampled_from(policies).flatmap(_stories)
         drawn = _collected(stories, min(ROUND, number - done), first_seed + done)
-        for windows, reconnect in readings:
+        for windows, reconnect in policies:
             alike = [story for story in drawn if (story.windows, story.reconnect) == (windows, reconnect)]
             if alike:
                 yield Ledgers(alike, windows, reconnect)

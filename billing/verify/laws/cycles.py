@@ -1,4 +1,4 @@
-"""Laws of cycles: they tile time, and are counted from the anchor."""
+"""Laws of cycles: they cover all time without overlap, and are counted from the anchor."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Engines: what can say when identities were active and how many at once. Laws judge all of them alike.
+"""Engines that laws can be tried on: whatever computes when identities were active, and how many at once.
 
-There are two: ours, and the definition, so that a mistake in the definition itself would show.
-Whoever has another gives it to `Law.hold`.
+There are two, ours and the definition, so that a mistake in the definition itself would show. Another
+one can be given to `Law.hold`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .story import Activity, by_account, policy_settings, united
 
 
 class Engine(Protocol):
-    """Says when identities were active, and how many at once. Events come in any order."""
+    """Computes when identities were active, and how many at once. Events come in any order."""
 
     def activity(self, events: Sequence[Event], policy: ActivityPolicy) -> Activity:
         """The maximal spans in which each identity was active, in order; identities without any left out."""
@@ -80,6 +80,6 @@ DEFINITION: Final = Definition()
 
 
 def _found(events: Sequence[Event], policy: ActivityPolicy) -> pipeline.Activity:
-    # Where no event has an id there is no such column, and events are reckoned as they are read.
+    # Without the column of ids, the engine skips the search for repeats: that way is tried too.
     ids = any(event.event_id is not None for event in events)
     return engine.activity(table(events, ids=ids), Query(policy=policy))

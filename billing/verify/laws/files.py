@@ -1,6 +1,6 @@
-"""Laws of bills from files: the engine gives what the definition says, in whatever way it is told.
+"""Laws of bills from files: the engine gives what the definition says, however the events are written.
 
-These judge our engine as it is asked by every door: from columns to peaks and drafts, to the byte.
+These try our engine the way every interface uses it: from columns to peaks and drafts, to the byte.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ TYPE_TOLD_TWICE = Story(
 
 @law("I85", stories(accounts=2), st.booleans(), always=((TYPE_TOLD_TWICE, True),))
 def the_engine_gives_the_peaks_of_the_definition(story: Story, ids: bool) -> None:
-    """Of every account, the peak of a cycle and of those around it, and the first instant of each, are as defined."""
-    told = story.events if ids else anonymous(story.events)
+    """For every account, the peaks of a cycle and of those around it, and their instants, are as defined."""
+    events = story.events if ids else anonymous(story.events)
     rule = rule_of(story.span)
     here = 0 if rule.anchor is not None else rule.index_at(story.span[0])
     query = Query(
         terms=AllTerms(Terms(cycles=rule, policy=story.policy)), first=rule.name(here - 1), last=rule.name(here + 1)
     )
-    rows = pipeline.peaks(engine.activity(table(told, ids=ids), query), query)
-    own = by_account(told)
+    rows = pipeline.peaks(engine.activity(table(events, ids=ids), query), query)
+    own = by_account(events)
     billed = {row.account_id for row in rows}
     assert [a for a in sorted(billed) for _ in range(3)] == [row.account_id for row in rows]
     assert all(definition.peak(own[a], *story.span, **story.settings) == (0, None) for a in own.keys() - billed)
@@ -62,7 +62,7 @@ def the_engine_gives_the_peaks_of_the_definition(story: Story, ids: bool) -> Non
 
 @law("I01", stories(accounts=2, conflicts=False), st.data())
 def the_order_of_arrival_changes_nothing(story: Story, data: st.DataObject) -> None:
-    """In whatever order events come, peaks and invoices are the same, to the byte."""
+    """In whatever order events arrive, peaks and invoices are the same, to the byte."""
     shuffled = data.draw(st.permutations(story.events))
     assert _bytes(story.events, story) == _bytes(shuffled, story)
 
@@ -71,13 +71,13 @@ def the_order_of_arrival_changes_nothing(story: Story, data: st.DataObject) -> N
 def repeats_change_nothing(story: Story, data: st.DataObject, *, engine: Engine) -> None:
     """An event that is sent twice is one event."""
     copies = data.draw(st.lists(st.sampled_from(story.events), max_size=5))
-    once, again = (engine.activity(told, story.policy) for told in (story.events, [*story.events, *copies]))
+    once, again = (engine.activity(events, story.policy) for events in (story.events, [*story.events, *copies]))
     assert once == again
 
 
 @law("I57", stories(cycle=JANUARY), st.lists(st.integers(-23 * 60, 23 * 60), min_size=1))
 def another_offset_from_utc_changes_nothing(story: Story, minutes: list[int]) -> None:
-    """An instant is the same by whatever clock it is written."""
+    """An instant written with another offset from UTC is the same instant."""
     texts = [_written(e.occurred_at, minutes[k % len(minutes)]) for k, e in enumerate(story.events)]
     written = table(story.events)
     written = written.set_column(written.schema.get_field_index("occurred_at"), "occurred_at", pa.array(texts))
@@ -102,24 +102,24 @@ def a_peak_so_far_is_at_most_the_final_one(story: Story, data: st.DataObject) ->
     plans(settings=True),
 )
 def without_activity_the_peak_is_none_and_the_charge_is_that_of_none(story: Story, plan: Plan) -> None:
-    """An account in which nobody was active is billed what a quantity of 0 costs."""
+    """An account in which nobody was active is billed the price of a quantity of 0."""
     terms = AllTerms(Terms(plan=plan, policy=story.policy))
     query = Query(terms=terms, first="2026-01", last="2026-01")
     for invoice in pipeline.draft(engine.activity(table(story.events), query), query):
         assert (0, None, plan.price(0).total) == (invoice.peak, invoice.peak_at, invoice.total)
 
 
-def _peaks(told: list[Event], query: Query) -> list[Peak]:
-    return pipeline.peaks(engine.activity(table(told), query), query)
+def _peaks(events: list[Event], query: Query) -> list[Peak]:
+    return pipeline.peaks(engine.activity(table(events), query), query)
 
 
-def _bytes(told: list[Event], story: Story) -> tuple[str, str, Activity]:
-    """All that can be seen of a file: peaks, invoices, intervals."""
+def _bytes(events: list[Event], story: Story) -> tuple[str, str, Activity]:
+    """All output for a file: peaks, invoices, intervals."""
     query = Query(terms=AllTerms(Terms(plan=_PLAN, policy=story.policy)))
-    found = engine.activity(table(told), query)
+    found = engine.activity(table(events), query)
     peaks = to_json(bills.peaks(pipeline.peaks(found, query)))
     invoices = to_json(invoice_content(drafted) for drafted in pipeline.draft(found, query))
-    return peaks, invoices, OURS.activity(told, story.policy)
+    return peaks, invoices, OURS.activity(events, story.policy)
 
 
 def _written(instant: int, minutes: int) -> str:

@@ -1,14 +1,14 @@
-"""What a law is: a statement that can be searched for something that breaks it.
+"""What a law is: a statement about bills, and the search for an example that breaks it.
 
-A law is a function named for what it states. It is given whatever its strategies draw, and asserts.
-A false law is one that sounds as true, and must be refuted: a search that could not would find
-nothing else either.
+A law is a function named for what it states, which asserts it on values drawn from strategies. A false
+law sounds as true and must be refuted: a search that finds no counterexample to it would find no
+mistake either.
 
     from billing.verify.laws import LAWS
 
     for law in LAWS:
         law.hold(examples=1_000)                # raises for the first that does not
-        law.hold(examples=1_000, engine=mine)   # if it speaks of activity and peaks
+        law.hold(examples=1_000, engine=mine)   # if law.judges_an_engine
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from hypothesis.strategies import SearchStrategy
 
 from .engines import OURS, Engine
 
-#: What a law is given: one value of each of its strategies.
+#: The arguments of a law: one value from each of its strategies.
 Drawn = tuple[Any, ...]
 
 
 class NotRefuted(AssertionError):
-    """No example was found on which a false law does not hold: the strategies are too blunt."""
+    """Raised if no example refutes a false law: the strategies draw too few examples that matter."""
 
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """A statement about bills: its number, the function that asserts it, and what that is given.
+    """A statement about bills: its number, the function that asserts it, and its strategies.
 
-    `check` takes one value of each of `strategies`, and the engine it judges as `engine` if it has
-    that parameter. `always` are examples that are tried first. A law that `holds` has no
-    counterexample; the others are false, and there to be refuted.
+    `check` takes one value from each of `strategies`, and the engine to try as `engine` if it has that
+    parameter. `always` are examples that are tried first. `holds` is false for a law that sounds true
+    and is there to be refuted.
     """
 
     number: str
@@ -52,28 +52,28 @@ class Law:
 
     @property
     def name(self) -> str:
-        """The name of the function, which says what the law states."""
+        """The name of the function, which states the law in short."""
         return self.check.__name__
 
     @property
     def statement(self) -> str:
-        """The law in one sentence, as a customer could read it."""
+        """The law in one sentence that a customer could read."""
         text = " ".join((self.check.__doc__ or "").split())
         return re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
 
     @property
     def judges_an_engine(self) -> bool:
-        """Whether it speaks of activity and peaks, so that any engine can be given to it."""
+        """True if the law is about activity and peaks, so that it can be tried on any engine."""
         return "engine" in inspect.signature(self.check).parameters
 
     def __str__(self) -> str:
         return f"{self.number} {self.name}: {self.statement}"
 
     def hold(self, *, examples: int = 100, engine: Engine = OURS, seed: int | None = None, shrink: bool = True) -> None:
-        """Search that many examples; raises what the law raises on the smallest that breaks it.
+        """Try the law on that many examples. Raises what it raises on the smallest example that breaks it.
 
-        The same examples come each time, unless `seed` is another. With `shrink` false, which takes
-        less time, what is raised is that of the first example found.
+        The examples are the same each time, unless `seed` is given. Without `shrink`, which saves time,
+        it raises for the first example found.
         """
         try:
             self._search(examples, engine, seed, [], shrink=shrink)
@@ -84,9 +84,9 @@ class Law:
     def refute(
         self, *, examples: int = 1_000, engine: Engine = OURS, seed: int | None = None, shrink: bool = True
     ) -> Drawn:
-        """An example that breaks the law. Raises `NotRefuted` if there is none among so many.
+        """An example that breaks the law. Raises `NotRefuted` if none of that many does.
 
-        It is the smallest that can be made of the first one found; with `shrink` false, the first itself.
+        It is minimized from the first one found; without `shrink`, it is that one.
         """
         tried: list[Drawn] = []
         try:
@@ -127,10 +127,10 @@ class Law:
 def law(
     number: str, *strategies: SearchStrategy[Any], always: tuple[Drawn, ...] = ()
 ) -> Callable[[Callable[..., None]], Law]:
-    """Make a function the law of a number."""
+    """Make a function a law."""
     return lambda check: Law(number, check, strategies, always=always)
 
 
 def false_law(number: str, *strategies: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Law]:
-    """Make a function a law that sounds true, and is not."""
+    """Make a function a law that sounds true and is not."""
     return lambda check: Law(number, check, strategies, holds=False)

@@ -1,4 +1,4 @@
-"""Laws of peaks: how many identities are active at once, and what parts of it say about the whole."""
+"""Laws of peaks: how many identities are active at once, and how the peaks of parts relate to the whole."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def a_peak_is_the_highest_count_at_any_instant(story: Story, data: st.DataObject
 
 @law("I39", stories(), st.data())
 def a_peak_is_at_least_what_was_carried_in(story: Story, data: st.DataObject, *, engine: Engine) -> None:
-    """Who is active when a cycle starts is part of it without another event."""
+    """Whoever is active when a cycle starts counts without another event."""
     span = part_of(story, data)
     carried_in = count(engine.activity(story.events, story.policy), span[0])
     assert engine.peak(story.events, span, story.policy)[0] >= carried_in
@@ -52,7 +52,7 @@ def a_peak_is_at_least_what_was_carried_in(story: Story, data: st.DataObject, *,
 
 @law("I40", stories())
 def a_peak_is_at_most_the_identities_active_and_those_that_exist(story: Story, *, engine: Engine) -> None:
-    """A peak is never more than the identities that were active in the cycle, nor these than there are."""
+    """A peak is at most the number of identities active in the cycle, and that at most the number of all."""
     active = cut(engine.activity(story.events, story.policy), *story.span)
     existing = {event.identity_id for event in story.events}
     assert engine.peak(story.events, story.span, story.policy)[0] <= len(active) <= len(existing)
@@ -60,7 +60,7 @@ def a_peak_is_at_most_the_identities_active_and_those_that_exist(story: Story, *
 
 @law("I41", stories())
 def a_peak_held_all_cycle_is_at_least_all_activity(story: Story, *, engine: Engine) -> None:
-    """The peak times the length of the cycle is at least the time for which identities were active in all."""
+    """The peak times the length of the cycle is at least the total time for which identities were active."""
     start, end = story.span
     active = cut(engine.activity(story.events, story.policy), start, end)
     total = sum(b - a for spans in active.values() for a, b in spans)
@@ -69,7 +69,7 @@ def a_peak_held_all_cycle_is_at_least_all_activity(story: Story, *, engine: Engi
 
 @law("I42", stories())
 def a_peak_is_reached_at_the_start_or_where_an_interval_starts(story: Story, *, engine: Engine) -> None:
-    """A peak is reached when the cycle starts or when an identity comes alive; no other instant needs a look."""
+    """A peak is first reached when the cycle starts or an identity becomes active, and at no other instant."""
     active = engine.activity(story.events, story.policy)
     starts = [s for spans in active.values() for s, _ in spans if story.span[0] <= s < story.span[1]]
     candidates = {t: count(active, t) for t in sorted([story.span[0], *starts])}
@@ -83,13 +83,13 @@ def ends_come_before_starts(event_type: str, heirs: int, day: int, *, engine: En
     """A seat handed from one identity to the next at one instant is one seat, all month long."""
     window = WINDOWS[event_type]
     first = JANUARY[0] + day * DAY
-    told = [Event("acme", f"id{k}", event_type, first + k * window) for k in range(heirs)]
-    assert engine.peak(told, JANUARY, Story(told).policy)[0] == 1
+    events = [Event("acme", f"id{k}", event_type, first + k * window) for k in range(heirs)]
+    assert engine.peak(events, JANUARY, Story(events).policy)[0] == 1
 
 
 @law("I44", stories(), st.data())
 def a_peak_is_the_larger_of_those_of_its_halves(story: Story, data: st.DataObject, *, engine: Engine) -> None:
-    """The peak of a cycle is the larger of those of its two halves, wherever it is cut; of equal ones the first."""
+    """The peak of a cycle is the larger of those of its two parts, wherever it is cut; of equal ones, the first."""
     start, end = story.span
     middle = data.draw(moments(story).filter(lambda t: start < t < end) | st.just(end - 1))
     halves = [engine.peak(story.events, half, story.policy) for half in ((start, middle), (middle, end))]
@@ -106,15 +106,15 @@ def a_part_of_a_cycle_has_no_higher_peak(story: Story, data: st.DataObject, *, e
 @law("I46", stories(types=TIMED))
 def what_comes_after_a_cycle_does_not_change_it(story: Story, *, engine: Engine) -> None:
     """A connect, an action or a deletion after the end of a cycle does not change its peak."""
-    told = anonymous(story.events)
-    so_far = [e for e in told if e.occurred_at < story.span[1] or e.type == "identity.created"]
-    assert engine.peak(told, story.span, story.policy) == engine.peak(so_far, story.span, story.policy)
+    events = anonymous(story.events)
+    so_far = [e for e in events if e.occurred_at < story.span[1] or e.type == "identity.created"]
+    assert engine.peak(events, story.span, story.policy) == engine.peak(so_far, story.span, story.policy)
 
 
 @law("I47", additions(*TIMED, conflicts=False))
-def one_event_moves_a_peak_by_at_most_one(told: Addition, *, engine: Engine) -> None:
+def one_event_moves_a_peak_by_at_most_one(addition: Addition, *, engine: Engine) -> None:
     """One event more or less moves a peak by at most one."""
-    before, after = peaks_before_and_after(told, engine)
+    before, after = peaks_before_and_after(addition, engine)
     assert abs(after - before) <= 1
 
 
@@ -122,47 +122,49 @@ def one_event_moves_a_peak_by_at_most_one(told: Addition, *, engine: Engine) -> 
 def a_batch_moves_a_peak_by_at_most_the_identities_it_touches(
     story: Story, data: st.DataObject, *, engine: Engine
 ) -> None:
-    """A late delivery moves a peak by no more than the identities it speaks of."""
-    told = anonymous(without_voids(story.events))
-    kept = data.draw(st.lists(st.sampled_from(told), unique_by=id) if told else st.just([]))
-    touched = {e.identity_id for e in told if not any(e is other for other in kept)}
-    before, after = (engine.peak(part, story.span, story.policy)[0] for part in (kept, told))
+    """A late delivery moves a peak by at most the number of identities in it."""
+    events = anonymous(without_voids(story.events))
+    kept = data.draw(st.lists(st.sampled_from(events), unique_by=id) if events else st.just([]))
+    touched = {e.identity_id for e in events if not any(e is other for other in kept)}
+    before, after = (engine.peak(part, story.span, story.policy)[0] for part in (kept, events))
     assert abs(after - before) <= len(touched)
 
 
 @law("I48", stories(), st.sampled_from(IDENTITIES))
 def removing_an_identity_lowers_a_peak_by_none_or_one(story: Story, gone: str, *, engine: Engine) -> None:
     """Without one identity a peak is the same, or lower by one."""
-    told = anonymous(story.events)
-    rest = [e for e in told if e.identity_id != gone]
-    whole, less = (engine.peak(part, story.span, story.policy)[0] for part in (told, rest))
+    events = anonymous(story.events)
+    rest = [e for e in events if e.identity_id != gone]
+    whole, less = (engine.peak(part, story.span, story.policy)[0] for part in (events, rest))
     assert whole - less in (0, 1)
 
 
 @law("I49", stories())
 def a_peak_lies_between_the_largest_and_the_sum_of_its_shards(story: Story, *, engine: Engine) -> None:
-    """A peak is at least that of any group of its identities, and at most what the groups' peaks add up to."""
-    told = anonymous(story.events)
-    shards = [[e for e in told if (e.identity_id in IDENTITIES[:2]) is half] for half in (True, False)]
+    """A peak is at least that of any group of its identities, and at most the sum of the groups' peaks."""
+    events = anonymous(story.events)
+    shards = [[e for e in events if (e.identity_id in IDENTITIES[:2]) is half] for half in (True, False)]
     peaks = [engine.peak(shard, story.span, story.policy)[0] for shard in shards]
-    assert max(peaks) <= engine.peak(told, story.span, story.policy)[0] <= sum(peaks)
+    assert max(peaks) <= engine.peak(events, story.span, story.policy)[0] <= sum(peaks)
 
 
 @false_law("I50", stories())
 def peaks_of_shards_add_up(story: Story, *, engine: Engine) -> None:
     """The peaks of groups of identities add up to that of all. Each group has its peak at another moment."""
-    told = anonymous(story.events)
-    shards = [[e for e in told if e.identity_id == identity] for identity in IDENTITIES]
+    events = anonymous(story.events)
+    shards = [[e for e in events if e.identity_id == identity] for identity in IDENTITIES]
     peaks = [engine.peak(shard, story.span, story.policy)[0] for shard in shards]
-    assert engine.peak(told, story.span, story.policy)[0] == sum(peaks)
+    assert engine.peak(events, story.span, story.policy)[0] == sum(peaks)
 
 
 @law("I51", stories())
 def counts_of_shards_add_up_at_every_instant(story: Story, *, engine: Engine) -> None:
-    """At every instant, the counts of groups of identities add up to that of all; so work can be spread."""
-    told = anonymous(story.events)
-    whole = engine.activity(told, story.policy)
-    shards = [engine.activity([e for e in told if e.identity_id == identity], story.policy) for identity in IDENTITIES]
+    """At every instant, the counts of groups of identities add up to that of all, so they can be counted apart."""
+    events = anonymous(story.events)
+    whole = engine.activity(events, story.policy)
+    shards = [
+        engine.activity([e for e in events if e.identity_id == identity], story.policy) for identity in IDENTITIES
+    ]
     assert all(count(whole, t) == sum(count(shard, t) for shard in shards) for t in edges(whole))
 
 
@@ -180,7 +182,7 @@ def no_day_has_more_identities_than_the_peak(story: Story, *, engine: Engine) ->
 
 @law("I54", _IN_JANUARY, st.integers(-9_000 * DAY, 60_000 * DAY))
 def moving_everything_in_time_changes_nothing(story: Story, shift: int, *, engine: Engine) -> None:
-    """If everything happened earlier or later, the cycle too, the peak would be the same: no instant is special."""
+    """Moving all events and the cycle in time leaves the peak the same: no instant is special."""
     moved = [replace(e, occurred_at=e.occurred_at + shift) for e in story.events]
     highest, at = engine.peak(story.events, story.span, story.policy)
     later = (story.span[0] + shift, story.span[1] + shift)
@@ -189,7 +191,7 @@ def moving_everything_in_time_changes_nothing(story: Story, shift: int, *, engin
 
 @law("I55", _IN_JANUARY, st.integers(2, 5))
 def stretching_time_and_windows_changes_nothing(story: Story, factor: int, *, engine: Engine) -> None:
-    """If everything took twice as long, windows too, the peak would be the same: no length is special."""
+    """Stretching time and windows by one factor leaves the peak the same: no length is special."""
     start, end = story.span
     stretched = Story(
         [replace(e, occurred_at=start + (e.occurred_at - start) * factor) for e in story.events],
@@ -203,7 +205,7 @@ def stretching_time_and_windows_changes_nothing(story: Story, factor: int, *, en
 
 @law("I56", stories(cycle=JANUARY, accounts=2), st.permutations(IDENTITIES), st.booleans())
 def renaming_changes_only_names(story: Story, names: Sequence[str], swap: bool, *, engine: Engine) -> None:
-    """Under other names of accounts, identities and events all is the same but the names."""
+    """Under other names of accounts, identities and events, only the names change."""
     identities = dict(zip(IDENTITIES, names, strict=True))
     accounts = dict(zip(ACCOUNTS, reversed(ACCOUNTS) if swap else ACCOUNTS, strict=True))
     renamed = [
@@ -223,18 +225,18 @@ def renaming_changes_only_names(story: Story, names: Sequence[str], swap: bool, 
     assert expected == engine.activity(renamed, story.policy)
 
 
-@law("I58", stories(readings=["extends"], types=BEGINNING), st.data())
+@law("I58", stories(reconnects=["extends"], types=BEGINNING), st.data())
 def more_use_never_lowers_a_peak(story: Story, data: st.DataObject, *, engine: Engine) -> None:
     """Where nobody is deleted, more events never make a peak lower."""
-    told = anonymous(story.events)
-    fewer = told[: data.draw(st.integers(0, len(told)))]
-    peaks = [engine.peak(some, story.span, story.policy)[0] for some in (fewer, told)]
+    events = anonymous(story.events)
+    fewer = events[: data.draw(st.integers(0, len(events)))]
+    peaks = [engine.peak(some, story.span, story.policy)[0] for some in (fewer, events)]
     assert peaks == sorted(peaks)
 
 
 @law("I59", _IN_JANUARY)
 def nobody_comes_alive_after_the_last_event(story: Story, *, engine: Engine) -> None:
-    """Time alone only puts identities to sleep: after the last event the count never rises."""
+    """Time alone only makes identities inactive: after the last event the count never rises."""
     last = max(e.occurred_at for e in story.events)
     active = engine.activity(story.events, story.policy)
     counts = [count(active, t) for t in [last, *edges(active)] if t >= last]
@@ -242,9 +244,9 @@ def nobody_comes_alive_after_the_last_event(story: Story, *, engine: Engine) -> 
 
 
 @false_law("I61", additions("identity.deleted"))
-def a_peak_so_far_is_at_most_the_final_one_whatever_comes_late(told: Addition, *, engine: Engine) -> None:
-    """A peak that was seen is never higher than the final one, whatever comes late. A late deletion lowers it."""
-    so_far, final = peaks_before_and_after(told, engine)
+def a_peak_so_far_is_at_most_the_final_one_whatever_comes_late(addition: Addition, *, engine: Engine) -> None:
+    """A peak so far is never higher than the final one, whatever comes late. A late deletion lowers it."""
+    so_far, final = peaks_before_and_after(addition, engine)
     assert so_far <= final
 
 
@@ -253,5 +255,5 @@ def _most_in_a_day(story: Story, engine: Engine) -> int:
     start, end = story.span
     active = cut(engine.activity(story.events, story.policy), start, end)
     first_days = {start, *(start + (s - start) // DAY * DAY for spans in active.values() for s, _ in spans)}
-    days: list[Span] = [(day, min(day + DAY, end)) for day in first_days]  # on no other does anybody come alive
+    days: list[Span] = [(day, min(day + DAY, end)) for day in first_days]  # on no other day does anybody become active
     return max(len(cut(active, *day)) for day in days)

@@ -45,7 +45,7 @@ def volume_totals_fall_only_over_a_bound_that_warns(plan: Plan) -> None:
 
 @law("I65", plans(modes=("volume",)))
 def every_fall_of_what_is_owed_is_warned_of(plan: Plan) -> None:
-    """The plan check names every step at which more costs less, and all quantities that cost more than after it."""
+    """The plan check reports every step at which more costs less, and all quantities that cost more than after it."""
     totals = [plan.price(quantity).total.amount for quantity in range(60)]
     falls = {q: totals[q] for q in range(59) if totals[q] > totals[q + 1] and q}
     warned = {w.details["bound"]: w.details["high"].amount for w in plan.warnings()}
@@ -83,7 +83,7 @@ def every_quantity_is_in_exactly_one_tier(plan: Plan, quantity: int, beside: int
 
 @law("I69", plans(), _QUANTITIES)
 def a_charge_is_exact(plan: Plan, quantity: int) -> None:
-    """A charge is the same in fractions, which round nothing; nowhere on its way is a binary number."""
+    """A charge equals the same sum in exact fractions: no binary floating point is involved."""
     expected, below = Fraction(0), 0
     for tier in plan.tiers:
         if quantity > below and (plan.mode == "graduated" or quantity <= (tier.up_to or QUANTITY_MAX)):
@@ -110,7 +110,7 @@ def the_engine_charges_what_the_definition_says(plan: Plan, quantity: int, perce
 
 @law("I70", plans(settings=True, currencies=_CURRENCIES), _QUANTITIES, _PERCENTS)
 def a_total_is_the_sum_of_its_rounded_lines(plan: Plan, quantity: int, percent: Decimal) -> None:
-    """A total is the sum of its lines, and off from the exact amount by at most half a cent a line."""
+    """A total is the sum of its lines, and differs from the exact amount by at most half a cent a line."""
     price = plan.price(quantity)
     drawn, owed = lines(price, plan, percent)
     exact = Fraction(price.exact) * (1 - Fraction(percent) / 100)
@@ -120,7 +120,7 @@ def a_total_is_the_sum_of_its_rounded_lines(plan: Plan, quantity: int, percent: 
 
 @false_law("I71", plans(), _QUANTITIES, _PERCENTS)
 def a_total_is_the_exact_amount_rounded(plan: Plan, quantity: int, percent: Decimal) -> None:
-    """A total is the exact amount, rounded once. Each line is rounded, so that they add up to it."""
+    """A total is the exact amount, rounded once. Each line is rounded, so that the lines add up to the total."""
     price = plan.price(quantity)
     exact = price.exact * (1 - percent / 100)
     assert lines(price, plan, percent)[1] == round_amount(exact, plan.currency)
@@ -145,12 +145,12 @@ def _refuses(plan: Plan, quantity: int) -> bool:
 
 
 def dearer_from(details: dict[str, Any]) -> int:
-    """The smallest quantity of those that cost more than the one after a step."""
+    """The smallest quantity that costs more than the one after a step."""
     return int(details["dearer"].split()[0])
 
 
 def _split(plan: Plan, bound: int) -> list[Tier]:
-    """The lower part of the tier that holds a bound inside it."""
+    """The lower part of the tier that a bound lies in, as a tier of its own."""
     bounds = [tier.up_to for tier in plan.tiers]
     if bound in bounds:
         return []

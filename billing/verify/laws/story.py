@@ -1,7 +1,4 @@
-"""Stories: everything that happened to some accounts, the cycle it is billed by, and how it is read.
-
-Beside them, what laws need to speak of activity: spans united, cut, counted.
-"""
+"""Stories: events of some accounts, a cycle to bill, and an activity policy. And operations on spans of activity."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ Activity = dict[tuple[str, str], list[Span]]
 
 #: The types that begin activity.
 BEGINNING: Final = ("action.called", "integration.connected")
-#: Whatever has a moment, and types; only voids are left out.
+#: All types but voids.
 TIMED: Final = (*ACTIVITY, *ACTIVITY, "identity.created")
 FOREVER: Final = 1 << 62
 _MOMENT: Final = timedelta(microseconds=1)
@@ -32,7 +29,7 @@ _MOMENT: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Story:
-    """Everything that happened, the cycle it is billed by, and how events are read."""
+    """Events, a cycle to bill, and the activity policy: windows, and what a reconnect does."""
 
     events: list[Event]
     span: Span = JANUARY
@@ -41,46 +38,46 @@ class Story:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How events are read, as the definition takes it."""
+        """The activity policy as keyword arguments of the definition."""
         return {"windows": self.windows, "reconnect": self.reconnect}
 
     @property
     def policy(self) -> ActivityPolicy:
-        """How events are read, as the engine takes it."""
+        """The activity policy of the engine."""
         return policy_of(self.windows, self.reconnect)
 
     @property
     def longest_window(self) -> int:
-        """How far an event can reach."""
+        """How long an event can keep an identity active."""
         return max(self.windows.values())
 
 
 @st.composite
 def stories(
-    draw: st.DrawFn, /, *, cycle: Span | None = None, readings: Sequence[str] = ("extends", "restarts"), **bounds: Any
+    draw: st.DrawFn, /, *, cycle: Span | None = None, reconnects: Sequence[str] = ("extends", "restarts"), **bounds: Any
 ) -> Story:
     """Ledgers around a cycle, `cycle` or any, under any windows; `bounds` are those of `ledgers`."""
     span = cycle or draw(cycles())
     windows = draw(lengths())
-    reconnect = draw(st.sampled_from(readings))
+    reconnect = draw(st.sampled_from(reconnects))
     return Story(draw(ledgers(around=span, windows=windows, **bounds)), span, windows, reconnect)
 
 
 class Addition(NamedTuple):
-    """A story, and one event more."""
+    """A story and one more event."""
 
     story: Story
     added: Event
 
     @property
     def events(self) -> list[Event]:
-        """All of them."""
+        """All events, the added one last."""
         return [*self.story.events, self.added]
 
 
 @st.composite
 def additions(draw: st.DrawFn, /, *types: str, **bounds: Any) -> Addition:
-    """Stories of January, and one event more of any of these types that meets one of them."""
+    """Stories of January, and one more event of one of these types, which often meets one of theirs."""
     story = draw(stories(cycle=JANUARY, **bounds))
     met = draw(st.sampled_from(story.events))
     instant = st.sampled_from((0, 0, 1, -1, *story.windows.values())).map(met.occurred_at.__add__)
@@ -98,7 +95,7 @@ def moments(story: Story) -> st.SearchStrategy[int]:
 
 
 def part_of(story: Story, data: st.DataObject) -> Span:
-    """Some span within the cycle of a story, with bounds that events fall on."""
+    """Some span within the cycle of a story, with bounds at or just after its events."""
     start, end = story.span
     bounds = [start, end, *(e.occurred_at for e in story.events), *(e.occurred_at + 1 for e in story.events)]
     inside = sorted({bound for bound in bounds if start <= bound <= end})
@@ -107,14 +104,14 @@ def part_of(story: Story, data: st.DataObject) -> Span:
 
 
 def rule_of(span: Span) -> CycleRule:
-    """The rule that a span is a cycle of: calendar months, or those from an anchor."""
+    """The cycle rule that a span is a cycle of: calendar months, or months from an anchor."""
     start = moment(span[0])
     calendar = start == start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return CycleRule() if calendar else CycleRule(anchor=start)
 
 
 def policy_of(windows: Mapping[str, int] = WINDOWS, reconnect: str = "extends") -> ActivityPolicy:
-    """The engine's name for what the definition takes."""
+    """The engine's policy for these windows and this reconnect."""
     return ActivityPolicy(
         action_window=windows["action.called"] * _MOMENT,
         connect_window=windows["integration.connected"] * _MOMENT,
@@ -123,7 +120,7 @@ def policy_of(windows: Mapping[str, int] = WINDOWS, reconnect: str = "extends") 
 
 
 def policy_settings(policy: ActivityPolicy) -> dict[str, Any]:
-    """The definition's name for what the engine takes."""
+    """An activity policy as keyword arguments of the definition."""
     windows = {
         "action.called": microseconds(policy.action_window),
         "integration.connected": microseconds(policy.connect_window),
@@ -145,7 +142,7 @@ def anonymous(events: Iterable[Event]) -> list[Event]:
 
 
 def without_voids(events: Iterable[Event]) -> list[Event]:
-    """The same events without those that take others back."""
+    """The same events without voids."""
     return [event for event in events if event.type != "event.voided"]
 
 
@@ -165,7 +162,7 @@ def united(spans: Iterable[Span]) -> list[Span]:
 
 
 def edges(*activities: Activity) -> list[int]:
-    """Every instant at which anything changes, and the one before it: enough to compare step functions."""
+    """Every instant at which activity changes, and the one before it: enough to compare step functions."""
     ends = {edge for active in activities for spans in active.values() for span in spans for edge in span}
     return sorted(ends | {edge - 1 for edge in ends})
 
@@ -176,7 +173,7 @@ def count(active: Activity, instant: int) -> int:
 
 
 def cut(active: Activity, start: int, end: int) -> Activity:
-    """What of the activity lies within `[start, end)`."""
+    """The activity within `[start, end)`."""
     inside = {
         identity: [(max(a, start), min(b, end)) for a, b in spans if a < end and b > start]
         for identity, spans in active.items()
@@ -185,7 +182,7 @@ def cut(active: Activity, start: int, end: int) -> Activity:
 
 
 def within(smaller: Activity, larger: Activity) -> bool:
-    """Whether whoever is active in the one is active in the other, at every instant."""
+    """True if whoever is active in `smaller` is active in `larger`, at every instant."""
     return all(
         any(a <= start and end <= b for a, b in larger.get(identity, []))
         for identity, spans in smaller.items()

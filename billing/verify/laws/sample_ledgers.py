@@ -1,6 +1,6 @@
-"""Ledgers in memory for laws: filled, closed, restated, and all that can be read of them.
+"""Ledgers in memory for laws: filled, closed, restated, and everything that can be read from them.
 
-The clock begins after all that happens in a story of January, and goes on by days.
+The clock starts after all events of a story of January.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from ..definition import DAY, Event
 from ..strategies import ACCOUNTS, IDENTITIES, JANUARY, Span
 from .story import Story, moments, policy_of, rule_of, stories
 
-#: When events come, and a ledger begins to be asked.
+#: When the first events are appended.
 NOW: Final = micros(datetime(2026, 4, 2, tzinfo=UTC))
 MONTHS: Final = ("2025-12", "2026-01", "2026-02", "2026-03")
-#: In how many steps events come.
+#: The sizes of the batches that events come in.
 CUTS: Final = st.lists(st.integers(1, 4), max_size=8)
 
 
@@ -49,29 +49,29 @@ def _plan(name: str, *tiers: tuple[int | None, str]) -> Plan:
     return Plan(id=name, currency="USD", mode="volume", tiers=steps)
 
 
-#: Every peak has another price.
+#: Under this plan every peak has another price.
 TEN: Final = _plan("ten", (None, "10.00"))
-#: Two cost less than one.
+#: Under this one two cost less than one.
 FALLING: Final = _plan("falling", (1, "10.00"), (None, "4.00"))
 
 # Events as a ledger takes them
 
 
-def named(told: Sequence[Event]) -> list[Event]:
-    """The events, each of which has an id: a ledger takes no others."""
-    return [e if e.event_id is not None else replace(e, event_id=f"n{k}") for k, e in enumerate(told)]
+def with_ids(events: Sequence[Event]) -> list[Event]:
+    """The same events, each with an id, which a ledger requires."""
+    return [e if e.event_id is not None else replace(e, event_id=f"n{k}") for k, e in enumerate(events)]
 
 
-def without_voids_of_voids(told: Sequence[Event]) -> list[Event]:
-    """What is rejected in one order and has no effect in another is left out, to compare what it leaves."""
-    voids = {(event.account_id, event.event_id) for event in told if event.type == "event.voided"}
-    return [event for event in told if (event.account_id, event.voids) not in voids]
+def without_voids_of_voids(events: Sequence[Event]) -> list[Event]:
+    """The same events without voids of voids: in some orders they are rejected, in others they void nothing."""
+    voids = {(event.account_id, event.event_id) for event in events if event.type == "event.voided"}
+    return [event for event in events if (event.account_id, event.voids) not in voids]
 
 
-def parts(count: int, sizes: Sequence[int]) -> list[Span]:
-    """The bounds of parts of these sizes, and of the rest.
+def batch_bounds(count: int, sizes: Sequence[int]) -> list[Span]:
+    """The bounds of batches of these sizes, and of the rest.
 
-    >>> parts(5, [2, 1])
+    >>> batch_bounds(5, [2, 1])
     [(0, 2), (2, 3), (3, 5)]
     """
     bounds = [0]
@@ -80,14 +80,14 @@ def parts(count: int, sizes: Sequence[int]) -> list[Span]:
     return [(first, end) for first, end in zip(bounds, [*bounds[1:], count], strict=True) if first < end]
 
 
-def recorded(told: Sequence[Event], times: Sequence[int]) -> pa.Table:
-    """Events with when each was recorded."""
-    return table(told).append_column("recorded_at", pa.array(times, pa.int64()).cast(pa.timestamp("us", "UTC")))
+def with_times(events: Sequence[Event], times: Sequence[int]) -> pa.Table:
+    """A table of events with the time at which each was recorded."""
+    return table(events).append_column("recorded_at", pa.array(times, pa.int64()).cast(pa.timestamp("us", "UTC")))
 
 
 @dataclass(frozen=True)
 class Deliveries:
-    """A story of which some came before invoices were issued, and the rest late."""
+    """A story of which some events arrive before invoices are issued, and the others late."""
 
     story: Story
     early: list[Event]
@@ -96,45 +96,47 @@ class Deliveries:
 
 @st.composite
 def deliveries(draw: st.DrawFn, /, **bounds: Any) -> Deliveries:
-    """Stories of January that come early and late; some of it then turns out to be a mistake."""
+    """Stories of January in early and late events; some late events are voids."""
     story = draw(stories(cycle=JANUARY, **{"accounts": 2, "events_max": 14, **bounds}))
-    told = named(story.events)
-    half = draw(st.integers(0, len(told)))
-    mistakes = draw(st.lists(st.sampled_from(told), max_size=2)) if told else []
+    events = with_ids(story.events)
+    half = draw(st.integers(0, len(events)))
+    mistakes = draw(st.lists(st.sampled_from(events), max_size=2)) if events else []
     voids = [
         replace(e, type="event.voided", event_id=f"v{k}", identity_type=None, voids=e.event_id,
                 identity_id=draw(st.sampled_from((e.identity_id, *IDENTITIES))))
         for k, e in enumerate(mistakes)
     ]  # fmt: skip
-    return Deliveries(story, told[:half], [*told[half:], *voids])
+    return Deliveries(story, events[:half], [*events[half:], *voids])
 
 
 # Ledgers
 
 
 @contextmanager
-def empty() -> Iterator[Ledger]:
-    """A ledger that holds nothing."""
+def empty_ledger() -> Iterator[Ledger]:
+    """A ledger without entries."""
     with contextlib.closing(open_ledger("sqlite:///:memory:", create=True)) as ledger:
         yield ledger
 
 
 @contextmanager
-def kept(told: Sequence[Event], sizes: Sequence[int] = ()) -> Iterator[Ledger]:
-    """A ledger to which events came in batches of these sizes, and the rest in one."""
-    with empty() as ledger:
-        for first, end in parts(len(told), sizes):
-            append(ledger, told[first:end])
+def ledger_of(events: Sequence[Event], sizes: Sequence[int] = ()) -> Iterator[Ledger]:
+    """A ledger with these events, appended in batches of these sizes and the rest in one."""
+    with empty_ledger() as ledger:
+        for first, end in batch_bounds(len(events), sizes):
+            append(ledger, events[first:end])
         yield ledger
 
 
 @contextmanager
-def closed(story: Story, early: Sequence[Event], *, plan: Plan = TEN, later: int | None = None) -> Iterator[Ledger]:
-    """A ledger in which what came early is billed, for all months.
+def closed_ledger(
+    story: Story, early: Sequence[Event], *, plan: Plan = TEN, later: int | None = None
+) -> Iterator[Ledger]:
+    """A ledger with early events in which all months are closed.
 
-    With `later`, the cycles from March on are billed by windows that are so many days longer.
+    With `later`, cycles from March on have windows that are that many days longer.
     """
-    with kept(early) as ledger:
+    with ledger_of(early) as ledger:
         terms = terms_of(story, plan=plan)
         close.add_terms(ledger, terms, now=NOW)
         if later is not None:
@@ -145,7 +147,7 @@ def closed(story: Story, early: Sequence[Event], *, plan: Plan = TEN, later: int
 
 
 def append(ledger: Ledger, events: Sequence[Event] | pa.Table, *, now: int = NOW) -> Receipt:
-    """Tell a ledger of some events, as any door does."""
+    """Append events, as every interface does."""
     source = events if isinstance(events, pa.Table) else table(events)
     return engine.append(ledger, engine.read_incoming(source), now=now)
 
@@ -157,30 +159,30 @@ def close_all(ledger: Ledger, *, now: int) -> None:
 
 
 def restate_all(ledger: Ledger, *, now: int, issue: bool = True) -> restate.RestateResult:
-    """Restate whatever was issued."""
+    """Restate all issued cycles."""
     return restate.restate(ledger, now=now, issue=issue)
 
 
-# Terms and questions
+# Terms and queries
 
 
 def terms_of(story: Story, rule: CycleRule | None = None, *, plan: Plan = TEN) -> AllTerms:
-    """Terms under which the second account is billed by the other reading."""
+    """Terms under which the second account has the other rule for reconnects."""
     terms = [
-        Terms(plan, rule or CycleRule(), policy_of(story.windows, reading_for(story, account)["reconnect"]))
+        Terms(plan, rule or CycleRule(), policy_of(story.windows, settings_for(story, account)["reconnect"]))
         for account in ACCOUNTS
     ]
     return AllTerms(terms[0], {ACCOUNTS[1]: terms[1]})
 
 
-def reading_for(story: Story, account_id: str) -> dict[str, Any]:
-    """How the events of an account are read: those of the second one in the other way."""
+def settings_for(story: Story, account_id: str) -> dict[str, Any]:
+    """The policy of an account for the definition: the second account has the other rule for reconnects."""
     other = {"extends": "restarts", "restarts": "extends"}[story.reconnect]
     return {"windows": story.windows, "reconnect": other if account_id == ACCOUNTS[1] else story.reconnect}
 
 
 def query_of(story: Story, data: st.DataObject) -> Query:
-    """Any question about any cycles near the story's."""
+    """Some query about cycles near that of a story."""
     rule = rule_of(story.span)
     here = rule.index_at(story.span[0])
     first = data.draw(st.none() | st.integers(-2, 2))
@@ -197,12 +199,12 @@ def query_of(story: Story, data: st.DataObject) -> Query:
 # What can be read
 
 
-def answers(asked_of: Any, query: Query, options: ReadOptions | None = None) -> tuple[str, ...]:
-    """Peaks, drafts and suspicious zeros, as programs read them, without position and digest; or what is wrong."""
+def answers(source: Any, query: Query, options: ReadOptions | None = None) -> tuple[str, ...]:
+    """Peaks, drafts and unexpected zeros as JSON, without position and digest; or the code of the error."""
     try:
-        result = engine.answer(asked_of, query, options)
+        result = engine.answer(source, query, options)
         drafted = [invoice_content(each) for each in result.drafts()]
-        zeros = [*engine.unexpected_zero(result, asked_of, query, options)]
+        zeros = [*engine.unexpected_zero(result, source, query, options)]
     except BillingError as error:
         return (error.code,)
     for each in drafted:
@@ -211,16 +213,16 @@ def answers(asked_of: Any, query: Query, options: ReadOptions | None = None) -> 
     return to_json(bills.peaks(result.peaks())), to_json(drafted), to_json(bills.peaks(row for row, _ in zeros)), before
 
 
-def explained(asked_of: Any, query: Query) -> str:
-    """The evidence, as programs read it; or what is wrong."""
+def explain(source: Any, query: Query) -> str:
+    """The evidence as JSON; or the code of the error."""
     try:
-        return to_json([evidence.evidence(engine.explain(asked_of, query)[0])])
+        return to_json([evidence.evidence(engine.explain(source, query)[0])])
     except BillingError as error:
         return error.code
 
 
-def said(ledger: Ledger, options: ReadOptions | None = None) -> tuple[str, ...]:
-    """Peaks and drafts under the ledger's own terms, with position and digest; and the statement."""
+def snapshot(ledger: Ledger, options: ReadOptions | None = None) -> tuple[str, ...]:
+    """Peaks and drafts under the ledger's own terms, with position and digest, and the statement, as JSON."""
     options = options or ReadOptions()
     query = Query(terms=engine.terms_in(ledger, options), first=MONTHS[0], last=MONTHS[-1])
     result = engine.answer(ledger, query, options)
@@ -233,7 +235,7 @@ def said(ledger: Ledger, options: ReadOptions | None = None) -> tuple[str, ...]:
 
 
 def entries(ledger: Ledger) -> list[Event]:
-    """What a ledger holds, as the definition takes it."""
+    """The entries of a ledger as events of the definition."""
     return [
         Event(e.account_id, e.identity_id, e.type, e.occurred_at, e.event_id, e.identity_type, e.voids)
         for page in ledger.entries()
@@ -241,7 +243,7 @@ def entries(ledger: Ledger) -> list[Event]:
     ]
 
 
-def everything(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
+def all_rows(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table."""
     return {
         name: ledger.database.rows(f"SELECT {', '.join(columns)} FROM {name} ORDER BY 1")
@@ -249,13 +251,13 @@ def everything(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-def owed(ledger: Ledger) -> dict[tuple[str, str], Decimal]:
-    """What all documents on a cycle come to, by account and cycle."""
+def billed_totals(ledger: Ledger) -> dict[tuple[str, str], Decimal]:
+    """The total of all documents on each cycle, by account and cycle."""
     return {(b.account_id, b.cycle.name): b.total.amount for b in issuing.billed_cycles(ledger)}
 
 
-def fresh(ledger: Ledger) -> dict[tuple[str, str], Decimal]:
-    """What each cycle would come to now."""
+def draft_totals(ledger: Ledger) -> dict[tuple[str, str], Decimal]:
+    """The total of each cycle drafted now, by account and cycle."""
     query = Query(terms=engine.terms_in(ledger), first=MONTHS[0], last=MONTHS[-1])
     drafts = engine.answer(ledger, query).drafts()
     return {(drafted.account_id, drafted.cycle.name): drafted.total.amount for drafted in drafts}

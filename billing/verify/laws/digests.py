@@ -1,4 +1,4 @@
-"""Laws of seals: a digest stands for one content only, and a chain of them shows every change."""
+"""Laws of digests: no two contents have the same encoding, and a chain of digests shows every change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ...core import digests
 from .law import law
 
-#: Values that could be taken for one another, or for the marks around them, if they were written carelessly.
+#: Values that a careless encoding could take for one another, or for the marks around them.
 _VALUES = (
     st.none()
     | st.sampled_from(("", "-", "n", "i", "s", "0", "1", "12", "-1", "\0" * 8, "n\0", "None", "é"))
@@ -33,13 +33,13 @@ Content = list[digests.Value]
     ),
 )  # fmt: skip
 def no_two_contents_are_written_alike(one: Content, other: Content) -> None:
-    """Two contents are sealed alike only if they are the same."""
+    """Two contents are encoded alike only if they are the same."""
     assert (one == other) == (digests.encode(one) == digests.encode(other))
 
 
 @law("I11", st.lists(_VALUES, min_size=2, max_size=5), st.data())
 def nor_are_two_that_are_nearly_alike(content: Content, data: st.DataObject) -> None:
-    """Two values joined, one split, two exchanged, a number told as text: each is sealed otherwise."""
+    """Two values joined, one split, two exchanged, a number written as text: each is encoded otherwise."""
     k = data.draw(st.integers(0, len(content) - 2))
     first, second = content[k : k + 2]
     near: list[Content] = [
@@ -58,7 +58,7 @@ def nor_are_two_that_are_nearly_alike(content: Content, data: st.DataObject) -> 
 def rows_of_columns_are_written_as_single_contents_are(
     some: list[tuple[str | None, int | None, str | None]], size: int
 ) -> None:
-    """A ledger filled in bulk is sealed as one filled event by event."""
+    """A ledger filled in bulk has the digests of one filled event by event."""
     rows = [some[k % len(some)] for k in range(size)]
     kinds = (pa.string(), pa.int64(), pa.string())
     columns = [pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
@@ -82,7 +82,7 @@ def a_chain_is_the_same_in_whatever_parts_it_is_sealed(before: bytes, contents: 
 
 @law("I10", st.lists(st.binary(max_size=3), min_size=1, max_size=8), st.data())
 def a_chain_shows_every_change(contents: list[bytes], data: st.DataObject) -> None:
-    """A content changed, taken out, put in, or moved: every digest from there on is another."""
+    """A content changed, removed, inserted or moved changes every digest from there on."""
     k = data.draw(st.integers(0, len(contents) - 1))
     changed = [*contents[:k], *data.draw(st.lists(st.binary(max_size=3), max_size=2)), *contents[k + 1 :]]
     whole, other = digests.chain_digests(digests.BEGINNING, contents), digests.chain_digests(digests.BEGINNING, changed)
