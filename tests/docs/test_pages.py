@@ -69,6 +69,13 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{target}#{anchor}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    """Whoever reads about a module opens it next."""
+    for name in re.findall(r"`((?:billing|tests|fixtures|docs)/[\w./-]+)`", text_of(page)):
+        assert (ROOT / name).exists(), name
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
     """A page that nothing links to is not read."""
     reached: set[Path] = set()

@@ -15,6 +15,7 @@ from billing.core import remedies as in_python
 from billing.core.messages import MESSAGES
 from billing.outputs.finance import focus
 from billing.outputs.tables.views import SCHEMAS
+from billing.reconciliation.causes import CAUSES, TAX_RATES
 
 from .pages import ROOT
 
@@ -109,6 +110,12 @@ def _focus_tables() -> str:
     return "\n\n".join(parts)
 
 
+def _causes() -> str:
+    rows = [(f"`{cause.name}`", cause.description) for cause in CAUSES if not cause.name.startswith("tax_")]
+    rates = ", ".join(f"{rate.normalize():f}" for rate in TAX_RATES)
+    return _table(("cause", "they billed ..."), [*rows, ("`tax_RATE`", f"tax of RATE % included; tried are {rates}")])
+
+
 def _public_names() -> Iterator[tuple[str, Any]]:
     stub = ast.parse((ROOT / "billing" / "__init__.pyi").read_text(encoding="utf-8"))
     for node in stub.body:
@@ -162,6 +169,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "messages-python": _python_remedy_table,
     "columns": _column_tables,
     "focus": _focus_tables,
+    "causes": _causes,
     "functions": _functions,
     "classes": _classes,
     "errors": _errors,
