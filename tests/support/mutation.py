@@ -56,8 +56,8 @@ def table(found: list[Module]) -> str:
     lines = ["| module | mutants | noticed | of these by time | score |", "|---|--:|--:|--:|--:|"]
     for module in found:
         lines.append(
-            f"| {module.path.relative_to('billing').with_suffix('')} | {len(module.statuses):,} | {module.noticed:,} | {module.count(*TIMED_OUT)} "
-            f"| {score([module]):.1f} % |"
+            f"| {module.path.relative_to('billing').with_suffix('')} | {len(module.statuses):,} | {module.noticed:,} "
+            f"| {module.count(*TIMED_OUT)} | {score([module]):.1f} % |"
         )
     mutants, timed_out = sum(len(m.statuses) for m in found), sum(m.count(*TIMED_OUT) for m in found)
     noticed = sum(m.noticed for m in found)

@@ -1,4 +1,4 @@
-"""billing verify: bills, issued documents and invoices computed again, and what differs told by few events."""
+"""billing verify: bills, issued documents and invoices computed again, and what differs shown by few events."""
 
 from __future__ import annotations
 
@@ -93,25 +93,25 @@ def test_any_question_can_be_asked_again(cli: Cli, words: list[str]) -> None:
 
 
 @given(strategies.ledgers(accounts=2), strategies.terms())
-def test_whatever_happened_the_engine_and_the_definition_agree(told: list[Event], terms: Terms) -> None:
+def test_whatever_happened_the_engine_and_the_definition_agree(events: list[Event], terms: Terms) -> None:
     """The audit itself must not cry wolf, whatever the terms."""
-    assert audit(table(told), Query(terms=AllTerms(terms))).holds
+    assert audit(table(events), Query(terms=AllTerms(terms))).holds
 
 
 @given(strategies.ledgers(conflicts=False), strategies.terms())
-def test_a_sample_holds_where_all_of_it_holds(told: list[Event], terms: Terms) -> None:
+def test_a_sample_holds_where_all_of_it_holds(events: list[Event], terms: Terms) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bills, "STEPS_MAX", 0)
-        found = audit(table(told), Query(terms=AllTerms(terms)))
+        found = audit(table(events), Query(terms=AllTerms(terms)))
     assert (True, []) == (found.holds, found.full)
     assert all(count >= 1 for count in found.sampled.values()) or not found.bills
 
 
 @given(strategies.ledgers(conflicts=False), st.sampled_from(("extends", "restarts")), strategies.instants())
-def test_active_at_an_instant_is_who_has_a_cover_there(told: list[Event], reconnect: str, instant: int) -> None:
-    covers = definition.covers(told, reconnect=reconnect)
+def test_active_at_an_instant_is_who_has_a_cover_there(events: list[Event], reconnect: str, instant: int) -> None:
+    covers = definition.covers(events, reconnect=reconnect)
     active = {identity for identity, since, until in covers if since <= instant < until}
-    assert active == definition.active_at(told, instant, reconnect=reconnect)
+    assert active == definition.active_at(events, instant, reconnect=reconnect)
 
 
 def test_events_near_an_instant_keep_the_first_of_an_id_wherever_it_stands() -> None:
@@ -119,9 +119,9 @@ def test_events_near_an_instant_keep_the_first_of_an_id_wherever_it_stands() -> 
     first = Event("acme", "ada", "action.called", start, "e1")
     later = replace(first, occurred_at=start + definition.DAY)
     void = Event("acme", "ada", "event.voided", start, "e2", voids="e9")
-    told = SourceEvents(table([first, later, void]), ReadOptions())
-    assert [void] == told.between("acme", start + 1, start + 2 * definition.DAY)
-    assert [first, void] == told.between("acme", start, start)
+    events = SourceEvents(table([first, later, void]), ReadOptions())
+    assert [void] == events.between("acme", start + 1, start + 2 * definition.DAY)
+    assert [first, void] == events.between("acme", start, start)
 
 
 # What is wrong: mistakes put into the engine.
@@ -140,13 +140,13 @@ def wrong_engine(patch: pytest.MonkeyPatch) -> None:
 def test_a_mistake_of_the_engine_is_shown_by_two_events_of_thousands(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong_engine(monkeypatch)
     start = strategies.JANUARY[0]
-    told = [Event("acme", f"id{k % 50}", "action.called", start + k * 7_919_000_000, f"e{k}") for k in range(200)]
-    told += [
+    events = [Event("acme", f"id{k % 50}", "action.called", start + k * 7_919_000_000, f"e{k}") for k in range(200)]
+    events += [
         Event("acme", "zoe", "identity.deleted", start + definition.DAY * 10, "d"),
         Event("acme", "zoe", "action.called", start + definition.DAY * 9, "z"),
         *(Event("acme", f"new{k}", "action.called", start + definition.DAY * 10, f"n{k}") for k in range(60)),
     ]
-    found = audit(table(told), Query(first="2026-01", last="2026-01"))
+    found = audit(table(events), Query(first="2026-01", last="2026-01"))
     (one,) = [d for d in found.discrepancies if d.figure == "peak"]
     assert one.shown is not None
     assert (len(one.events), one.shown[0] - one.shown[1]) == (3, 1)
@@ -172,16 +172,16 @@ def test_a_wrong_price_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(billing.Plan, "_parts", wrong)
     tiers = billing.Tier(up_to=1, unit_price=Decimal("7.99")), billing.Tier(unit_price=Decimal("5.00"))
     plan = billing.Plan(id="two", currency="USD", mode="volume", tiers=tiers)
-    told = [Event("acme", "ada", "action.called", strategies.JANUARY[0], "e1")]
-    found = audit(table(told), Query(terms=AllTerms(Terms(plan)), first="2026-01", last="2026-01"))
+    events = [Event("acme", "ada", "action.called", strategies.JANUARY[0], "e1")]
+    found = audit(table(events), Query(terms=AllTerms(Terms(plan)), first="2026-01", last="2026-01"))
     assert [("total", "15.98", "7.99")] == [(d.figure, str(d.stated), str(d.right)) for d in found.discrepancies]
 
 
 def test_a_bill_left_out_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = pipeline.peaks
-    monkeypatch.setattr("billing.engine.result.peaks", lambda *words, **more: asked(*words, **more)[:-1])
-    told = [Event("acme", "ada", "action.called", strategies.JANUARY[0] + 15 * definition.DAY, "e1")]
-    (one,) = audit(table(told), Query()).discrepancies
+    original = pipeline.peaks
+    monkeypatch.setattr("billing.engine.result.peaks", lambda *words, **more: original(*words, **more)[:-1])
+    events = [Event("acme", "ada", "action.called", strategies.JANUARY[0] + 15 * definition.DAY, "e1")]
+    (one,) = audit(table(events), Query()).discrepancies
     assert ("bill", "none", micros("2026-02-01T00:00:00+00:00")) == (one.figure, one.stated, one.bill.start)
 
 
@@ -193,7 +193,7 @@ def test_an_event_deleted_behind_its_back_is_found_shrunk_and_told(cli: Cli, boo
     copy = without(books, tmp_path / "copy.db", "e02123", "entry")
     found = cli("verify", copy, "--keep", str(tmp_path / "kept"))
     assert 1 == found.status
-    for said in (
+    for message in (
         "position_gap: ",
         "seal_broken: ",
         "bill_differs: the engine: the peak is said to be 23 for account outreach-sg",
@@ -202,7 +202,7 @@ def test_an_event_deleted_behind_its_back_is_found_shrunk_and_told(cli: Cli, boo
         "bill_differs: INV-000003: the peak is said to be 22",
         "findings about the ledger itself.",
     ):
-        assert said in found.out, said
+        assert message in found.out, message
     assert "katong-eli" in (tmp_path / "kept" / "1" / "events.csv").read_text()
 
 
@@ -227,7 +227,7 @@ def test_an_event_that_changes_no_peak_is_missed_too(books: Path, tmp_path: Path
 
 
 def test_a_document_that_somebody_made_unreadable_is_a_finding(books: Path, tmp_path: Path) -> None:
-    """Whatever was done to a ledger, it is told and not stumbled over."""
+    """Whatever was done to a ledger, it is reported, and nothing crashes."""
     address = without(books, tmp_path / "copy.db", "e02123", "once")
     database = apsw.Connection(str(tmp_path / "copy.db"))
     for number, content in (("INV-000001", "{"), ("INV-000002", "[]"), ("INV-000003", '{"account_id": "outreach-sg"}')):
@@ -235,9 +235,9 @@ def test_a_document_that_somebody_made_unreadable_is_a_finding(books: Path, tmp_
     database.close()
     ledger = open_ledger(address)
     found = audit(ledger, Query(terms=engine.terms_in(ledger)))
-    told = [str(finding) for finding in found.findings if finding.code == "invoice_unreadable"]
-    assert 3 == len(told)
-    assert "copy.db: INV-000003: it holds no invoice as billing writes them: basis is missing." in told[2]
+    unreadable = [str(finding) for finding in found.findings if finding.code == "invoice_unreadable"]
+    assert 3 == len(unreadable)
+    assert "copy.db: INV-000003: it holds no invoice as billing writes them: basis is missing." in unreadable[2]
 
 
 def test_terms_that_somebody_made_unreadable_are_told(cli: Cli, books: Path, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_invoices_hold_with_their_terms_and_without(cli: Cli, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda i: i.update(peak=i["peak"] + 1), "the peak is said to be 75"),
         (lambda i: i.update(peak_at="2025-07-01T20:49:18Z"), "the instant of the peak is said to be"),
@@ -288,12 +288,12 @@ def test_invoices_hold_with_their_terms_and_without(cli: Cli, tmp_path: Path) ->
     ],
 )
 def test_whatever_is_changed_in_an_invoice_is_found(
-    change: Callable[[dict[str, Any]], None], said: str, cli: Cli, tmp_path: Path
+    change: Callable[[dict[str, Any]], None], message: str, cli: Cli, tmp_path: Path
 ) -> None:
     document = invoices(cli, "--terms", TERMS, "--cycle", JUNE, "--account", "brightline")[0]
     change(document)
-    status, told = against(cli, tmp_path, document, "--terms", TERMS)
-    assert (1, True) == (status, said in told), told
+    status, printed = against(cli, tmp_path, document, "--terms", TERMS)
+    assert (1, True) == (status, message in printed), printed
 
 
 def test_an_issued_invoice_is_held_against_what_the_ledger_held_then(cli: Cli, books: Path, tmp_path: Path) -> None:
@@ -303,8 +303,8 @@ def test_an_issued_invoice_is_held_against_what_the_ledger_held_then(cli: Cli, b
     (tmp_path / "invoice.json").write_text(issued.content)
     words = ["verify", f"sqlite:///{books}", "--invoice", str(tmp_path / "invoice.json")]
     assert 0 == cli(*words).status
-    told = cli("verify", str(AGENCY), "--terms", TERMS, "--invoice", str(tmp_path / "invoice.json"), "--ignore-extra")
-    assert told.status in (1, 2)  # by all events of today, a higher peak; or files of another kind beside them
+    again = cli("verify", str(AGENCY), "--terms", TERMS, "--invoice", str(tmp_path / "invoice.json"), "--ignore-extra")
+    assert again.status in (1, 2)  # by all events of today, a higher peak; or files of another kind beside them
 
 
 def cut_down(document: dict[str, Any], *more: str) -> dict[str, Any]:
@@ -353,7 +353,7 @@ def test_what_is_no_invoice_is_refused(content: str, cli: Cli, tmp_path: Path) -
     assert (2, True) == (found.status, found.err.startswith("invoice_unreadable: ")), found.err
 
 
-# How it is told.
+# How it is shown.
 
 
 def test_a_large_account_is_looked_at_by_a_sample_that_is_stated(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ e9,acme,fay,action.called,2026-03-05T09:00:00Z,,,2026-03-05T09:00:01Z
 e10,bolt,ada,action.called,2026-03-05T09:00:00Z,,,2026-03-05T09:00:01Z
 e11,acme,fay,identity.deleted,2026-03-20T09:00:00Z,,,2026-03-20T09:00:01Z
 """
-#: Told later, so that nobody knew of it when the certificate was made: ada was deleted before the peak.
+#: Sent later, so that nobody knew of it when the certificate was made: ada was deleted before the peak.
 LATER = "e12,acme,ada,identity.deleted,2026-03-04T09:00:00Z,,,2026-04-10T09:00:00Z\n"
 
 Change = Callable[[dict[str, Any]], None]
@@ -127,7 +127,7 @@ def test_the_fixture_is_what_the_command_writes(cli: Cli, tmp_path: Path) -> Non
 def test_a_certificate_has_exactly_the_keys_of_its_format(source: str) -> None:
     """A checker reads it strictly, and its page tells every key."""
     document = written(source, "acme", "2026-03")
-    told = (FIXTURES / "certificate/README.md").read_text(encoding="utf-8")
+    readme = (FIXTURES / "certificate/README.md").read_text(encoding="utf-8")
     assert [*certified.KEYS] == list(document)
     assert [*certified.POLICY_KEYS] == list(document["policy"])
     assert [*certified.BASIS_KEYS] == list(document["basis"])
@@ -135,7 +135,7 @@ def test_a_certificate_has_exactly_the_keys_of_its_format(source: str) -> None:
     keys = [key for key in document if key not in ("policy", "basis")]
     keys += [f"{table}.{key}" for table in ("policy", "basis") for key in document[table]]
     keys += [f".{key}" for key in certified.IDENTITY_KEYS]
-    assert [] == [key for key in keys if f"`{key}`" not in told]
+    assert [] == [key for key in keys if f"`{key}`" not in readme]
 
 
 def test_the_checker_for_customers_has_forty_lines_and_no_dependencies() -> None:
@@ -200,9 +200,9 @@ def _ada(**values: Any) -> Change:
 
 
 def _instead_of_fay(identity_id: str, event_id: str, occurred_at: str, covers_until: str) -> Change:
-    told = {"identity_id": identity_id, "event_id": event_id, "type": "action.called"}
-    claim = told | {"occurred_at": occurred_at, "covers_until": covers_until}
-    return lambda document: document["identities"].__setitem__(2, claim)
+    event = {"identity_id": identity_id, "event_id": event_id, "type": "action.called"}
+    listed = event | {"occurred_at": occurred_at, "covers_until": covers_until}
+    return lambda document: document["identities"].__setitem__(2, listed)
 
 
 def _twice(document: dict[str, Any]) -> None:
@@ -219,7 +219,7 @@ TAMPERED: dict[str, tuple[Change, list[str], list[str]]] = {
     "an event listed for two": (_shared, ["certificate_count"], ["certificate_count", "certificate_event_differs"]),
     "the peak raised": (lambda d: d.update(peak=4), ["certificate_count"], ["certificate_count"]),
     "the peak lowered": (lambda d: d.update(peak=2), ["certificate_count"], ["certificate_count"]),
-    "the peak moved to when bo was asleep": (
+    "the peak moved to when bo was inactive": (
         lambda d: d.update(peak_at="2026-03-09T09:00:00Z"),
         ["certificate_not_covering"],
         ["certificate_not_covering"],
@@ -343,7 +343,7 @@ def test_under_restarts_a_connect_before_the_peak_ends_what_is_listed(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda d: d.update(certificate=2), "certificate is 2, and format 1 is understood here"),
         (lambda d: d.update(certificate=True), "certificate is true, and format 1 is understood here"),
@@ -383,7 +383,7 @@ def test_under_restarts_a_connect_before_the_peak_ends_what_is_listed(tmp_path: 
         (lambda d: d["identities"][1].update(flags=[]), "identities[1].flags is no key of it"),
     ],
 )
-def test_what_is_no_certificate_says_where_and_why(change: Change, said: str, source: str) -> None:
+def test_what_is_no_certificate_says_where_and_why(change: Change, message: str, source: str) -> None:
     """Whoever writes certificates with a program of their own must find what is wrong with it."""
     document = written(source, "acme", "2026-03")
     change(document)
@@ -392,11 +392,11 @@ def test_what_is_no_certificate_says_where_and_why(change: Change, said: str, so
         certified.parse(document, where="certificate.json")
     assert "certificate_invalid" == finding.code == raised.value.code
     assert str(raised.value) == str(finding)
-    assert str(finding).startswith(f"certificate.json: it is not a certificate: {said}. Ask for the certificate")
+    assert str(finding).startswith(f"certificate.json: it is not a certificate: {message}. Ask for the certificate")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "it is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ('{"peak": 1, "peak": 2}', "it has peak twice"),
@@ -405,13 +405,13 @@ def test_what_is_no_certificate_says_where_and_why(change: Change, said: str, so
         ("[]", "it is not an object"),
     ],
 )
-def test_a_file_that_is_no_certificate_ends_with_status_2(text: str, said: str, cli: Cli, tmp_path: Path) -> None:
-    """Nothing can be said of it, not even that it is wrong."""
+def test_a_file_that_is_no_certificate_ends_with_status_2(text: str, message: str, cli: Cli, tmp_path: Path) -> None:
+    """Nothing can be said about it, not even that it is wrong."""
     file = tmp_path / "certificate.json"
     file.write_text(text, encoding="utf-8")
     ended = cli("certificate", "check", str(file))
     assert (2, "") == (ended.status, ended.out)
-    assert ended.err.startswith(f"certificate_invalid: {file}: it is not a certificate: {said}. ")
+    assert ended.err.startswith(f"certificate_invalid: {file}: it is not a certificate: {message}. ")
 
 
 def test_an_event_without_an_id_is_shown_by_any_that_says_the_same(tmp_path: Path) -> None:
@@ -548,7 +548,7 @@ def test_a_digest_or_a_number_of_events_that_was_changed_is_found(ledger: Ledger
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         (lambda lines: [line for line in lines if ",bolt," not in line], "has those of one"),
         (lambda lines: [lines[0], *lines[1:3], *lines[1:]], "each once"),
@@ -557,7 +557,7 @@ def test_a_digest_or_a_number_of_events_that_was_changed_is_found(ledger: Ledger
     ],
 )
 def test_where_a_digest_cannot_be_computed_it_says_so(
-    rows: Callable[[list[str]], list[str]], said: str, ledger: Ledger, tmp_path: Path
+    rows: Callable[[list[str]], list[str]], message: str, ledger: Ledger, tmp_path: Path
 ) -> None:
     """What a customer is given of a ledger is the own account, and that must not look like a forgery."""
     document = written(ledger, "acme", "2026-03")
@@ -566,7 +566,7 @@ def test_where_a_digest_cannot_be_computed_it_says_so(
     found = read_source(str(path), certified.parse(document))
     assert None is found.digest_matches
     assert found.digest_note.startswith("The digest that it names was not checked: ")
-    assert said in found.digest_note
+    assert message in found.digest_note
     assert [] == check.check(document, found)
 
 
@@ -603,12 +603,12 @@ def test_the_command_answers_programs_in_json(cli: Cli, source: str, tmp_path: P
     }
     file.write_text(json.dumps(document | {"peak": 4}), encoding="utf-8")
     ended = cli("certificate", "check", str(file), "--export", source, "--format", "json")
-    said = json.loads(ended.out)
+    printed = json.loads(ended.out)
     assert 1 == ended.status
     assert {"holds": False, "proved": None, "assumed": None, "not_proved": None, "export": source} == {
-        key: said[key] for key in ("holds", "proved", "assumed", "not_proved", "export")
+        key: printed[key] for key in ("holds", "proved", "assumed", "not_proved", "export")
     }
-    assert [("certificate_count", str(file))] == [(found["code"], found["where"]) for found in said["findings"]]
+    assert [("certificate_count", str(file))] == [(found["code"], found["where"]) for found in printed["findings"]]
 
 
 def test_an_export_that_cannot_be_read_whole_proves_nothing(cli: Cli, source: str, tmp_path: Path) -> None:
@@ -634,7 +634,7 @@ def test_a_peak_of_nobody_has_a_certificate_too(cli: Cli, source: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--format", "csv"), "--certificate is written as json"),
         (("--as-of", "2026-03-10T00:00:00Z"), "--certificate goes without --as-of"),
@@ -642,12 +642,12 @@ def test_a_peak_of_nobody_has_a_certificate_too(cli: Cli, source: str, tmp_path:
     ],
 )
 def test_what_a_certificate_could_not_say_of_itself_is_refused(
-    options: tuple[str, ...], said: str, cli: Cli, source: str
+    options: tuple[str, ...], message: str, cli: Cli, source: str
 ) -> None:
     """Checked against all events, it would look like a forgery."""
     ended = cli("explain", source, "--account", "acme", "--certificate", *options)
     assert (2, "") == (ended.status, ended.out)
-    assert ended.err.startswith(f"usage: {said}")
+    assert ended.err.startswith(f"usage: {message}")
 
 
 # All ledgers
@@ -761,12 +761,12 @@ def _is_true(document: dict[str, Any], events: list[Event]) -> bool:
 
 
 def _covers(claim: certified.CertifiedIdentity, history: list[Event], of: certified.Certificate) -> bool:
-    """Whether the event listed is there, and covers what is said."""
-    told = (claim.event_id, claim.type, claim.occurred_at)
+    """Whether the event listed is there, and covers what the certificate says."""
+    listed = (claim.event_id, claim.type, claim.occurred_at)
     windows = {claim.type: of.windows[claim.type]}  # an event of the other type may begin at the same instant
     covers = definition.covers_of(history, windows=windows, reconnect=of.reconnect)
     return (claim.identity_id, claim.occurred_at, claim.covers_until) in covers and any(
-        told == (claim.event_id and event.event_id, event.type, event.occurred_at) for event in history
+        listed == (claim.event_id and event.event_id, event.type, event.occurred_at) for event in history
     )
 
 

@@ -51,7 +51,7 @@ def all_of(count: int, event: Event) -> list[Event]:
 def test_an_identity_is_active_when_the_published_rule_says_so(
     history: list[Event], expected: list[tuple[float, float]]
 ) -> None:
-    """The engine is held against the definition, and the definition against these lines."""
+    """The engine is compared with the definition, and the definition with these lines."""
     spans = united((since, until) for _, since, until in covers_of(history))
     assert [(round(start * DAY), round(end * DAY)) for start, end in expected] == spans
 
@@ -111,7 +111,7 @@ def test_a_peak_carried_in_is_reached_when_the_cycle_starts() -> None:
 
 
 def test_only_engagement_identities_are_counted() -> None:
-    """Whatever else an account has is not billed by its peak; a type may be told after the fact."""
+    """Whatever else an account has is not billed by its peak; the type may come after the fact."""
     assert (1, 0) == peak([action(0), action(0, "bo"), created("bo", "standard")], *CYCLE)
 
 

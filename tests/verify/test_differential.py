@@ -75,7 +75,7 @@ def test_the_biller_of_the_fixtures_is_right() -> None:
 
 
 def test_our_own_command_line_is_right(tmp_path: Path) -> None:
-    """It needs no adapter: it takes the same files, and what it writes is what is asked for."""
+    """It needs no adapter: it takes the same files, and what it writes is what the search expects."""
     ours = Command(f"{sys.executable} -m billing invoice {{events}} --terms {{terms}} --format json")
     checked = check(ours, ledgers=1_000 if LONG else 25, terms=strategies.terms())
     assert checked.totals > 0
@@ -96,10 +96,10 @@ def test_every_known_mistake_is_caught_by_five_events_at_most(name: str) -> None
 def test_a_story_says_what_meets_and_what_was_expected() -> None:
     with pytest.raises(Wrong) as caught:
         check(Script(WRONG["mistaken"]("starts-before-ends")), terms=strategies.terms())
-    first, asked, *events = str(caught.value).splitlines()
+    first, context, *events = str(caught.value).splitlines()
     assert first.endswith(": expected 1, got 2.")
     assert "exactly when the" in first or "at the instant" in first
-    assert asked.startswith("  account acme, cycle 20")
+    assert context.startswith("  account acme, cycle 20")
     assert len(caught.value.difference.case.events) == len(events)
 
 
@@ -130,7 +130,7 @@ def test_other_seeds_bring_other_ledgers_and_the_same_seed_the_same() -> None:
 
 
 def test_only_the_types_asked_for_are_drawn() -> None:
-    """Whoever has no voids is not told of them."""
+    """A biller without voids gets none."""
     types: set[str] = set()
 
     def watching(events: Sequence[Event], cycles: Sequence[Cycle]) -> list[Answer]:
@@ -164,7 +164,7 @@ def test_a_row_that_is_not_there_says_nothing_is_active() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("import sys; sys.exit('no such plan')", "ended with status 1 and no answer: no such plan"),
         ("print('peak: 3')", "its answer is not an array of account_id, cycle_start and peak"),
@@ -172,9 +172,9 @@ def test_a_row_that_is_not_there_says_nothing_is_active() -> None:
         ("import time; time.sleep(9)", "it gave no answer within 0.2 seconds"),
     ],
 )
-def test_a_command_without_an_answer_is_told_with_what_it_did(code: str, said: str) -> None:
+def test_a_command_without_an_answer_is_told_with_what_it_did(code: str, message: str) -> None:
     cycle = Cycle("acme", START, END, Terms())
-    with pytest.raises(BillerFailed, match=said):
+    with pytest.raises(BillerFailed, match=message):
         Command(f'{sys.executable} -c "{code}"', seconds=0.2 if "sleep" in code else 30)([], [cycle])
 
 
@@ -215,8 +215,8 @@ def test_without_hypothesis_the_command_line_says_how_to_get_it() -> None:
     code = "import sys; sys.modules['hypothesis'] = None; from billing.cli import main; main()"
     words = [sys.executable, "-c", code, "verify", "--against", sys.executable]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    said = "verify_missing: hypothesis is not installed. Install it with: pip install 'peak-billing[verify]'.\n"
-    assert (2, said) == (done.returncode, done.stderr)
+    message = "verify_missing: hypothesis is not installed. Install it with: pip install 'peak-billing[verify]'.\n"
+    assert (2, message) == (done.returncode, done.stderr)
 
 
 @pytest.mark.parametrize(

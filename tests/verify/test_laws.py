@@ -76,7 +76,7 @@ class StartsFirst:
 
 
 class ForgetsWhoWasCarriedIn:
-    """Counts only those who come alive within the cycle."""
+    """Counts only those who become active within the cycle."""
 
     def activity(self, events: Sequence[Event], policy: ActivityPolicy) -> Activity:
         return OURS.activity(events, policy)
@@ -96,7 +96,7 @@ class OneDayMore:
 
 
 class DeletionLosesATie:
-    """Lets an activation at the very instant of a deletion live."""
+    """Keeps an activation at the very instant of a deletion."""
 
     def activity(self, events: Sequence[Event], policy: ActivityPolicy) -> Activity:
         return DEFINITION.activity(_earlier(events), policy)
@@ -152,7 +152,7 @@ def test_a_mistake_in_an_engine_breaks_laws(engine: Engine, broken: list[str]) -
 
 
 def test_an_example_that_breaks_a_law_comes_small_and_each_time_the_same() -> None:
-    """Whoever is told of one can look at it."""
+    """Whoever hears of one can look at it."""
 
     @law("I00", stories())
     def nothing_ever_happens(story: Story) -> None:

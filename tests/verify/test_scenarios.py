@@ -28,7 +28,7 @@ every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.
 
 @every_story
 def test_peaks_are_those_of_the_definition(story: Path) -> None:
-    """What the engine is held against must itself be right, and the definition imports nothing of the engine."""
+    """What the engine is compared with must itself be right, and the definition imports nothing of the engine."""
     events = _events_by_account(story / "events.csv")
     for expected in _expected(story)["peaks"]:
         account_id = expected["account_id"]
@@ -52,7 +52,7 @@ def test_intervals_are_those_of_the_definition(story: Path) -> None:
 
 @every_story
 def test_the_engine_finds_the_peaks_of_the_story(story: Path) -> None:
-    """The compiled walk and sweep must give the peaks, their instants and the cycles told in the story."""
+    """The compiled walk and sweep must give the peaks, their instants and the cycles of the story."""
     peaks = billing.peaks(story / "events.csv", terms=story / "terms.toml", **_months(story))
     expected = _expected(story)["peaks"]
     # The stories give a cycle by its bounds, for engines that have no names for cycles.

@@ -33,7 +33,7 @@ class Audit:
 
     `full` and `sampled` are the accounts checked in full and by sample, the latter with how many
     instants were looked at. `unpriced` counts invoices whose prices were not checked. `found` is the
-    activity that the engine computed, if it was asked for bills.
+    activity that the engine computed, or none if only invoices were checked.
     """
 
     full: list[str] = field(default_factory=list)
