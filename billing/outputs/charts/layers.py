@@ -22,6 +22,8 @@ _SHAPES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 #: The size of small words.
 SMALL: Final = 11
+#: Where labels have a limit, Vega measures each of them again at every step; dates and counts are short.
+_NO_LIMIT: Final = 0
 
 
 def layers(names: Iterable[str], *, dated: bool, levelled: bool) -> list[dict[str, Any]]:
@@ -92,7 +94,7 @@ def _time(*, dated: bool) -> Any:
         scale=alt.Scale(domain=[alt.ExprRef("start"), alt.ExprRef("end")], nice=False, zero=False),
         axis=alt.Axis(
             title=None, values=alt.ExprRef("dates"), labelExpr="date_words[format(datum.value, '.3f')]", grid=False,
-            labelFlush=True, labelOverlap="parity", labels=dated, ticks=dated,
+            labelFlush=True, labelOverlap="parity", labelLimit=_NO_LIMIT, labels=dated, ticks=dated,
         ),
     )  # fmt: skip
 
@@ -104,8 +106,11 @@ def _count(field: str, *, levelled: bool) -> Any:
     return alt.Y(
         f"{field}:Q",
         scale=alt.Scale(domain=[0, alt.ExprRef("top")], nice=False),
-        axis=alt.Axis(title=None, grid=True, domain=False, ticks=False, **(named if levelled else {"tickMinStep": 1})),
-    )
+        axis=alt.Axis(
+            title=None, grid=True, domain=False, ticks=False, labelLimit=_NO_LIMIT,
+            **(named if levelled else {"tickMinStep": 1}),
+        ),
+    )  # fmt: skip
 
 
 def _lane() -> Any:
