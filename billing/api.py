@@ -1,4 +1,4 @@
-"""The Python interface: the verbs of the engine, with pandas tables for results."""
+"""The Python interface: one function for each verb, with tables as pandas data frames."""
 
 from __future__ import annotations
 
@@ -57,21 +57,21 @@ if TYPE_CHECKING:
 
     from .outputs.documents.chart import Chart
 
-#: What terms may be given as: a path, those of all accounts, those of each, or just a plan.
+#: Terms as an argument: the path of a file, terms per account, the same terms for all accounts, or just a plan.
 GivenTerms = str | PathLike[str] | AllTerms | Terms | Plan | None
 
 
 def read(source: Any, *, strict: bool = False, ignore_extra: bool = False, known_at: datetime | None = None) -> Events:
-    """All events of a source, with what could not be accepted.
+    """Read all events of a source, and the rows that were rejected.
 
     `source` is the path of a `.csv`, `.jsonl` (either also `.gz` or `.zst`) or `.parquet` file, a
     folder or glob of them, `-` for standard input, a table with `__arrow_c_stream__`, or a ledger: its
-    address, or what `open_ledger` gave. Rows that
-    cannot be accepted are in `.rejections`; `strict` raises `Refused` at the first. `known_at`
-    (aware) leaves out what was recorded later. Raises `BadSource` for a source that cannot be used.
+    address, or the result of `open_ledger`. Rejected rows are in `.rejections`; `strict` raises `Refused`
+    at the first. `known_at` (aware) leaves out events recorded later. Raises `BadSource` for a source that
+    cannot be used.
     """
     with engine.open_source(source) as opened:
-        # What calls did is kept, since nobody knows yet what will be asked of them.
+        # The details of calls are read too: the caller may want credits later.
         options = _options(strict=strict, ignore_extra=ignore_extra, known_at=known_at)
         return engine.read(opened, replace(options, details=True))
 
@@ -80,7 +80,7 @@ def intervals(source: Any, *, terms: GivenTerms = None, policy: ActivityPolicy |
     """When each engagement identity was active, as maximal spans `[start, end)`.
 
     Columns `account_id`, `identity_id` (str), `start`, `end` (datetime64[us, UTC]), ordered by
-    account, identity and start. `policy` overrides that of the terms.
+    account, identity and start. `policy` overrides the policy of the terms.
     """
     with engine.open_source(source) as opened:
         found = engine.answer(opened, _query(opened, ReadOptions(), terms=terms, policy=policy)).found
@@ -105,9 +105,9 @@ def peaks(
     Columns `account_id`, `cycle` (str), `cycle_start`, `cycle_end` (datetime64[us, UTC]), `peak` (int64) and
     `peak_at`, the first instant of the peak (NaT if it is 0), ordered by account and cycle. `first`
     and `last` are months such as `"2026-01"`; without them each account has the cycles from its
-    first active one to its last. `as_of` (aware) leaves out what occurred then or later, `known_at`
-    (aware) what was recorded later, `position` what came later into a ledger. Without `terms`, a
-    ledger's own apply. Raises `BadSource`, `BadLedger`, `BadCycle`, `UnknownAccount`.
+    first active one to its last. `as_of` (aware) leaves out events that occurred then or later, `known_at`
+    (aware) events recorded later, `position` entries appended to the ledger later. Without `terms`,
+    those of a ledger apply. Raises `BadSource`, `BadLedger`, `BadCycle`, `UnknownAccount`.
     """
     options = _options(known_at=known_at, position=position)
     with engine.open_source(source) as opened:
@@ -128,9 +128,9 @@ def draft(
     known_at: datetime | None = None,
     position: int | None = None,
 ) -> list[Invoice]:
-    """The invoice of every account and billing cycle, as a draft, by account and cycle.
+    """Draft the invoice of every account and billing cycle, ordered by account and cycle.
 
-    Takes what `peaks` takes; the terms, or the ledger's own, name a plan for each account. Raises
+    Takes the arguments of `peaks`; the terms, or those of the ledger, name a plan for each account. Raises
     `BadTerms` (`plan_missing`) for an account without one, `NotPriced` for a peak beyond the last tier.
     """
     options = _options(known_at=known_at, position=position)
@@ -152,13 +152,13 @@ def compare(
     known_at: datetime | None = None,
     position: int | None = None,
 ) -> ComparisonResult:
-    """What the same history would have cost under other terms, and who gains and who pays.
+    """Compare what the same history costs under other terms: who would pay more, and who less.
 
-    Takes what `draft` takes, and `others`: a terms file or value each, a plan (then only the plan
-    changes), or settings such as `"reconnect=restarts,discount=5%"`. `.comparisons` has one
+    Takes the arguments of `draft`, and `others`: for each, a terms file or value, a plan (then only the
+    plan changes), or settings such as `"reconnect=restarts,discount=5%"`. `.comparisons` has one
     `Comparison` for each, with `.overall` per currency, `.accounts` and `.cycles`; `.billed_under` has
     the bills under each of the terms, the current ones first, and where a few identities more or fewer
-    would have changed them. Raises what `draft` raises, and `BadTerms` for a change that cannot be.
+    would have changed them. Raises as `draft`, and `BadTerms` for a change that cannot be applied.
     """
     changes = [change_of(other) for other in others]
     options = _options(known_at=known_at, position=position)
@@ -179,16 +179,16 @@ def credits(
     known_at: datetime | None = None,
     position: int | None = None,
 ) -> pd.DataFrame:
-    """The credits that calls of actions cost, and what engagement identities saved.
+    """The credits that actions cost, and the credits that engagement identities saved.
 
     A row for each account, billing cycle, action and type of identity. Columns `account_id`, `cycle` (str),
     `cycle_start`, `cycle_end` (datetime64[us, UTC]), `action` (str, none for calls that name none),
     `identity_type` (str), `calls` and `results` (int64), `credits`, `on_standard` (what the same calls
     cost on standard identities) and `saved` (Decimal), ordered by account, cycle, action and type.
-    Takes what `peaks` takes; without `first` and `last`, all cycles in which an action was called.
-    `catalogue` is a file or a value, and comes before that of the terms. A call without results is one
-    with one result; one without a mode is direct, one without an action costs nothing. Raises
-    `BadTerms` for a catalogue that cannot be used, and what `peaks` raises.
+    Takes the arguments of `peaks`; without `first` and `last`, all cycles in which an action was called.
+    `catalogue` is a file or a value, and takes precedence over that of the terms. A call without results
+    counts as one result, a call without a mode as direct; one without an action costs nothing. Raises as
+    `peaks`, and `BadTerms` for a catalogue that cannot be used.
     """
     given = load_catalogue(catalogue) if isinstance(catalogue, str | PathLike) else catalogue
     options = _options(known_at=known_at, position=position)
@@ -209,9 +209,9 @@ def explain(
     known_at: datetime | None = None,
     position: int | None = None,
 ) -> Evidence:
-    """Why the peak of an account's cycle (a month such as `"2026-01"`) is what it is.
+    """Explain the peak of an account's cycle (a month such as `"2026-01"`).
 
-    Names each identity that was active at the peak, and the event that kept it so. Raises
+    Lists each identity that was active at the peak, with the event that kept it active. Raises
     `UnknownAccount`, and `BadCycle` where no cycle of the account starts in that month.
     """
     options = _options(known_at=known_at, position=position)
@@ -235,16 +235,16 @@ def chart(
     locale: str = "en_US",
     forecast: bool = True,
 ) -> Chart:
-    """A picture of an account's cycle (a month such as `"2026-01"`), or without one, of its year.
+    """Chart an account's cycle (a month such as `"2026-01"`), or without `cycle`, its year.
 
-    A cycle shows the count with its peak, the tiers of the plan, and who came and went; where it is open, as
-    `as_of` or the last event of the source says, also how the count falls if nothing more happens, and what
-    its peak may come to, unless `forecast` is false. A year shows the peaks and amounts from `first` to `last`, or of
-    the last twelve cycles. The chart shows itself in a notebook; `.save` writes .svg, .png, .html and
-    .json, `.spec` is its Vega-Lite specification and `.table` its data. Numbers, money and dates follow
-    `locale`. Raises what `explain` and `draft` do. Needs the extra `documents`.
+    The chart of a cycle shows the count with its peak, the tiers of the plan, and arrivals and departures. For
+    a cycle still open at `as_of`, or at the last event of the source, it also shows how the count falls if
+    nothing more happens, and unless `forecast` is false, a forecast of the peak. The chart of a year shows the
+    peaks and amounts from `first` to `last`, or of the last twelve cycles. A notebook displays the chart;
+    `.save` writes .svg, .png, .html and .json, `.spec` is its Vega-Lite specification and `.table` its data.
+    Numbers, money and dates follow `locale`. Raises as `explain` and `draft`. Needs the extra `documents`.
     """
-    from .outputs.documents import chart as charting  # and with it Babel, which nothing else here needs
+    from .outputs.documents import chart as charting  # imports Babel, which nothing else here needs
     from .outputs.documents.locale import locale_of
 
     if cycle is not None and (first is not None or last is not None):
@@ -271,19 +271,19 @@ def align(
     known_at: datetime | None = None,
     tolerance: timedelta = TOLERANCE,
 ) -> Alignment:
-    """Compare the events of two sources: how they differ, which differences move a bill, and by how much.
+    """Compare the events of two sources: how they differ, which differences change a bill, and by how much.
 
     Takes any two sources that `read` takes. `.differences` are all events that differ, `.matters`
-    those that move a peak, `.effects` what each does to a cycle, `.together` those that move one
-    only jointly, `.totals` the figures of the cycles by each source. There are amounts where `terms`, or
-    those of a ledger, name a plan; they are for identities, and `.credits_left_out` is true where
-    credits are priced as well. Events without ids are compared by content; two of one identity and
-    type, at most `tolerance` apart, count as one that was shifted. Raises `BadSource`, `UnknownAccount`.
+    those that change a peak, `.effects` the effect of each on a cycle, `.together` those that change a
+    peak only jointly, `.totals` the figures of the cycles by each source. There are amounts if `terms`, or
+    those of a ledger, name a plan; they are for identities only, and `.credits_left_out` is true if credits
+    are priced as well. Events without ids are compared by content; two events of one identity and type, at
+    most `tolerance` apart, count as one that was shifted. Raises `BadSource`, `UnknownAccount`.
     """
     options = _options(known_at=known_at)
     with engine.open_source(ours) as own, engine.open_source(theirs) as other:
-        whose = other if isinstance(other, Ledger) and not isinstance(own, Ledger) else own
-        query = _query(whose, options, terms, policy, first, last, accounts, as_of)
+        ledger_or_own = other if isinstance(other, Ledger) and not isinstance(own, Ledger) else own
+        query = _query(ledger_or_own, options, terms, policy, first, last, accounts, as_of)
         return event_sources.align(own, other, query, (options, options), tolerance=tolerance)
 
 
@@ -303,13 +303,12 @@ def reconcile(
     known_at: datetime | None = None,
     position: int | None = None,
 ) -> Reconciliation:
-    """Compare our invoices with somebody else's, and find out why they differ.
+    """Compare our invoices with those of another system, and find out why they differ.
 
-    `foreign` is the path of a `.csv` or `.json` file, read with the file `mapping` where columns are
-    named otherwise, or a list of `Theirs`. Each discrepancy has the cause that explains their figure, if
-    there is one. `earlier` are plans before the terms, the latest first; amounts may differ by
-    `tolerance`; of a ledger, what it issued counts unless `drafts`. Raises `BadForeign`, and what `draft`
-    does.
+    `foreign` is the path of a `.csv` or `.json` file, or a list of `Theirs`; the file `mapping` maps columns
+    with other names. Each discrepancy has the cause that explains their figure, if there is one. `earlier`
+    are plans in force before the terms, the latest first; amounts may differ by `tolerance`. A ledger is
+    compared by its issued documents, or with `drafts`, by fresh drafts. Raises as `draft`, and `BadForeign`.
     """
     if isinstance(foreign, str | PathLike):
         read_as = None if mapping is None else load_mapping(mapping)
@@ -324,10 +323,10 @@ def reconcile(
 
 
 def open_ledger(url: str, *, create: bool = True) -> Ledger:
-    """A ledger: events kept for good, and the documents issued for them.
+    """Open a ledger: a permanent store of events and of the documents issued for them.
 
     `url` is `sqlite:///billing.db` or `postgresql://HOST/DATABASE`; see `ledger.address`. With
-    `create`, an empty ledger is made where there is none. Raises `BadLedger`.
+    `create`, a missing ledger is created empty. Raises `BadLedger`.
     """
     return addresses.open_ledger(url, create=create)
 
@@ -335,11 +334,11 @@ def open_ledger(url: str, *, create: bool = True) -> Ledger:
 def append(
     ledger: Ledger, source: Any, *, strict: bool = False, ignore_extra: bool = False, now: datetime | None = None
 ) -> Receipt:
-    """Add the events of a source to a ledger, and say what became of each; doing it again is safe.
+    """Append the events of a source to a ledger, and report what became of each; repeating it is safe.
 
-    Takes any source that `read` takes; each event needs an `event_id`. When this returns, what was
-    accepted is on disk. After an error, append the same events again: those that are there change
-    nothing. Events without `recorded_at` are recorded `now` (aware; else by the clock). Raises
+    Takes any source that `read` takes; each event needs an `event_id`. When this returns, the accepted
+    events are on disk. After an error, append the same events again: those already stored change nothing.
+    Events without `recorded_at` get `now` (aware; by default the current time). Raises
     `BadSource`, `Refused`, `BadLedger`.
     """
     with engine.open_source(source) as opened:
@@ -358,12 +357,12 @@ def close(
     issue: bool = False,
     now: datetime | None = None,
 ) -> CloseResult:
-    """Draft the invoices of a cycle (a month such as `"2026-01"`) that is over; with `issue`, issue them.
+    """Draft the invoices of a finished cycle (a month such as `"2026-01"`); with `issue`, issue them.
 
-    Each account with an event before the end of its cycle gets one invoice, 0.00 included, unless it
-    has one already. `.drafts` are the invoices to issue, `.documents` those that were issued. A cycle
-    closes `grace_period` after its end. `terms` become the ledger's own if it has none; add later
-    versions with `add_terms`. With `position`, raises `StaleLedger` if the ledger has gone on since.
+    Each account with an event before the end of its cycle gets one invoice, even of 0.00, unless it
+    has one already. `.drafts` are the invoices to issue, `.documents` those issued. A cycle
+    closes `grace_period` after its end. `terms` become those of the ledger if it has none; add later
+    versions with `add_terms`. With `position`, raises `StaleLedger` if the ledger has changed since.
     """
     given = None if terms is None else _all_terms(terms)
     return closing.close(
@@ -388,11 +387,11 @@ def restate(
     issue: bool = False,
     now: datetime | None = None,
 ) -> RestateResult:
-    """Compute issued cycles again that late events can have changed; with `issue`, settle the differences.
+    """Recompute issued cycles that late events may have changed; with `issue`, settle the differences.
 
-    Each cycle is computed under the terms it was billed by. `.restatements` are the cycles with another
-    total now, each with the events that explain it; a credit note or a supplementary invoice settles
-    each. An invoice and its notes together always equal a fresh draft; there is no note of 0.
+    Each cycle is computed under the terms it was billed under. `.restatements` are the cycles whose total
+    changed, each with the events that explain it; a credit note or a supplementary invoice settles each.
+    An invoice and its notes together always equal a fresh draft; there is no note of 0.
     """
     return restating.restate(
         ledger, now=_now(now), first=first, last=last, accounts=accounts, position=position, issue=issue
@@ -404,8 +403,8 @@ def add_terms(
 ) -> TermsVersion:
     """Add a version of the terms to a ledger, for the cycles that start at `applies_from` or later.
 
-    The first version applies to all cycles; issued documents keep the version they were billed by. Raises
-    `BadTerms` where a date is needed, or where an account with an invoice would get other cycles.
+    The first version applies to all cycles; issued documents keep the version they were billed under. Raises
+    `BadTerms` if a date is missing, or if the cycles of an account with an invoice would change.
     """
     since = _micros(applies_from, "applies_from")
     return closing.add_terms(ledger, _all_terms(terms), now=_now(now), applies_from=since)
@@ -414,11 +413,11 @@ def add_terms(
 def statement(
     ledger: Ledger, *, account_id: str | None = None, known_at: datetime | None = None, position: int | None = None
 ) -> pd.DataFrame:
-    """The documents of each account, or of one, with the balance after each.
+    """The documents of all accounts, or of one, with the balance after each.
 
     Columns `account_id`, `cycle` (str), `cycle_start`, `cycle_end` (datetime64[us, UTC]), `number`, `kind`
-    (str), `issued_at` (datetime64[us, UTC]), `total`, `balance` (Decimal) and `currency` (str), by account in
-    the order of issue.
+    (str), `issued_at` (datetime64[us, UTC]), `total`, `balance` (Decimal) and `currency` (str), ordered by
+    account and issue.
     """
     at = engine.position_of(ledger, _options(known_at=known_at, position=position))
     rows = issuing.statement(ledger, account_id=account_id, position=at)
@@ -435,12 +434,12 @@ def status(
     known_at: datetime | None = None,
     position: int | None = None,
 ) -> list[Status]:
-    """Where the open cycle of each account stands, and what is certain of it whatever happens next.
+    """Where the open cycle of each account stands, and what is certain about it whatever happens next.
 
-    The cycle is the one that is open at `as_of` (aware; now, if left out), and what occurred then or later
-    is left out. Each status has the peak so far, who is active and becomes inactive when, and under a plan
-    the amount so far and the least that it can be in the end. Raises `BadSource`, `BadLedger`, `UnknownAccount`,
-    `NotPriced`.
+    The cycle is the one open at `as_of` (aware; by default now); events that occurred then or later are left
+    out. Each status has the peak so far, the active identities with the instant at which each becomes inactive,
+    and with a plan, the amount so far and the least possible final amount. Raises `BadSource`, `BadLedger`,
+    `UnknownAccount`, `NotPriced`.
     """
     options = _options(known_at=known_at, position=position)
     with engine.open_source(source) as opened:
@@ -460,13 +459,13 @@ def forecast(
     fans: bool = False,
     seed: int = 0,
 ) -> list[Forecast]:
-    """Where the peak and the amount of each account's open cycle are heading.
+    """Forecast the peak and the amount of each account's open cycle.
 
-    Each forecast has the `status`, which is certain, and the `peak`: how likely each final peak is, learned
-    from the account's past cycles at the same phase and from those of all others in the source. An account
-    with fewer than three whole cycles, after the one in which it was first active, has no `peak`. With
-    `fans`, there are the distributions of the peak up to instants before the end. The same `seed` gives the
-    same forecasts. Raises as `status`.
+    Each forecast has the `status`, which is certain, and the `peak`: the distribution of the final peak,
+    learned from the account's past cycles at the same phase and from those of all others in the source. An
+    account with fewer than three whole cycles after its first active one has no `peak`. With `fans`, there
+    are also distributions of the peak up to instants before the end. The same `seed` gives the same
+    forecasts. Raises as `status`.
     """
     options = _options(known_at=known_at, position=position)
     with engine.open_source(source) as opened:
@@ -484,9 +483,9 @@ def backtest(
     policy: ActivityPolicy | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How good forecasts of past cycles would have been, beside simpler models.
+    """How accurate forecasts of past cycles would have been, compared with simpler models.
 
-    A row for each phase (part of a cycle that has passed) and model, ours first. Columns `months`, `phase`,
+    A row for each phase (the fraction of a cycle that has passed) and model, ours first. Columns `months`, `phase`,
     `cycles`, `accounts`, `settled` (cycles whose peak was reached before the cutoff), `name`, then the losses
     in identities: `pinball`, `error` (absolute, of the median) and `interval` (interval score at 80 %), then
     the coverage of the 50, 80 and 95 % intervals, and `evenly_80`, the randomised coverage at 80 %. Raises

@@ -50,7 +50,7 @@ def chart(
             made = charting.year(opened, query, written_for, options)
         else:
             made = charting.cycle(opened, query, written_for, options, forecast=not no_forecast)
-    output.write_bytes(made.written(format))
+    output.write_bytes(made.render(format))
     say(f"{made.title}, {made.account_id}: {output}")
     say(made.words.replace("\u00a0", " "))  # where a terminal breaks lines is its own affair
-    finish(made.found, read.rejections)
+    finish(made.activity, read.rejections)

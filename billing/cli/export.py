@@ -55,13 +55,13 @@ def focus(
     The other two are Invoice Detail and Billing Period; all are CSV files. A ledger is exported as it was issued, any
     other source as drafts.
     """
-    from ..outputs.finance.focus import Names
+    from ..outputs.finance.focus import Parties
     from ..outputs.finance.focus import focus as in_focus
     from ..outputs.tables.text import to_csv
 
     documents, found = _documents(source, cycles, terms, known, read)
-    by = Names(names.provider, names.issuer or names.provider, names.service, names.payment_terms)
-    written = in_focus(documents, by)
+    parties = Parties(names.provider, names.issuer or names.provider, names.service, names.payment_terms)
+    written = in_focus(documents, parties)
     output.mkdir(exist_ok=True)
     for name in ("cost_and_usage", "invoice_detail", "billing_period"):
         file, view = output / f"{name}.csv", getattr(written, name)

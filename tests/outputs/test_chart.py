@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from billing.outputs.charts.figure import Band, Curve, Lane, Mark, Move
 from billing.outputs.charts.render import spec, svg
-from billing.outputs.charts.thinning import steps, tiers_in_range
+from billing.outputs.charts.thinning import thin_steps, tiers_in_range
 from tests.support.ledgers import examples
 
 HOUR = 3_600_000_000
@@ -71,7 +71,7 @@ def test_whatever_is_left_out_of_a_long_curve_its_peak_stays_with_its_first_mome
     counts: tuple[tuple[int, int], ...], slices: int
 ) -> None:
     """The peak is what is billed; a drawing without it would be another bill."""
-    kept = list(steps(counts, 0, len(counts), slices))
+    kept = list(thin_steps(counts, 0, len(counts), slices))
     highest = max(counts, key=lambda step: step[1])
 
     assert highest == max(kept, key=lambda step: step[1])

@@ -218,12 +218,12 @@ OCTOBER: dict[str, Any] = {"account_id": "brightline", "cycle": "2025-10", "as_o
 def test_a_forecast_is_bands_within_bands_above_the_staircase() -> None:
     """Its figures, which `billing forecast` has too, stand in words and in a table, for whoever sees no bands."""
     chart = billing.chart(EVENTS, terms=TERMS, **OCTOBER)
-    svg, page = (chart.written(format).decode() for format in ("svg", "html"))
+    svg, page = (chart.render(format).decode() for format in ("svg", "html"))
 
     assert "median 71; 50 % 69 to 71, 80 % 69 to 78, 95 % 69 to 83." in chart.words
     for words in ("50 %", "80 %", "95 %", "forecast of the peak, median", "if nothing more happens"):
         assert words in texts(svg)
-    assert "What the peak may come to" in page
+    assert "What the peak may reach" in page
     shown = [value for layer in chart.spec["vconcat"][0]["layer"] for value in data(chart.spec, layer)]
     bands = [value for value in shown if "lower_95" in value]
     assert 4 * 25 == len(bands), "three bands and a median, of now and the ends of 24 slices"
@@ -237,7 +237,7 @@ def test_a_ledger_has_the_chart_of_a_file(tmp_path: Path) -> None:
     of_file, of_ledger = (billing.chart(source, terms=TERMS, **OCTOBER) for source in (EVENTS, ledger))
 
     assert of_file.words == of_ledger.words
-    assert of_file.written("json") == of_ledger.written("json")
+    assert of_file.render("json") == of_ledger.render("json")
 
 
 def test_a_cycle_that_is_over_has_no_forecast_nor_has_an_account_that_began_just_now() -> None:
@@ -266,7 +266,7 @@ def test_a_peak_of_one_microsecond_among_thousands_of_steps_is_drawn(tmp_path: P
     assert {"at": micros(spike) / 1000, "active": peak} in line
     after = line[[row["active"] for row in line].index(peak) + 1]
     assert after["at"] - micros(spike) / 1000 < 31 * 86_400_000 / SLICES, "it is drawn no wider than can be seen"
-    assert f"Peak {peak:,}" in texts(chart.written("svg").decode())
+    assert f"Peak {peak:,}" in texts(chart.render("svg").decode())
 
 
 def test_movements_too_close_to_be_told_apart_are_counted_and_none_is_lost() -> None:
@@ -319,7 +319,7 @@ def test_a_year_without_a_plan_has_no_amounts_and_with_two_currencies_a_panel_of
     assert "Peaks, 2026-01 to 2026-02" == without.title
     assert "Amount" not in json.dumps(without.spec)
     assert ["Peak", "Amount, EUR", "Amount, USD"] == [panel["title"]["text"] for panel in both.spec["vconcat"]]
-    assert "Together they come to €6.00 and $10.00" in both.words
+    assert "Together they total €6.00 and $10.00" in both.words
 
 
 @pytest.mark.parametrize("cycles", [1, 12, 36, 120])
@@ -331,7 +331,7 @@ def test_a_year_of_any_length_names_its_highest_peak(cycles: int) -> None:
     last = january(1 + 31 * (cycles - 1))
     chart = billing.chart(events(*rows), first="2026-01", last=f"{last:%Y-%m}")
     highest = chart.table["peak"].max()
-    svg = chart.written("svg").decode()
+    svg = chart.render("svg").decode()
 
     assert {str(highest), "2026", "open"} <= {*texts(svg)}
 
@@ -357,14 +357,14 @@ def test_numbers_money_and_dates_are_written_as_people_of_the_place_do(
 def test_an_id_is_text_in_every_form_whatever_it_says(account: str, asked: dict[str, Any]) -> None:
     """Whoever may choose an id must not choose what others see, or run."""
     chart = billing.chart(events((account, "<b>u</b>", "action.called", january(3))), **asked)
-    svg, page = (chart.written(format).decode() for format in ("svg", "html"))
+    svg, page = (chart.render(format).decode() for format in ("svg", "html"))
     tree = ElementTree.fromstring(svg)
     names = {element.tag.partition("}")[2] for element in tree.iter()}
 
     assert {"svg", "title", "desc", "g", "rect", "path", "text", "line", "defs", "clipPath", "tspan"} >= names
     assert account in "".join(text for text in tree.itertext())
     assert "<script" not in page and "<img" not in page and "onerror" not in page.replace("onerror=alert(1)&gt;", "")
-    assert account == json.loads(chart.written("json"))["usermeta"]["account_id"]
+    assert account == json.loads(chart.render("json"))["usermeta"]["account_id"]
     for expression in expressions(chart.spec):
         assert account not in expression or account == "datum.value"
 
@@ -437,7 +437,7 @@ def test_a_notebook_shows_a_chart_without_fetching_anything(tmp_path: Path) -> N
     chart.save(tmp_path / "chart.json")
 
     assert chart.spec == bundle["application/vnd.vegalite.v6+json"]
-    assert bundle["image/svg+xml"].encode() == chart.written("svg")
+    assert bundle["image/svg+xml"].encode() == chart.render("svg")
     assert bundle["text/plain"] == repr(chart)
     assert repr(chart).startswith("Chart(Active engagement identities, cycle 2026-01, acme. 1 active when")
     assert json.loads((tmp_path / "chart.json").read_bytes())["title"]["text"] == chart.title

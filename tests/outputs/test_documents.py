@@ -193,7 +193,7 @@ def test_a_document_whose_entries_say_another_peak_is_not_shown(
     outcome = cli("document", "INV-000003", "--ledger", ledger, "--format", "html")
 
     assert 2 == outcome.status
-    assert "INV-000003 says a peak of 22, its entries come to 23" in outcome.err
+    assert "INV-000003 says a peak of 22, its entries give 23" in outcome.err
 
 
 def test_a_statement_shows_each_balance(ledger: str, written: Callable[..., bytes]) -> None:

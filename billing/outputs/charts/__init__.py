@@ -1,6 +1,7 @@
-"""Charts: data go in, a Vega-Lite specification comes out, which notebooks, files, pages and paper draw alike.
+"""Charts: from data to a Vega-Lite specification, which notebooks, files, web pages and PDFs draw alike.
 
-`figure` is what a chart shows, `thinning` what is left out of it so that it can be read, `cycle` (of
-`layers`) and `year` make specifications, `drawing` draws them. They say nothing by colour alone. Text that
-comes from events is always text: it stands in titles, and in no expression.
+`figure` has what a chart shows, `thinning` decides what to leave out for legibility, `cycle` (with
+`layers` and `legend`) and `year` build specifications, `render` draws them. `movement` and `data` are
+the data behind a chart, `style` its look. No chart relies on colour alone. Text from events is used in
+titles and descriptions only, never in an expression.
 """

@@ -1,4 +1,4 @@
-"""The data of a chart as rows of a table: nothing is left out of them."""
+"""The complete data of a chart as rows of a table; nothing is left out."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ CYCLES: Final = Schema(
 
 
 class Step(NamedTuple):
-    """How many were active from an instant (microseconds) on, and who came and went at it.
+    """How many are active from an instant (microseconds) on, and how many arrived and left at it.
 
-    What is not `known` is what comes if nothing more happens.
+    A step that is not `known` lies ahead, and holds if nothing more happens.
     """
 
     at: int
@@ -49,7 +49,7 @@ class Step(NamedTuple):
 
 
 class CycleRow(NamedTuple):
-    """The peak of one cycle, and what it came to where there is a plan. Instants are microseconds."""
+    """The peak of one cycle, and its total where there is a plan. Instants are microseconds."""
 
     cycle: str
     start: int
@@ -60,12 +60,14 @@ class CycleRow(NamedTuple):
     is_open: bool
 
 
-def steps_of(counts: Sequence[tuple[int, int]], moved: Movements, now: int | None) -> tuple[Step, ...]:
-    """Every instant at which somebody came or went, also where the count stayed as it was.
+def steps_of(counts: Sequence[tuple[int, int]], movements: Movements, now: int | None) -> tuple[Step, ...]:
+    """Every instant at which an identity arrived or left, even where the count did not change.
 
-    `counts` hold until the next; `moved` are all movements after the first of them.
+    Each of `counts` holds until the next; `movements` are all movements after the first of them.
     """
-    arrived, asleep, deleted = (Counter(at.tolist()) for at in (moved.arrivals, moved.expiries, moved.deletions))
+    arrived, asleep, deleted = (
+        Counter(at.tolist()) for at in (movements.arrivals, movements.expiries, movements.deletions)
+    )
     active = dict(counts)
     rows: list[Step] = []
     for at in sorted({*active, *arrived, *asleep, *deleted}):
@@ -80,18 +82,18 @@ def view(rows: Sequence[Step] | Sequence[CycleRow]) -> View:
     return View(schema, [_step(row) if isinstance(row, Step) else _cycle(row) for row in rows])
 
 
-def _step(of: Step) -> Row:
-    return of._asdict()
+def _step(step: Step) -> Row:
+    return step._asdict()
 
 
-def _cycle(of: CycleRow) -> Row:
+def _cycle(row: CycleRow) -> Row:
     return {
-        "cycle": of.cycle,
-        "cycle_start": of.start,
-        "cycle_end": of.end,
-        "peak": of.peak,
-        "peak_at": of.peak_at,
-        "amount": None if of.total is None else of.total.amount,
-        "currency": None if of.total is None else of.total.currency,
-        "open": of.is_open,
+        "cycle": row.cycle,
+        "cycle_start": row.start,
+        "cycle_end": row.end,
+        "peak": row.peak,
+        "peak_at": row.peak_at,
+        "amount": None if row.total is None else row.total.amount,
+        "currency": None if row.total is None else row.total.currency,
+        "open": row.is_open,
     }

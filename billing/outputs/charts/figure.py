@@ -1,6 +1,6 @@
 """What a chart shows: the count over a cycle, or the cycles of a year.
 
-Everything that is read as words is text already, as its reader expects it.
+All labels are already formatted for the reader's locale.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-#: How the count moved: an identity became active, expired, or was deleted while active; `asleep` is the key in files.
+#: A movement of the count: an identity became active, became inactive (`asleep` in files), or was deleted while active.
 Move = Literal["arrived", "asleep", "deleted"]
 
 
 class Mark(NamedTuple):
-    """A place on an axis, in the axis's own unit, with the words beside it."""
+    """A position on an axis, in the unit of the axis, with its label."""
 
     at: int
-    words: str
+    label: str
 
 
 class Band(NamedTuple):
-    """What the peak may have come to by an instant (microseconds): the median, and bounds that hold so often."""
+    """Forecast of the peak by an instant (microseconds): the median, and intervals at 50, 80 and 95 %."""
 
     at: int
     median: float
@@ -34,19 +34,19 @@ class Band(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """All movements of one kind, each at its instant in microseconds, in order of time."""
+    """The instants of all movements of one kind, in microseconds and in order."""
 
     kind: Move
-    words: str
+    label: str
     instants: tuple[int, ...]
 
 
 class Heading(NamedTuple):
-    """What stands above a chart that is a file of its own: what it is, whose, and what it shows."""
+    """The heading of a chart that stands alone: its title, its account and a description."""
 
     title: str
     account_id: str
-    words: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class Curve:
     """The count over a cycle, `[start, end)` in microseconds.
 
     `counts` are `(instant, count)` pairs, each count holding until the next. `peak` marks the highest
-    of them at `peak_at`; `dates` are the instants and `levels` the counts that the axes name, `tiers` the
-    counts at which a price ends, `lanes` how the count moved. Where the cycle is open, counts from `now` on are
-    those if nothing more happens, and `fan` is what the peak may still come to.
+    of them at `peak_at`; `dates` and `levels` are the ticks of the axes, `tiers` the counts at which a
+    price ends, `lanes` how the count moved. In an open cycle, counts from `now` on assume that nothing more
+    happens, and `fan` is the forecast of the peak.
     """
 
     start: int
@@ -74,31 +74,31 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What a cycle comes to, and how that is written."""
+    """The total of a cycle, exact and as formatted for the reader."""
 
     exact: Decimal
-    words: str
+    label: str
     currency: str
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One cycle among others: when it starts, its peak, and its amount where it is priced."""
+    """One cycle of several: the month it starts in, its peak, and its amount where it is priced."""
 
     month: str
     year: str
     peak: int
-    words: str
+    label: str
     amount: Amount | None = None
     is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Year:
-    """The cycles of a year, or of any other time, in order."""
+    """The cycles of a year, or of any other period, in order."""
 
     bars: tuple[Bar, ...]
 
 
-#: Whatever a chart can show.
+#: Anything that a chart can show.
 Figure = Curve | Year

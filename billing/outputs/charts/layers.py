@@ -1,7 +1,7 @@
-"""How the chart of a cycle looks: layers that draw data by their names, along axes whose values are parameters.
+"""The layers of a cycle's chart. They draw named data, along axes whose values are parameters.
 
-Altair makes the layers of each kind of data once, and checks them. What differs from one chart to the
-next, `cycle` fills in.
+Altair builds and validates the layers of each kind of data once. `cycle` fills in what differs from
+one chart to the next.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from functools import cache
 from typing import Any, Final
 
 from . import legend
-from .style import BANDS, FILL, INK, LINE, QUIET, edged
+from .style import BANDS, FILL, INK, LINE, QUIET, outline_text
 
-#: How each kind of movement looks.
+#: The marker of each kind of movement.
 _SHAPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "arrived": {"shape": "triangle-up", "filled": True},
     "asleep": {"shape": "circle", "filled": False, "strokeWidth": 1.4},
     "deleted": {"shape": "cross", "filled": True, "angle": 45},
 }
-#: The size of small words.
+#: The size of small text.
 SMALL: Final = 11
 #: Where labels have a limit, Vega measures each of them again at every step; dates and counts are short.
 _NO_LIMIT: Final = 0
 
 
 def layers(names: Iterable[str], *, dated: bool, levelled: bool) -> list[dict[str, Any]]:
-    """What draws data of these names, from the lowest layer to the one on top.
+    """The layers that draw data of these names, from bottom to top.
 
-    A name begins with the kind of data; after a hyphen it only tells data of one kind apart. `dated` says whether
-    the time axis has labels, `levelled` whether counts are named by the parameter `levels`, or else as Vega chooses.
+    A name begins with the kind of data; what follows a hyphen only keeps names of one kind distinct. With `dated`
+    the time axis has labels; with `levelled` the count axis has the ticks of the parameter `levels`, else Vega's own.
     Needs Altair, the extra `documents`.
     """
     return [
@@ -42,12 +42,12 @@ def layers(names: Iterable[str], *, dated: bool, levelled: bool) -> list[dict[st
 
 @cache
 def _layers(kind: str, dated: bool, levelled: bool) -> str:
-    """As text, so that whoever changes a chart changes no other."""
-    made = [layer.to_dict() for layer in _drawn(kind, dated=dated, levelled=levelled)]
+    """The layers as JSON, so that no caller can change those of another."""
+    made = [layer.to_dict() for layer in _draw(kind, dated=dated, levelled=levelled)]
     return json.dumps([{"mark": layer["mark"], "encoding": layer["encoding"]} for layer in made])
 
 
-def _drawn(kind: str, *, dated: bool, levelled: bool) -> Iterator[Any]:
+def _draw(kind: str, *, dated: bool, levelled: bool) -> Iterator[Any]:
     import altair as alt
 
     def count(field: str) -> Any:
@@ -70,15 +70,15 @@ def _drawn(kind: str, *, dated: bool, levelled: bool) -> Iterator[Any]:
             yield at.mark_line(interpolate="step-after", color=LINE, **legend.FALLING)
         case "now":
             yield base.mark_rule(color=INK, strokeWidth=1.2)
-            yield from edged(base.encode(y=alt.value(0)), **placed, size=12)
+            yield from outline_text(base.encode(y=alt.value(0)), **placed, size=12)
         case "tier":
             yield empty.mark_rule(color=QUIET, strokeDash=[4, 3]).encode(y=count("active"))
-            yield from edged(at, **placed, size=SMALL)
+            yield from outline_text(at, **placed, size=SMALL)
         case "peak":
             yield at.mark_rule(color=INK, strokeWidth=0.8, strokeDash=[1, 2]).encode(y2=alt.Y2Datum(0))
             yield at.mark_point(shape="diamond", size=70, filled=True, color=INK, opacity=1)
         case "peak_name":
-            yield from edged(at, **placed, size=13, fontWeight="bold")
+            yield from outline_text(at, **placed, size=13, fontWeight="bold")
         case "counted":
             text = base.encode(y=_lane(), text=alt.Text("times:Q", format="d"))
             yield text.mark_text(align="left", baseline="middle", dx=6, fontSize=SMALL, color=INK)

@@ -8,16 +8,16 @@ from typing import Any, Final
 
 from .style import BANDS, INK, LETTER, LINE, rows
 
-#: How lines and edges look, in the chart as in its key.
+#: The style of lines and edges, in the chart and in its legend.
 FALLING: Final[dict[str, Any]] = {"strokeWidth": 1.6, "strokeDash": [5, 3]}
 MEDIAN: Final[dict[str, Any]] = {"strokeWidth": 1.6}
 EDGE: Final[dict[str, Any]] = {"stroke": INK, "strokeWidth": 0.5, "strokeOpacity": 0.6}
-#: The size of its words, how wide what they name is drawn, and how far apart all is; in pixels.
-_SIZE, _DRAWN, _GAP, _ROW = 11, 22, 6, 18
+#: The size of the text, the width of a sample, the gap between items and the height of a row; in pixels.
+_SIZE, _SAMPLE, _GAP, _ROW = 11, 22, 6, 18
 
 
 def panel(width: int, *, bands: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Each kind of line and band beside its name, in as many rows as that takes; and the data that it draws."""
+    """A sample of each kind of line and band with its name, in as many rows as needed; and the data for it."""
     made = json.loads(_panel(width, bands))
     return {part: made[part] for part in ("layer", "width", "height")}, made["datasets"]
 
@@ -32,27 +32,27 @@ def _panel(width: int, bands: bool) -> str:
     placed: list[dict[str, Any]] = []
     left, row = 0.0, 0
     for kind, words in items:
-        long = _DRAWN + _GAP + len(words) * _SIZE * LETTER
-        if left and left + long > width:
+        length = _SAMPLE + _GAP + len(words) * _SIZE * LETTER
+        if left and left + length > width:
             left, row = 0.0, row + 1
         placed.append(
-            {"kind": kind, "words": words, "left": left, "right": left + _DRAWN, "row": row * _ROW + _ROW / 2}
+            {"kind": kind, "words": words, "left": left, "right": left + _SAMPLE, "row": row * _ROW + _ROW / 2}
         )
-        left += long + 2 * _GAP
+        left += length + 2 * _GAP
     height = (row + 1) * _ROW
     x = alt.X("left:Q", scale=alt.Scale(domain=[0, width], nice=False), axis=None)
     y = alt.Y("row:Q", scale=alt.Scale(domain=[height, 0], nice=False, zero=False), axis=None)
-    looks: dict[str, dict[str, Any]] = {"falling": {"color": LINE, **FALLING}, "median": {"color": INK, **MEDIAN}}
+    styles: dict[str, dict[str, Any]] = {"falling": {"color": LINE, **FALLING}, "median": {"color": INK, **MEDIAN}}
     layers: list[Any] = []
-    for each in placed:
-        base = alt.Chart(rows([each])).encode(x=x, y=y)
-        if each["kind"] in looks:
-            layers.append(base.mark_rule(**looks[each["kind"]]).encode(x2="right:Q"))
+    for item in placed:
+        base = alt.Chart(rows([item])).encode(x=x, y=y)
+        if item["kind"] in styles:
+            layers.append(base.mark_rule(**styles[item["kind"]]).encode(x2="right:Q"))
         else:
-            layers.append(base.mark_bar(color=BANDS[int(each["kind"])], size=11, **EDGE).encode(x2="right:Q"))
-    said = alt.Chart(rows(placed)).encode(
+            layers.append(base.mark_bar(color=BANDS[int(item["kind"])], size=11, **EDGE).encode(x2="right:Q"))
+    labels = alt.Chart(rows(placed)).encode(
         x=alt.X("right:Q", scale=alt.Scale(domain=[0, width], nice=False), axis=None), y=y, text="words:N"
     )
-    layers.append(said.mark_text(align="left", baseline="middle", dx=_GAP, fontSize=_SIZE, color=INK))
+    layers.append(labels.mark_text(align="left", baseline="middle", dx=_GAP, fontSize=_SIZE, color=INK))
     made: str = alt.layer(*layers).properties(width=width, height=height).to_json(indent=None)
     return made

@@ -1,4 +1,4 @@
-"""How charts look: inks that stay apart in grey, sizes, and words with a pale edge."""
+"""The look of charts: colours that stay distinct in greyscale, sizes, and outlined text."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ QUIET: Final = "#5b6672"
 FILL: Final = "#dde5ee"
 LINE: Final = "#1f4e79"
 GRID: Final = "#e3e7eb"
-#: Bands that hold in 95, 80 and 50 of 100 cases, each darker than the one around it.
+#: Colours of the 95, 80 and 50 % intervals, each darker than the one around it.
 BANDS: Final = {95: "#f3e3c3", 80: "#e3c48a", 50: "#c79a4b"}
-#: Fonts that most machines have one of, of much the same widths.
+#: Fonts of similar widths; most machines have one of them.
 FONT: Final = "Helvetica, Arial, Liberation Sans, sans-serif"
-#: How wide a letter is on average, as a part of its size; a little more than it is.
+#: Average width of a letter as a fraction of the font size, rounded up.
 LETTER: Final = 0.5
 
 
 def milliseconds(instant: int) -> float:
-    """An instant as browsers count time."""
+    """An instant in milliseconds, the unit of browsers."""
     return instant / 1000
 
 
 def rows(values: Sequence[Mapping[str, Any]]) -> Any:
-    """Data of a layer, in the specification itself."""
+    """The data of a layer, inline in the specification."""
     import altair as alt
 
     return alt.InlineData(values=[dict(value) for value in values])
 
 
-def edged(base: Any, *, size: int, **said: Any) -> list[Any]:
-    """The words of data with a pale edge: a curve may run through them."""
+def outline_text(base: Any, *, size: int, **mark: Any) -> list[Any]:
+    """Text of the field `words` with a pale outline, legible where a curve runs through it."""
     base = base.encode(text="words:N")
-    pale = base.mark_text(**said, fontSize=size, stroke="white", strokeWidth=4, strokeOpacity=0.9, strokeJoin="round")
-    return [pale, base.mark_text(**said, fontSize=size, color=INK)]
+    pale = base.mark_text(**mark, fontSize=size, stroke="white", strokeWidth=4, strokeOpacity=0.9, strokeJoin="round")
+    return [pale, base.mark_text(**mark, fontSize=size, color=INK)]
 
 
-def style(font: str) -> dict[str, Any]:
-    """What all charts have in common, as the configuration of a specification."""
+def chart_config(font: str) -> dict[str, Any]:
+    """The Vega-Lite configuration that all charts share."""
     return {
-        "aria": False,  # who draws it says what it shows, in one sentence
+        "aria": False,  # whoever embeds the chart describes it as a whole
         "axis": {
             "domainColor": QUIET, "gridColor": GRID, "labelColor": INK, "labelFontSize": 12, "labelPadding": 5,
             "tickColor": QUIET,
@@ -54,21 +54,22 @@ def style(font: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def headed(heading: Heading | None, width: int) -> dict[str, Any]:
-    """What makes a specification part of a page, or under its heading a picture of its own."""
+def heading_properties(heading: Heading | None, width: int) -> dict[str, Any]:
+    """The properties of a chart within a page, or with a heading, of one that stands alone."""
     if heading is None:
         return {"background": "transparent", "padding": 5}
-    words = f"{heading.title}. {heading.words}"
-    return {"background": "white", "padding": 14, "title": _titled(heading, width), "description": words}
+    description = f"{heading.title}. {heading.description}"
+    return {"background": "white", "padding": 14, "title": _title(heading, width), "description": description}
 
 
-def _titled(heading: Heading, width: int) -> dict[str, Any]:
-    """The title of a chart: what it is, whose, and in a sentence or two what it shows."""
+def _title(heading: Heading, width: int) -> dict[str, Any]:
+    """The title of a chart, with its account and description below."""
     import altair as alt
 
-    letters = int(width / (12 * LETTER))
+    line_length = int(width / (12 * LETTER))
     title: dict[str, Any] = alt.TitleParams(
-        text=heading.title, subtitle=[heading.account_id, *textwrap.wrap(heading.words, letters)], anchor="start",
+        text=heading.title, anchor="start",
+        subtitle=[heading.account_id, *textwrap.wrap(heading.description, line_length)],
         frame="bounds", limit=width, offset=14, fontSize=17, fontWeight="bold", color=INK, subtitleFontSize=12,
         subtitleColor=QUIET, subtitleLineHeight=16, subtitlePadding=5,
     ).to_dict()  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is left out of a chart so that it can be read; never the peak."""
+"""What a chart leaves out to stay legible; never the peak."""
 
 from __future__ import annotations
 
@@ -8,58 +8,60 @@ from typing import Final, NamedTuple
 
 from .figure import Band, Mark
 
-#: More steps than this cannot be told apart on a page; of each such slice its extremes are kept.
+#: The time axis is cut into this many slices, as many as a page can show; each keeps its extremes.
 SLICES: Final = 400
-#: How far above the peak, as a part of it, a tier may end and still be shown.
+#: How far above the peak a tier may end and still be shown, as a fraction of the peak.
 _HEADROOM: Final = 0.35
-#: How far apart two tiers are shown at least, as a part of the height.
-_APART: Final = 0.1
+#: The least distance between two tiers, as a fraction of the height.
+_TIER_GAP: Final = 0.1
 
 
-class Few(NamedTuple):
-    """So many movements of one kind at one place, an instant in microseconds."""
+class MarkGroup(NamedTuple):
+    """Movements of one kind drawn as one mark, at the instant of the first (microseconds)."""
 
     at: int
-    times: int
+    count: int
 
 
-def steps(counts: Sequence[tuple[int, int]], start: int, end: int, slices: int = SLICES) -> Iterator[tuple[int, int]]:
-    """The steps that can be told apart in so many slices: of each slice its first, last, lowest and highest.
+def thin_steps(
+    counts: Sequence[tuple[int, int]], start: int, end: int, slices: int = SLICES
+) -> Iterator[tuple[int, int]]:
+    """The steps that a chart can show: of each slice the first, last, lowest and highest.
 
-    So whatever is left out, the peak and its first moment stay.
+    The peak and its first moment are always among them.
 
-    >>> list(steps([(0, 1), (1, 5), (2, 3), (3, 9), (4, 0), (5, 2)], 0, 6, slices=1))
+    >>> list(thin_steps([(0, 1), (1, 5), (2, 3), (3, 9), (4, 0), (5, 2)], 0, 6, slices=1))
     [(0, 1), (3, 9), (4, 0), (5, 2)]
     """
     if len(counts) <= 4 * slices:
         yield from counts
         return
-    parts: dict[int, list[tuple[int, int]]] = {}
+    by_slice: dict[int, list[tuple[int, int]]] = {}
     for at, count in counts:
-        parts.setdefault((at - start) * slices // (end - start), []).append((at, count))
-    for part in parts.values():
-        highest = max(part, key=lambda step: step[1])  # the first of them
-        lowest = min(part, key=lambda step: step[1])
-        yield from sorted({part[0], highest, lowest, part[-1]})
+        by_slice.setdefault((at - start) * slices // (end - start), []).append((at, count))
+    for steps in by_slice.values():
+        highest = max(steps, key=lambda step: step[1])  # the first of them
+        lowest = min(steps, key=lambda step: step[1])
+        yield from sorted({steps[0], highest, lowest, steps[-1]})
 
 
 def tiers_in_range(tiers: Sequence[Mark], peak: int) -> list[Mark]:
-    """Those tiers whose end is near enough to the curve to be shown with it, and far enough apart to be read."""
+    """The tiers that end near enough to the curve to be shown, and far enough apart to be read."""
     near = [tier for tier in tiers if tier.at <= max(peak * (1 + _HEADROOM), peak + 1)]
     apart: list[Mark] = []
     for tier in reversed(near):
-        if not apart or apart[-1].at - tier.at >= _APART * max(near[-1].at, peak):
+        if not apart or apart[-1].at - tier.at >= _TIER_GAP * max(near[-1].at, peak):
             apart.append(tier)
     return apart[::-1]
 
 
 def highest(peak: int, tiers: Sequence[Mark], fan: Sequence[Band]) -> float:
-    """The highest thing that a curve is shown with."""
+    """The highest value of a chart: of its curve, its tiers and its fan."""
     return max([peak, 1, *(tier.at for tier in tiers_in_range(tiers, peak)), *(band.upper_95 for band in fan)])
 
 
 def levels(top: float) -> list[int]:
-    """Round counts from 0 up to `top`, as an axis names them: at most six.
+    """The ticks of a count axis: at most six round counts from 0 up to `top`.
 
     >>> levels(1), levels(8), levels(97.5)
     ([0, 1], [0, 2, 4, 6, 8], [0, 20, 40, 60, 80])
@@ -68,23 +70,23 @@ def levels(top: float) -> list[int]:
     return [*range(0, int(top) + 1, step)]
 
 
-def gathered(instants: Sequence[int], *, apart: int, counted: int) -> list[Few]:
-    """Movements where they happened; where they are too close to be told apart, with their count, where the first was.
+def group_marks(instants: Sequence[int], *, min_gap: int, count_gap: int) -> list[MarkGroup]:
+    """Group movements too close to be drawn apart, each group at the instant of its first.
 
-    `apart` is how far marks are from each other at least, and `counted` such with a count beside them,
-    both in microseconds.
+    If all instants are at least `min_gap` apart, each is a mark of its own; otherwise groups are at least
+    `count_gap` apart, which leaves room for a count beside each mark. Both are microseconds.
 
-    >>> gathered([1, 5], apart=2, counted=3)
-    [Few(at=1, times=1), Few(at=5, times=1)]
-    >>> gathered([1, 2, 3, 4, 9], apart=2, counted=3)
-    [Few(at=1, times=3), Few(at=4, times=1), Few(at=9, times=1)]
+    >>> group_marks([1, 5], min_gap=2, count_gap=3)
+    [MarkGroup(at=1, count=1), MarkGroup(at=5, count=1)]
+    >>> group_marks([1, 2, 3, 4, 9], min_gap=2, count_gap=3)
+    [MarkGroup(at=1, count=3), MarkGroup(at=4, count=1), MarkGroup(at=9, count=1)]
     """
-    if all(later - earlier >= apart for earlier, later in pairwise(instants)):
-        return [Few(at, 1) for at in instants]
-    few: list[Few] = []
+    if all(later - earlier >= min_gap for earlier, later in pairwise(instants)):
+        return [MarkGroup(at, 1) for at in instants]
+    groups: list[MarkGroup] = []
     for at in instants:
-        if few and at - few[-1].at < counted:
-            few[-1] = Few(few[-1].at, few[-1].times + 1)
+        if groups and at - groups[-1].at < count_gap:
+            groups[-1] = MarkGroup(groups[-1].at, groups[-1].count + 1)
         else:
-            few.append(Few(at, 1))
-    return few
+            groups.append(MarkGroup(at, 1))
+    return groups

@@ -1,7 +1,6 @@
-"""The chart of a year: the peak of each cycle as a bar, and below, on the same time, what it came to.
+"""The chart of a year: the peak of each cycle as a bar, and below it, on the same axis, its amount.
 
-Amounts have a panel of their own, one for each currency. A cycle that is open is an outline, and
-said to be open.
+There is a panel of amounts for each currency. An open cycle is drawn in outline and labelled as open.
 """
 
 from __future__ import annotations
@@ -11,18 +10,18 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from .figure import Bar, Heading, Year
-from .style import FONT, INK, LINE, QUIET, headed, rows, style
+from .style import FONT, INK, LINE, QUIET, chart_config, heading_properties, rows
 
-#: How wide a digit is, how wide a month, how narrow a slot may be for figures turned on their side; in pixels.
-_DIGIT, _MONTH, _TURNED = 6.6, 34, 14
-#: How wide a bar is at most, and how much of its slot it takes.
-_WIDEST, _PART = 64, 0.7
-#: How high the panel of amounts is, as a part of that of peaks.
+#: The width of a digit and of a month, and the narrowest slot for rotated figures; in pixels.
+_DIGIT, _MONTH, _ROTATED = 6.6, 34, 14
+#: The greatest width of a bar in pixels, and the fraction of its slot that it takes.
+_BAR_MAX, _BAR_FRACTION = 64, 0.7
+#: The height of a panel of amounts, as a fraction of that of peaks.
 _AMOUNTS: Final = 0.55
 
 
 class _Value(NamedTuple):
-    """What a bar stands for: its place among the bars, how high it is, and what is written on it."""
+    """One bar as data: its position, its height and its label. The fields are those of the specification."""
 
     place: int
     height: float
@@ -37,71 +36,75 @@ def spec(year: Year, *, width: int, height: int, font: str = FONT, heading: Head
     """
     import altair as alt
 
-    panels = [("Peak", height, [_Value(k, bar.peak, bar.words, bar.is_open) for k, bar in enumerate(year.bars)])]
+    panels = [("Peak", height, [_Value(k, bar.peak, bar.label, bar.is_open) for k, bar in enumerate(year.bars)])]
     for currency in sorted({bar.amount.currency for bar in year.bars if bar.amount is not None}):
         amounts = [
-            _Value(k, float(bar.amount.exact), bar.amount.words, bar.is_open)
+            _Value(k, float(bar.amount.exact), bar.amount.label, bar.is_open)
             for k, bar in enumerate(year.bars)
             if bar.amount is not None and bar.amount.currency == currency
         ]
         panels.append((f"Amount, {currency}", int(height * _AMOUNTS), amounts))
-    drawn = [
-        _panel(values, title, year.bars, width=width, height=high, labels=k == len(panels) - 1)
-        for k, (title, high, values) in enumerate(panels)
+    charts = [
+        _panel(values, title, year.bars, width=width, height=panel_height, labels=k == len(panels) - 1)
+        for k, (title, panel_height, values) in enumerate(panels)
     ]
-    chart: Any = drawn[0] if len(drawn) == 1 else alt.vconcat(*drawn)
-    made: dict[str, Any] = chart.properties(**headed(heading, width)).configure(**style(font)).to_dict()
+    chart: Any = charts[0] if len(charts) == 1 else alt.vconcat(*charts)
+    made: dict[str, Any] = (
+        chart.properties(**heading_properties(heading, width)).configure(**chart_config(font)).to_dict()
+    )
     return made
 
 
 def _panel(values: Sequence[_Value], title: str, bars: Sequence[Bar], *, width: int, height: int, labels: bool) -> Any:
-    """Bars with their figures on them; turned where they are too close, and where that is too close, the highest."""
+    """Bars with their figures: rotated where they would overlap; where even that is too close, only the highest."""
     import altair as alt
 
     slot = width / max(len(bars), 1)
     widest = max([_DIGIT * len(value.words) for value in values], default=0)
-    turned = _TURNED <= slot < widest + 4
-    above = (widest if turned else 14) + 6
+    rotated = _ROTATED <= slot < widest + 4
+    above = (widest if rotated else 14) + 6
     highest = max([value.height for value in values if value.height] or [1])
     x = alt.X(
         "place:O",
         scale=alt.Scale(domain=[*range(len(bars))]),
-        axis=alt.Axis(title=None, labelAngle=0, labelExpr=_names(bars, slot), labels=labels, ticks=False, grid=False),
+        axis=alt.Axis(
+            title=None, labelAngle=0, labelExpr=_label_expression(bars, slot), labels=labels, ticks=False, grid=False
+        ),
     )
     y = alt.Y(
         "height:Q",
         scale=alt.Scale(domain=[0, highest / (1 - above / height)], nice=False),
-        axis=None,  # every bar has its figure
+        axis=None,  # the bars have figures instead
     )
     layers: list[Any] = []
-    looks: tuple[tuple[bool, dict[str, Any]], ...] = (
+    styles: tuple[tuple[bool, dict[str, Any]], ...] = (
         (False, {"color": LINE}),
         (True, {"color": "white", "stroke": LINE, "strokeWidth": 1.6, "strokeDash": [5, 3]}),
     )
-    for is_open, look in looks:
-        if some := [value for value in values if value.is_open == is_open]:
-            base = alt.Chart(rows([value._asdict() for value in some]))
-            layers.append(base.mark_bar(width=min(slot * _PART, _WIDEST), **look).encode(x=x, y=y))
-    shown = values if slot >= min(_TURNED, widest) else [max(values, key=lambda value: value.height)]
-    said: dict[str, Any] = {"align": "center", "baseline": "bottom", "dy": -4}
-    if turned:
-        said = {"align": "left", "baseline": "middle", "angle": 270, "dx": 5}
-    base = alt.Chart(rows([value._asdict() for value in shown]))
-    layers.append(base.mark_text(**said, fontSize=12, color=INK).encode(x=x, y=y, text="words:N"))
-    name = alt.TitleParams(
+    for is_open, bar_style in styles:
+        if matching := [value for value in values if value.is_open == is_open]:
+            base = alt.Chart(rows([value._asdict() for value in matching]))
+            layers.append(base.mark_bar(width=min(slot * _BAR_FRACTION, _BAR_MAX), **bar_style).encode(x=x, y=y))
+    labelled = values if slot >= min(_ROTATED, widest) else [max(values, key=lambda value: value.height)]
+    text_style: dict[str, Any] = {"align": "center", "baseline": "bottom", "dy": -4}
+    if rotated:
+        text_style = {"align": "left", "baseline": "middle", "angle": 270, "dx": 5}
+    base = alt.Chart(rows([value._asdict() for value in labelled]))
+    layers.append(base.mark_text(**text_style, fontSize=12, color=INK).encode(x=x, y=y, text="words:N"))
+    panel_title = alt.TitleParams(
         text=title, anchor="start", frame="group", fontSize=12, fontWeight="normal", color=QUIET, offset=2
     )
-    return alt.layer(*layers).properties(width=width, height=height, title=name)
+    return alt.layer(*layers).properties(width=width, height=height, title=panel_title)
 
 
-def _names(bars: Sequence[Bar], slot: float) -> str:
-    """An expression that names the bars, as many as have room, each with its year where that is news."""
-    shown: dict[int, list[str]] = {}
+def _label_expression(bars: Sequence[Bar], slot: float) -> str:
+    """A Vega expression that labels as many bars as fit, with the year wherever it changes."""
+    labels: dict[int, list[str]] = {}
     year = ""
     every = max(1, -(-_MONTH // max(int(slot), 1)))
-    is_open = next((k for k, bar in enumerate(bars) if bar.is_open), len(bars) + every)  # the first of them
+    first_open = next((k for k, bar in enumerate(bars) if bar.is_open), len(bars) + every)
     for k, bar in enumerate(bars):
-        if k == is_open or (k % every == 0 and abs(k - is_open) >= every):
-            shown[k] = [bar.month, *([bar.year] if bar.year != year else []), *(["open"] if k == is_open else [])]
+        if k == first_open or (k % every == 0 and abs(k - first_open) >= every):
+            labels[k] = [bar.month, *([bar.year] if bar.year != year else []), *(["open"] if k == first_open else [])]
             year = bar.year
-    return f"{json.dumps(shown, ensure_ascii=False)}[datum.value] || ''"
+    return f"{json.dumps(labels, ensure_ascii=False)}[datum.value] || ''"

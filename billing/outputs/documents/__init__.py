@@ -1,9 +1,9 @@
-"""Documents as people get them: invoices, notes and statements as a page and as PDF.
+"""Documents for people: invoices, notes, statements and charts as HTML and PDF.
 
-`sheet` is what a document shows, whatever it is written on; `document`, `statement` and `charted` make
-sheets, `curve` puts a cycle into a picture and into words, `display` writes numbers and instants as
-people of a place read them, `html` and `pdf` write sheets.
-Texts are English; numbers, money and dates follow the locale.
+`sheet` is what a document shows, independent of the format. `build` makes sheets of drafts, of issued
+documents and of statements, with `invoice` and `statement`; `chart` makes charts, with `chart_sheet`.
+`cycle_curve` draws and describes a cycle, `locale` formats numbers and instants, `html` and `pdf`
+write sheets. Text is English; numbers, money and dates follow the locale.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from ...core.errors import BillingError
 
-#: What each way of writing needs: the extra, and its modules with the names people know.
+#: What each format needs: the extra, and its modules with the names of their packages.
 _NEEDS: Final = {
     "html": ("documents", {"jinja2": "Jinja2", "altair": "Altair", "vl_convert": "vl-convert-python"}),
     "svg": ("documents", {"altair": "Altair", "vl_convert": "vl-convert-python"}),
@@ -24,7 +24,7 @@ _NEEDS: Final = {
 
 
 def refuse_unless_installed(format: str) -> None:
-    """Raise `BillingError` (`extra_missing`) where a way of writing lacks what it needs."""
+    """Raise `BillingError` (`extra_missing`) if something that the format needs is not installed."""
     extra, modules = _NEEDS[format]
     for module, name in modules.items():
         try:

@@ -1,6 +1,6 @@
-"""An account's cycle, or its year, as a picture with words and with all of its data.
+"""Charts of a cycle or a year of an account, each with a description and its complete data.
 
-A cycle is open if it ends after `as_of`, or without that, if no event of the source, of whatever account,
+A cycle is open if it ends after `as_of`, or without `as_of`, if no event of any account in the source
 occurred after its end.
 """
 
@@ -26,7 +26,7 @@ from ...ledger.ledger import Ledger
 from ..charts.data import CycleRow, Step, steps_of, view
 from ..charts.figure import Band, Figure, Heading
 from ..charts.movement import Movements, movements
-from ..charts.render import png_alone, spec, svg_alone
+from ..charts.render import spec, standalone_png, standalone_svg
 from ..tables.frame import to_pandas
 from ..tables.text import json_rows
 from . import chart_sheet, refuse_unless_installed
@@ -38,78 +38,80 @@ if TYPE_CHECKING:
     import pandas as pd
     from babel import Locale
 
-#: How charts are written: the ending of a file says which.
+#: The formats of charts, which are also the suffixes of their files.
 FORMATS: Final = ("svg", "png", "html", "json")
-#: How many cycles a year has where nobody says which.
+#: How many cycles a year has when none are given.
 _YEAR: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A picture of a cycle or of a year; a notebook shows it where it is the last value of a cell.
+    """A chart of a cycle or of a year. A notebook displays it as the last value of a cell.
 
-    `title` and `words` say what it shows, `spec` is its Vega-Lite specification, `table` all of its
-    data. `save` writes it as svg, png, html or json.
+    `title` and `words` describe it, `spec` is its Vega-Lite specification, `table` its complete data.
+    `save` writes it as svg, png, html or json.
     """
 
     figure: Figure
     sheet: Sheet
     rows: tuple[Step, ...] | tuple[CycleRow, ...]
     locale: Locale = field(compare=False)
-    found: Activity = field(compare=False)
+    activity: Activity = field(compare=False)
 
     @property
     def title(self) -> str:
-        """What it is."""
+        """The title."""
         return self.sheet.title
 
     @property
     def account_id(self) -> str:
-        """Whose it is."""
+        """The account that it is about."""
         return self.sheet.account_id
 
     @property
     def words(self) -> str:
-        """What it shows, in a sentence or two."""
+        """A description in a sentence or two."""
         drawing = self.sheet.sections[0].drawing
-        assert drawing is not None, "the sheet of a chart has one"
+        assert drawing is not None, "the sheet of a chart has a drawing"
         return drawing.words
 
     @property
     def spec(self) -> dict[str, Any]:
-        """Its Vega-Lite specification with the data in it, for Altair (`alt.Chart.from_dict`) and for pages."""
+        """The Vega-Lite specification with its data, for Altair (`alt.Chart.from_dict`) and for web pages."""
         refuse_unless_installed("json")
         return spec(self.figure, heading=self._heading)
 
     @property
     def table(self) -> pd.DataFrame:
-        """All of its data, nothing left out: the steps of a cycle, or the cycles of a year.
+        """The complete data: the steps of a cycle, or the cycles of a year.
 
-        Of a cycle: `at` (datetime64[us, UTC]), `active`, `arrived`, `asleep`, `deleted` (int64) and
-        `known` (bool), false for what comes if nothing more happens. Of a year: `cycle` (str),
+        For a cycle: `at` (datetime64[us, UTC]), `active`, `arrived`, `asleep`, `deleted` (int64) and
+        `known` (bool), false for steps ahead, if nothing more happens. For a year: `cycle` (str),
         `cycle_start`, `cycle_end`, `peak` (int64), `peak_at`, `amount` (Decimal), `currency` and `open` (bool).
         """
         return to_pandas(view(self.rows))
 
-    def written(self, format: str) -> bytes:
-        """The chart as a file of that format: svg, png, html or json."""
+    def render(self, format: str) -> bytes:
+        """The content of a file in the given format: svg, png, html or json."""
         refuse_unless_installed(format)
         if format == "html":
             from .html import page
 
             title = f"{self.title}, {self.account_id}"
             return page([self.sheet], title=title, letter=is_letter(self.locale)).encode()
-        made = self.spec
+        specification = self.spec
         if format == "json":
-            # Of a long curve the picture leaves out what cannot be seen; the table does not.
-            said = {"account_id": self.account_id, "table": json_rows(view(self.rows))}
-            return (json.dumps({**made, "usermeta": said}, ensure_ascii=False) + "\n").encode()
-        return png_alone(made, self._heading) if format == "png" else svg_alone(made, self._heading).encode()
+            # The drawing of a long curve leaves out steps too close to be seen; the table has them all.
+            metadata = {"account_id": self.account_id, "table": json_rows(view(self.rows))}
+            return (json.dumps({**specification, "usermeta": metadata}, ensure_ascii=False) + "\n").encode()
+        if format == "png":
+            return standalone_png(specification, self._heading)
+        return standalone_svg(specification, self._heading).encode()
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write it into a file whose ending says how. Raises `BillingError` (`chart_type`)."""
+        """Write the chart to a file, in the format of its suffix. Raises `BillingError` (`chart_type`)."""
         format = format_of(fspath(path))
-        Path(path).write_bytes(self.written(format))
+        Path(path).write_bytes(self.render(format))
 
     @property
     def _heading(self) -> Heading:
@@ -117,10 +119,10 @@ class Chart:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         refuse_unless_installed("svg")
-        made = self.spec
+        specification = self.spec
         return {
-            "application/vnd.vegalite.v6+json": made,
-            "image/svg+xml": svg_alone(made, self._heading),
+            "application/vnd.vegalite.v6+json": specification,
+            "image/svg+xml": standalone_svg(specification, self._heading),
             "text/plain": repr(self),
         }
 
@@ -129,11 +131,11 @@ class Chart:
 
 
 def format_of(path: str) -> str:
-    """How a chart is to be written, by the ending of its file. Raises `BillingError` (`chart_type`)."""
-    ending = Path(path).suffix.lower().removeprefix(".")
-    if ending not in FORMATS:
+    """The format that the suffix of a path stands for. Raises `BillingError` (`chart_type`)."""
+    suffix = Path(path).suffix.lower().removeprefix(".")
+    if suffix not in FORMATS:
         raise BillingError("chart_type", path)
-    return ending
+    return suffix
 
 
 def cycle(
@@ -146,33 +148,39 @@ def cycle(
 ) -> Chart:
     """The chart of one cycle (`first`) of one account. Raises `UnknownAccount`, `BadCycle`, `BadSource`.
 
-    Where the cycle is open and the account has history enough, what its peak may come to is shown too,
-    unless `forecast` is false.
+    The chart of an open cycle includes the forecast of its peak, if the account has enough history and
+    `forecast` is true.
     """
     query = replace(query, last=query.first)
     events = engine.read_for(source, [query], options)
-    of, result = engine.explain(events, query)
-    terms = result.terms_of(of)
-    show = LocaleFormat(locale, terms.cycles.timezone)
-    start, end = micros(of.cycle.start), micros(of.cycle.end)
+    evidence, result = engine.explain(events, query)
+    terms = result.terms_of(evidence)
+    fmt = LocaleFormat(locale, terms.cycles.timezone)
+    start, end = micros(evidence.cycle.start), micros(evidence.cycle.end)
     known = known_until(source, events, query, options, end)
     now = None if known is None else max(known, start)
     last = known - 1 if known is not None and query.as_of is None else None
-    moved = _moved(of, result).within(start, end)
-    before = moved.within(start, end if now is None else now)
-    fan = _fan(source if isinstance(source, Ledger) else events, query, of, now, options) if forecast else ()
-    outlook = curves.forecast_words(fan, show)
-    said = f"{curves.words(of, show, now=now, last=last)} {curves.moves(before, show, now=now)} {outlook}".rstrip()
-    figure = curves.curve(of, show, plan=terms.plan, now=now, moved=before, fan=fan)
-    rows = steps_of(of.counts, moved, now)
-    sheet = chart_sheet.cycle_sheet(of.account_id, of.cycle.name, figure, said, rows, show, last)
+    moved = _account_movements(evidence, result).within(start, end)
+    so_far = moved.within(start, end if now is None else now)
+    fan = (
+        _forecast_fan(source if isinstance(source, Ledger) else events, query, evidence, now, options)
+        if forecast
+        else ()
+    )
+    outlook = curves.describe_forecast(fan, fmt)
+    summary = curves.describe_curve(evidence, fmt, now=now, last=last)
+    moves = curves.describe_movements(so_far, fmt, now=now)
+    description = f"{summary} {moves} {outlook}".rstrip()
+    figure = curves.curve(evidence, fmt, plan=terms.plan, now=now, movements=so_far, fan=fan)
+    rows = steps_of(evidence.counts, moved, now)
+    sheet = chart_sheet.cycle_sheet(evidence.account_id, evidence.cycle.name, figure, description, rows, fmt, last)
     return Chart(figure, sheet, rows, locale, result.found)
 
 
 def year(source: Any, query: Query, locale: Locale, options: ReadOptions | None = None) -> Chart:
-    """The chart of some cycles of one account: those asked for, or else its last twelve that have begun.
+    """The chart of several cycles of one account: `first` to `last`, or else the last twelve that have begun.
 
-    Amounts are shown where every cycle has a plan. Raises `UnknownAccount`, `BadCycle`, `BadSource`, `NotPriced`.
+    Amounts are shown if every cycle has a plan. Raises `UnknownAccount`, `BadCycle`, `BadSource`, `NotPriced`.
     """
     events = engine.read_for(source, [query], options)
     result = engine.answer(events, query)
@@ -181,7 +189,7 @@ def year(source: Any, query: Query, locale: Locale, options: ReadOptions | None 
     now = known_until(source, events, query, options, max((row.end for row in peaks), default=0))
     totals: list[Money | None] = [None] * len(peaks)
     if all(result.terms_of(row).plan for row in peaks):
-        totals = [drafted.total for drafted in result.drafts()]
+        totals = [draft.total for draft in result.drafts()]
     rows = tuple(
         CycleRow(row.cycle.name, row.start, row.end, row.peak, row.peak_at, total, now is not None and now < row.end)
         for row, total in zip(peaks, totals, strict=True)
@@ -189,52 +197,52 @@ def year(source: Any, query: Query, locale: Locale, options: ReadOptions | None 
     if query.first is None and query.last is None:
         rows = tuple(row for row in rows if now is None or row.start < now)[-_YEAR:]
     if not rows:
-        asked = query.first or query.last
-        raise BadCycle("cycle_none", got=asked, account=quoted(account_id))
-    show = LocaleFormat(locale, result.terms_of(peaks[0]).cycles.timezone)
-    figure = chart_sheet.year(rows, show)
-    sheet = chart_sheet.year_sheet(account_id, figure, chart_sheet.year_words(rows, show), rows, show)
+        requested = query.first or query.last
+        raise BadCycle("cycle_none", got=requested, account=quoted(account_id))
+    fmt = LocaleFormat(locale, result.terms_of(peaks[0]).cycles.timezone)
+    figure = chart_sheet.year_figure(rows, fmt)
+    sheet = chart_sheet.year_sheet(account_id, figure, chart_sheet.describe_year(rows, fmt), rows, fmt)
     return Chart(figure, sheet, rows, locale, result.found)
 
 
 def known_until(source: Any, events: Events, query: Query, options: ReadOptions | None, end: int) -> int | None:
-    """Until when the source knows what happened, in microseconds; none where it goes beyond `end`."""
+    """The instant up to which the source knows what happened, in microseconds; none if that is `end` or later."""
     if query.as_of is not None:
         return query.as_of if query.as_of < end else None
     last = int(events.columns.instants.max(initial=INSTANT_MIN))
     if isinstance(source, Ledger) and last < end:
-        # Only what matters to the account was read; whether time went on, others may know.
+        # Only the events of the account were read; those of others may be later.
         position = engine.position_of(source, options or ReadOptions())
         later = source.read(lambda _: (last, INSTANT_MAX), position=position)
         last = int(later.columns.instants.max(initial=last))
     return last + 1 if INSTANT_MIN < last < end else None
 
 
-def _fan(
-    source: Ledger | Events, query: Query, of: Evidence, now: int | None, options: ReadOptions | None
+def _forecast_fan(
+    source: Ledger | Events, query: Query, evidence: Evidence, now: int | None, options: ReadOptions | None
 ) -> tuple[Band, ...]:
-    """What the peak of a cycle that is open may come to, from now to its end; nothing without a forecast."""
+    """The forecast of the peak of an open cycle, from now to its end; empty without a forecast."""
     if now is None:
         return ()
-    asked = replace(query, accounts=(of.account_id,), first=None, last=None, ids=False)
-    found = run.forecast(source, asked, now, options, fans=True)[0][0]
-    if found.peak is None or found.status.cycle != of.cycle:
+    account_query = replace(query, accounts=(evidence.account_id,), first=None, last=None, ids=False)
+    forecast = run.forecast(source, account_query, now, options, fans=True)[0][0]
+    if forecast.peak is None or forecast.status.cycle != evidence.cycle:
         return ()
-    so_far = found.status.peak
+    so_far = forecast.status.peak
     bands = [Band(now, so_far, *[so_far] * 6)]
-    for at, distribution in found.peak.fan:
-        ends = [bound for interval in distribution.intervals() for bound in interval]
-        bands.append(Band(at, distribution.median, *ends))
+    for at, distribution in forecast.peak.fan:
+        bounds = [bound for interval in distribution.intervals() for bound in interval]
+        bands.append(Band(at, distribution.median, *bounds))
     return tuple(bands)
 
 
-def _moved(of: Evidence, result: engine.Result) -> Movements:
-    """How the count of the account moved, at any time."""
-    part = result.part_of(of)
-    found, events = part.found, part.events
-    assert events is not None, "they were read before"
-    own = found.names.account_of == found.names.code_of(of.account_id)
+def _account_movements(evidence: Evidence, result: engine.Result) -> Movements:
+    """All movements of the account's count, in all cycles."""
+    part = result.part_of(evidence)
+    activity, events = part.found, part.events
+    assert events is not None, "the chart has read them already"
+    own = activity.names.account_of == activity.names.code_of(evidence.account_id)
     mask = own[events.columns.identities]
     if part.query.as_of is not None:
         mask &= events.columns.instants < part.query.as_of
-    return movements(events.columns.where(mask), found.intervals.at(own[found.intervals.identities]))
+    return movements(events.columns.where(mask), activity.intervals.at(own[activity.intervals.identities]))

@@ -1,8 +1,8 @@
 """Sheets as a PDF: tagged for screen readers (PDF/UA-1), and the same bytes each time.
 
-What a sheet says goes into Typst as data and never as source, so nothing in it can act as markup.
-Typst's own fonts are used. What they cannot show is looked for in the fonts of the machine, and a
-character that is in none of them is shown as its code in a box, which the document explains.
+The content of a sheet goes into Typst as data and never as source, so nothing in it can act as markup.
+Fonts are those embedded in Typst. Characters that they lack are taken from the fonts of the machine; one
+that no font has is shown as its code in a box, which the document explains.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ..charts.render import spec, svg
 from .sheet import Sheet
 
 _FONT: Final = "Libertinus Serif"
-#: What Typst says of a character that no font has.
+#: Typst's message about a character that no font has.
 _MISSING: Final = re.compile(r'the text `"(.+?)"` could not be displayed')
 _NUMBER: Final = re.compile(r"\\u\{([0-9a-f]+)\}")
 
 
 def pdf(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> bytes:
-    """All sheets in one file, each beginning a new page with a count of its own.
+    """All sheets in one file; each starts a new page, and counts its own pages.
 
-    It is dated as the latest of them. Needs Typst and Altair, the extra `pdf`.
+    The file is dated as the latest sheet. Needs Typst and Altair, the extra `pdf`.
     """
     import typst
 
@@ -57,13 +57,13 @@ def pdf(sheets: Sequence[Sheet], *, title: str, letter: bool = False) -> bytes:
 
 
 def _without_font(diagnosis: str) -> set[str]:
-    """The characters that, as Typst says, no font has; those that do not print are given by their number."""
+    """The characters that no font has, by Typst's diagnosis, which names unprintable ones by number."""
     missing = "".join(_MISSING.findall(diagnosis))
     return {*_NUMBER.sub(lambda number: chr(int(number[1], 16)), missing)}
 
 
 def _as_data(part: Any) -> Any:
-    """A part of a sheet as Typst reads it; what is to be drawn, as a drawing."""
+    """A part of a sheet as data for Typst; a figure as SVG."""
     if isinstance(part, Figure):
         return svg(spec(part, width=640, height=200, font=_FONT))
     return {field.name: getattr(part, field.name) for field in fields(part)}

@@ -1,7 +1,7 @@
-"""What a document shows, whatever it is written on: a page and a PDF of one sheet say the same.
+"""The content of a document, independent of its format: HTML and PDF show the same sheet.
 
-Everything is text already, written as its reader expects it. Where that differs from how programs
-write it, a cell has both.
+All values are already formatted for the reader. Where that differs from the machine-readable form, a
+cell has both.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Literal
 
 from ..charts.figure import Figure
 
-#: `name` is text that came from elsewhere, in whatever script; `code` is read letter by letter.
+#: `name` is text from outside, in any script; `code` is read character by character.
 Kind = Literal["text", "number", "instant", "name", "code"]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One thing that is said. `exact` is what programs read; `beside` is said besides, more quietly."""
+    """One value. `exact` is its machine-readable form; `beside` is an addition, set less prominently."""
 
     text: str
     kind: Kind = "text"
@@ -27,7 +27,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something said of the whole document, with what it is."""
+    """A labelled value."""
 
     label: str
     value: Cell
@@ -35,10 +35,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under columns; the first cell of a row names it. `numeric` are the columns with numbers.
+    """Rows under columns; the first cell of a row is its header. `numeric` are the indexes of numeric columns.
 
-    `indented` are the places of rows that only detail the row above them; `foot` are rows that sum up.
-    A `folded` one need not be seen, and on a screen is unfolded by who wants to.
+    `indented` are the indexes of rows that detail the row above them; `foot` are summary rows. On a
+    screen, a `folded` table is collapsed at first.
     """
 
     caption: str
@@ -53,7 +53,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A picture, and in words what it shows."""
+    """A figure with a title and a description."""
 
     title: str
     words: str
@@ -62,7 +62,7 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a document under a heading. An appendix begins a page of its own."""
+    """A part of a document under a heading. Appendices start on a new page."""
 
     heading: str
     words: tuple[str, ...] = ()
@@ -74,9 +74,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One document. `total` is what it is about; a draft says so, on every page.
+    """One document. `total` are the figures at its head; a draft is marked as such on every page.
 
-    `dated` is the instant that it speaks of, in microseconds: when it was issued, or else the end of what it counts.
+    `dated` is its instant in microseconds: when it was issued, or else the end of the period that it covers.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Sheets of statements: the documents of an account, and what it owes after each."""
+"""Sheets of statements: the documents of an account, and the balance after each."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from .locale import LocaleFormat
 from .sheet import Cell, Fact, Section, Sheet, Table
 
 
-def sheet(rows: Sequence[StatementRow], display: LocaleFormat, *, position: int, digest: str) -> Sheet:
-    """What the statement of one account shows; `rows` are all its documents, at least one.
+def sheet(rows: Sequence[StatementRow], fmt: LocaleFormat, *, position: int, digest: str) -> Sheet:
+    """The sheet of one account's statement; `rows` are all its documents, at least one.
 
-    `position` and `digest` are those of the ledger, the digest that of its documents.
+    `position` is that of the ledger, `digest` that of the documents in it.
     """
-    show = display
-    owed = {row.total.currency: row.balance for row in rows}  # the last of each currency
-    totals = tuple(Fact(f"Balance ({code})", show.money(owed[code].amount, code)) for code in sorted(owed))
+    balances = {row.total.currency: row.balance for row in rows}  # the last of each currency
+    totals = tuple(Fact(f"Balance ({code})", fmt.money(balances[code].amount, code)) for code in sorted(balances))
     last = rows[-1].issued_at
     table = Table(
         caption="Documents in the order in which they were issued",
@@ -27,25 +26,26 @@ def sheet(rows: Sequence[StatementRow], display: LocaleFormat, *, position: int,
                 Cell(row.number),
                 Cell(TITLES[row.kind]),
                 Cell(row.cycle.name),
-                show.instant(row.issued_at),
-                show.money(row.total.amount, row.total.currency),
-                show.money(row.balance.amount, row.balance.currency),
+                fmt.instant(row.issued_at),
+                fmt.money(row.total.amount, row.total.currency),
+                fmt.money(row.balance.amount, row.balance.currency),
             )
             for row in rows
         ),
         numeric=(4, 5),
         foot=tuple(
-            (Cell(f"Balance ({code})"), *[Cell("")] * 4, show.money(owed[code].amount, code)) for code in sorted(owed)
+            (Cell(f"Balance ({code})"), *[Cell("")] * 4, fmt.money(balances[code].amount, code))
+            for code in sorted(balances)
         ),
     )
     facts = (
         Fact("Account", Cell(rows[0].account_id, "name")),
-        Fact("Documents", show.number(len(rows))),
-        Fact("Last issued", show.instant(last)),
-        Fact("Time zone", Cell(show.timezone)),
+        Fact("Documents", fmt.number(len(rows))),
+        Fact("Last issued", fmt.instant(last)),
+        Fact("Time zone", Cell(fmt.timezone)),
     )
-    seal = (
-        Fact("Ledger position", show.number(position)),
+    ledger_facts = (
+        Fact("Ledger position", fmt.number(position)),
         Fact("Digest of the documents", Cell(digest, "code")),
     )
     return Sheet(
@@ -58,7 +58,7 @@ def sheet(rows: Sequence[StatementRow], display: LocaleFormat, *, position: int,
         sections=(
             Section("Documents", tables=(table,)),
             Section("Where it comes from", words=("The balance is the sum of the totals of all documents issued. "
-                    "Payments are not kept here.",), facts=seal),
+                    "Payments are not kept here.",), facts=ledger_facts),
         ),
         dated=last,
     )  # fmt: skip

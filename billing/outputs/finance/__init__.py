@@ -1,1 +1,1 @@
-"""What finance systems read: FOCUS and a journal of double entry."""
+"""Exports for finance systems: FOCUS, and a double-entry journal."""

@@ -1,27 +1,27 @@
-"""What was billed in the columns of FOCUS 1.4: Cost and Usage, Invoice Detail and Billing Period.
+"""Billed documents as FOCUS 1.4: Cost and Usage, Invoice Detail and Billing Period.
 
-How our documents become rows:
+How documents become rows:
 
-- **A draft or an invoice is one row of usage**, its discount in it: FOCUS wants a price that was agreed
-  to show as a lower ContractedCost, and knows a credit only as money that was granted. `ListCost` is
-  before the discount, `ContractedCost`, `BilledCost` and `EffectiveCost` are after it.
-- **A note is two rows of `ChargeClass` Correction**: what was billed before, taken back, and the cycle
-  as it is now. So quantities add up to the peak that is owed in the end, and a price times its quantity
-  is a cost on every row, which the difference of two tiers would not be.
+- **A draft or an invoice is one row of usage**, discount included: in FOCUS an agreed price shows as a
+  lower ContractedCost, and a credit is only ever money granted. `ListCost` is before the discount,
+  `ContractedCost`, `BilledCost` and `EffectiveCost` are after it.
+- **A note is two rows of `ChargeClass` Correction**: one reverses what was billed before, the other bills
+  the cycle as it is now. So quantities add up to the final peak, and on every row price times quantity is
+  the cost, which would not hold for the difference of two tiers.
 - `PricingQuantity` and `ConsumedQuantity` are the peak, in Identities. `ListUnitPrice` is that of the
-  tier where one price applies; else (graduated tiers, packages, included units, flat prices, minimum,
-  maximum) the average that makes the cost, to ten digits more than the quantity has. Where a peak of 0
-  costs something, one Billing Cycle is priced.
-- Where the plan prices credits, they are a row of their own beside that of the identities, in Credits,
-  under an SKU of their own; a note takes back and restates that row as well.
-- The billing period is the cycle that a document is about, also for a note that came later. It is
-  Closed once all that this export has of it was issued.
+  tier if a single price applies; else (graduated tiers, packages, included units, flat prices, minimum,
+  maximum) it is the average price, to ten digits more than the quantity has. If a peak of 0 costs
+  something, one Billing Cycle is priced.
+- Where the plan prices credits, they have a separate row, in Credits and under an SKU of their own; a
+  note reverses and restates that row as well.
+- The billing period is the cycle of a document, even for a later note. It is Closed once all its
+  documents in this export are issued.
 - A draft has no invoice, so it has no `InvoiceId` and no Invoice Detail, and its period is Open.
 
 The sum of `BilledCost` over an invoice's rows, and over its details, is its total. Columns that do
-not concern us are there, and empty; `PaymentDueDate` too, since we do not know it. Ours begin with
-`x_`: `x_CorrectionOf` names the `x_ChargeKey` of the invoice's row, and `x_NetCharge` is what the
-identities of the cycle, or its credits, come to with this row.
+not apply are present and empty; so is `PaymentDueDate`, which is not known. Custom columns begin with
+`x_`: `x_CorrectionOf` names the `x_ChargeKey` of the invoice's row, and `x_NetCharge` is the charge for
+the identities of the cycle, or for its credits, as of this row.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ BILLING_PERIOD: Final = Schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """Who provides and who bills, as an export says it; the issuer is the provider unless another."""
+class Parties:
+    """The provider, the invoice issuer, the service and the payment terms that an export states."""
 
     provider: str
     issuer: str
@@ -177,73 +177,74 @@ class Focus:
     billing_period: View
 
 
-def focus(documents: Sequence[BilledDocument], names: Names) -> Focus:
-    """Documents, in the order of issue, as FOCUS 1.4."""
-    charges = [charge for billed in documents for charge in _charges(billed)]
+def focus(documents: Sequence[BilledDocument], parties: Parties) -> Focus:
+    """Export documents, given in the order of issue, as FOCUS 1.4."""
+    charges = [charge for document in documents for charge in _charges(document)]
     return Focus(
-        View(COST_AND_USAGE, [_cost_and_usage(charge, names) for charge in charges]),
-        View(INVOICE_DETAIL, [_detail(charge, names) for charge in charges if charge.number is not None]),
-        View(BILLING_PERIOD, list(_periods(documents, names))),
+        View(COST_AND_USAGE, [_cost_and_usage(charge, parties) for charge in charges]),
+        View(INVOICE_DETAIL, [_detail(charge, parties) for charge in charges if charge.number is not None]),
+        View(BILLING_PERIOD, list(_periods(documents, parties))),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Charge:
-    """One row of a document: the charge for the identities `of` a cycle, or for the credits that it used.
+    """One row of a document: the charge for the identities of a cycle, or for the credits used in it.
 
-    `of` is the document itself, or with a negative sign the one before it, which the row takes back.
+    `source` is the document whose charge it is: the document itself, or with a negative sign the one before
+    it, whose charge the row reverses.
     """
 
     document: BilledDocument
-    of: BilledDocument
-    place: int
+    source: BilledDocument
+    row: int
     sign: int
     credits: Line | None = None
 
     @property
     def number(self) -> str | None:
-        """The number of its document; none on a draft."""
+        """The number of the document; None for a draft."""
         return self.document.invoice.number
 
     @property
     def key(self) -> str | None:
-        """What names it: the number of its document, and its place there."""
-        return None if self.number is None else f"{self.number}-{self.place}"
+        """The identifier of the charge: the number of the document and the row within it."""
+        return None if self.number is None else f"{self.number}-{self.row}"
 
     @property
-    def billed(self) -> Decimal:
+    def billed_cost(self) -> Decimal:
         return EXACT.multiply(self.amount, self.sign)
 
     @property
     def amount(self) -> Decimal:
-        return self.of.net if self.credits is None else self.credits.amount
+        return self.source.net if self.credits is None else self.credits.amount
 
     @property
-    def original(self) -> int:
-        """The place of the invoice's row that a correction is about."""
+    def original_row(self) -> int:
+        """The row of the invoice that a correction is about."""
         return 1 if self.credits is None else 2
 
     @property
     def description(self) -> str:
-        reason = (self.credits or self.of.usage).description
+        reason = (self.credits or self.source.usage).description
         if self.sign < 0:
-            return f"Already billed by {self.of.invoice.number}: {reason}"
-        return reason if self.credits or not self.of.discount else f"{reason}; {self.of.discount.description}"
+            return f"Already billed by {self.source.invoice.number}: {reason}"
+        return reason if self.credits or not self.source.discount else f"{reason}; {self.source.discount.description}"
 
 
 def _charges(document: BilledDocument) -> Iterator[_Charge]:
     before = [] if document.before is None else [(document.before, -1)]
-    place = 0
-    for of, sign in (*before, (document, 1)):
-        credits = of.invoice.credits
+    row = 0
+    for source, sign in (*before, (document, 1)):
+        credits = source.invoice.credits
         for line in (None, credits) if credits else (None,):
-            place += 1
-            yield _Charge(document, of, place, sign, line)
+            row += 1
+            yield _Charge(document, source, row, sign, line)
 
 
 @dataclass(frozen=True, slots=True)
-class _Priced:
-    """How many of what are priced, at which prices, and what for."""
+class _Pricing:
+    """The pricing columns of a charge: quantity, unit, prices, costs and SKU."""
 
     quantity: Decimal
     unit: str
@@ -256,30 +257,30 @@ class _Priced:
     meter: str
 
 
-def _priced_as(charge: _Charge) -> _Priced:
-    of, credits = charge.of, charge.credits
+def _pricing(charge: _Charge) -> _Pricing:
+    source, credits = charge.source, charge.credits
     if credits is not None:
-        assert credits.quantity is not None and credits.unit_price is not None, "credits have a price each"
+        assert credits.quantity is not None and credits.unit_price is not None, "a line of credits has both"
         quantity, price = Decimal(credits.quantity), credits.unit_price
         cost = WIDE.multiply(quantity, price)
-        used, sku = (quantity, "Credits"), f"{of.invoice.plan_id}:credits"
-        return _Priced(*used, price, cost, price, cost, used, sku, "Credits used by actions")
-    quantity, unit, list_price, list_cost = _priced(of)
+        used, sku = (quantity, "Credits"), f"{source.invoice.plan_id}:credits"
+        return _Pricing(*used, price, cost, price, cost, used, sku, "Credits used by actions")
+    quantity, unit, list_price, list_cost = _list_pricing(source)
     contracted = list_price, list_cost
-    if of.discount is not None:
-        contracted = _average(of.net, quantity), of.net
-    peak, meter = (Decimal(of.invoice.peak), "Identities"), "Peak of identities active at the same moment"
-    return _Priced(quantity, unit, list_price, list_cost, *contracted, peak, of.invoice.plan_id, meter)
+    if source.discount is not None:
+        contracted = _average(source.net, quantity), source.net
+    peak, meter = (Decimal(source.invoice.peak), "Identities"), "Peak of identities active at the same moment"
+    return _Pricing(quantity, unit, list_price, list_cost, *contracted, peak, source.invoice.plan_id, meter)
 
 
-def _cost_and_usage(charge: _Charge, names: Names) -> Row:
-    document, of = charge.document, charge.of.invoice
+def _cost_and_usage(charge: _Charge, parties: Parties) -> Row:
+    document, source = charge.document, charge.source.invoice
     invoice = document.invoice
-    priced = _priced_as(charge)
+    pricing = _pricing(charge)
     start, end = _span(invoice)
-    billed = _signed(charge.billed, 1)
-    filled = {
-        "BilledCost": billed,
+    billed_cost = _with_sign(charge.billed_cost, 1)
+    values = {
+        "BilledCost": billed_cost,
         "BillingAccountId": invoice.account_id,
         "BillingAccountType": "Account",
         "BillingCurrency": invoice.currency,
@@ -291,48 +292,48 @@ def _cost_and_usage(charge: _Charge, names: Names) -> Row:
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodEnd": end,
         "ChargePeriodStart": start,
-        "ConsumedQuantity": _signed(priced.consumed[0], charge.sign),
-        "ConsumedUnit": priced.consumed[1],
-        "ContractedCost": _signed(priced.contracted_cost, charge.sign),
-        "ContractedUnitPrice": priced.contracted_price,
-        "EffectiveCost": billed,
+        "ConsumedQuantity": _with_sign(pricing.consumed[0], charge.sign),
+        "ConsumedUnit": pricing.consumed[1],
+        "ContractedCost": _with_sign(pricing.contracted_cost, charge.sign),
+        "ContractedUnitPrice": pricing.contracted_price,
+        "EffectiveCost": billed_cost,
         "InvoiceDetailId": charge.key,
         "InvoiceId": charge.number,
-        "InvoiceIssuerName": names.issuer,
-        "ListCost": _signed(priced.list_cost, charge.sign),
-        "ListUnitPrice": priced.list_price,
+        "InvoiceIssuerName": parties.issuer,
+        "ListCost": _with_sign(pricing.list_cost, charge.sign),
+        "ListUnitPrice": pricing.list_price,
         "PricingCategory": "Standard",
         "PricingCurrency": invoice.currency,
-        "PricingCurrencyContractedUnitPrice": priced.contracted_price,
-        "PricingCurrencyEffectiveCost": billed,
-        "PricingCurrencyListUnitPrice": priced.list_price,
-        "PricingQuantity": _signed(priced.quantity, charge.sign),
-        "PricingUnit": priced.unit,
+        "PricingCurrencyContractedUnitPrice": pricing.contracted_price,
+        "PricingCurrencyEffectiveCost": billed_cost,
+        "PricingCurrencyListUnitPrice": pricing.list_price,
+        "PricingQuantity": _with_sign(pricing.quantity, charge.sign),
+        "PricingUnit": pricing.unit,
         "ServiceCategory": "Identity",
-        "ServiceName": names.service,
-        "ServiceProviderName": names.provider,
+        "ServiceName": parties.service,
+        "ServiceProviderName": parties.provider,
         "ServiceSubcategory": "Other (Identity)",
-        "SkuId": priced.sku,
-        "SkuMeter": priced.meter,
-        "SkuPriceId": priced.sku,
+        "SkuId": pricing.sku,
+        "SkuMeter": pricing.meter,
+        "SkuPriceId": pricing.sku,
         "x_ChargeKey": charge.key,
-        "x_CorrectionOf": None if document.before is None else f"{document.document.refers_to}-{charge.original}",
+        "x_CorrectionOf": None if document.before is None else f"{document.document.refers_to}-{charge.original_row}",
         "x_Cycle": invoice.cycle.name,
         "x_Digest": invoice.basis.digest,
         "x_Kind": document.kind,
         "x_NetCharge": charge.amount if charge.sign > 0 else Decimal(0),
-        "x_PeakAt": None if charge.credits or of.peak_at is None else micros(of.peak_at),
+        "x_PeakAt": None if charge.credits or source.peak_at is None else micros(source.peak_at),
         "x_Position": invoice.basis.position,
     }
-    return dict.fromkeys(COST_AND_USAGE.names) | filled
+    return dict.fromkeys(COST_AND_USAGE.names) | values
 
 
-def _priced(of: BilledDocument) -> tuple[Decimal, str, Decimal, Decimal]:
-    """How many of what are priced, at which list price, and the list cost."""
-    peak, price, cost = Decimal(of.invoice.peak), of.usage.unit_price, of.usage.amount
+def _list_pricing(document: BilledDocument) -> tuple[Decimal, str, Decimal, Decimal]:
+    """The quantity that is priced, its unit, the list price and the list cost."""
+    peak, price, cost = Decimal(document.invoice.peak), document.usage.unit_price, document.usage.amount
     if price is not None:
         exact = EXACT.multiply(peak, price)
-        if round_amount(exact, of.invoice.currency).amount == cost:
+        if round_amount(exact, document.invoice.currency).amount == cost:
             return peak, "Identities", price, exact
     if not peak and cost:
         return Decimal(1), "Billing Cycles", cost, cost
@@ -340,7 +341,7 @@ def _priced(of: BilledDocument) -> tuple[Decimal, str, Decimal, Decimal]:
 
 
 def _average(cost: Decimal, quantity: Decimal) -> Decimal:
-    """A price that times the quantity is the cost, within a ten-thousand-millionth of the currency."""
+    """A unit price that reproduces the cost to within 1e-10 of the currency unit."""
     if not quantity:
         return Decimal(0)
     exact = _NEAREST.divide(cost, quantity)
@@ -348,20 +349,20 @@ def _average(cost: Decimal, quantity: Decimal) -> Decimal:
     return nearest.normalize(_NEAREST)
 
 
-def _signed(number: Decimal, sign: int) -> Decimal:
+def _with_sign(number: Decimal, sign: int) -> Decimal:
     """A number or its negative; 0 has no sign."""
     if not number:
         return number.copy_abs()
     return number.copy_negate() if sign < 0 else number
 
 
-def _detail(charge: _Charge, names: Names) -> Row:
+def _detail(charge: _Charge, parties: Parties) -> Row:
     document, invoice = charge.document.document, charge.document.invoice
-    assert document.issued_at is not None, "what has a number has a date"
-    issued_at, billed = document.issued_at, _signed(charge.billed, 1)
+    assert document.issued_at is not None, "a document with a number has a date of issue"
+    issued_at, billed_cost = document.issued_at, _with_sign(charge.billed_cost, 1)
     start, end = _span(invoice)
-    filled = {
-        "BilledCost": billed,
+    values = {
+        "BilledCost": billed_cost,
         "BillingAccountId": invoice.account_id,
         "BillingCurrency": invoice.currency,
         "BillingPeriodEnd": end,
@@ -374,30 +375,30 @@ def _detail(charge: _Charge, names: Names) -> Row:
         "InvoiceId": charge.number,
         "InvoiceIssueDate": issued_at,
         "InvoiceIssueStatus": "Issued",
-        "InvoiceIssuerName": names.issuer,
+        "InvoiceIssuerName": parties.issuer,
         "PaymentCurrency": invoice.currency,
-        "PaymentCurrencyBilledCost": billed,
+        "PaymentCurrencyBilledCost": billed_cost,
         "PaymentCurrencyInvoiceDetailId": charge.key,
-        "PaymentTerms": names.payment_terms,
+        "PaymentTerms": parties.payment_terms,
         "ReferenceInvoiceId": document.refers_to or charge.number,
     }
-    return dict.fromkeys(INVOICE_DETAIL.names) | filled
+    return dict.fromkeys(INVOICE_DETAIL.names) | values
 
 
-def _periods(documents: Sequence[BilledDocument], names: Names) -> Iterator[Row]:
-    """The cycles that there are documents of; a period is known from its start, and changes with each document."""
-    within: dict[tuple[int, int], list[BilledDocument]] = {}
-    for billed in documents:
-        within.setdefault(_span(billed.invoice), []).append(billed)
-    for (start, end), some in sorted(within.items(), key=lambda item: item[0]):
-        issued = [billed.document.issued_at for billed in some if billed.document.issued_at is not None]
+def _periods(documents: Sequence[BilledDocument], parties: Parties) -> Iterator[Row]:
+    """The billing period of each cycle with documents: created at its start, updated with each document."""
+    by_period: dict[tuple[int, int], list[BilledDocument]] = {}
+    for document in documents:
+        by_period.setdefault(_span(document.invoice), []).append(document)
+    for (start, end), in_period in sorted(by_period.items(), key=lambda item: item[0]):
+        issued = [item.document.issued_at for item in in_period if item.document.issued_at is not None]
         yield {
             "BillingPeriodCreated": start,
             "BillingPeriodEnd": end,
             "BillingPeriodLastUpdated": max([start, *issued]),
             "BillingPeriodStart": start,
-            "BillingPeriodStatus": "Closed" if len(issued) == len(some) else "Open",
-            "InvoiceIssuerName": names.issuer,
+            "BillingPeriodStatus": "Closed" if len(issued) == len(in_period) else "Open",
+            "InvoiceIssuerName": parties.issuer,
         }
 
 
