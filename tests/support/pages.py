@@ -167,8 +167,8 @@ class _Shell:
 
 
 def lines_of(text: str) -> list[str]:
-    """Lines without the blanks at their ends, which editors remove."""
-    return [line.rstrip() for line in text.strip("\n").splitlines()]
+    """Lines without blanks at their ends, which editors remove, and without empty ones around them."""
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n").splitlines()
 
 
 def agrees(stated: str, printed: str) -> bool:
