@@ -20,7 +20,7 @@ class MarkGroup(NamedTuple):
     """Movements of one kind drawn as one mark, at the instant of the first (microseconds)."""
 
     at: int
-    count: int
+    size: int
 
 
 def thin_steps(
@@ -86,7 +86,7 @@ def group_marks(instants: Sequence[int], *, min_gap: int, count_gap: int) -> lis
     groups: list[MarkGroup] = []
     for at in instants:
         if groups and at - groups[-1].at < count_gap:
-            groups[-1] = MarkGroup(groups[-1].at, groups[-1].count + 1)
+            groups[-1] = MarkGroup(groups[-1].at, groups[-1].size + 1)
         else:
             groups.append(MarkGroup(at, 1))
     return groups
