@@ -158,9 +158,9 @@ def _lane_data(curve: Curve, width: int) -> Iterator[Dataset]:
     """The marks of each lane, with a count on those that stand for several movements."""
     for lane in curve.lanes:
         groups = _group_lane(lane, curve, width)
-        values = [{"at": milliseconds(group.at), "lane": lane.label, "times": group.count} for group in groups]
+        values = [{"at": milliseconds(group.at), "lane": lane.label, "times": group.size} for group in groups]
         yield lane.kind, values
-        if several := [value for value, group in zip(values, groups, strict=True) if group.count > 1]:
+        if several := [value for value, group in zip(values, groups, strict=True) if group.size > 1]:
             yield f"counted-{lane.kind}", several
 
 
@@ -170,7 +170,7 @@ def _group_lane(lane: Lane, curve: Curve, width: int) -> list[MarkGroup]:
     room = _COUNTED
     while True:
         groups = group_marks(lane.instants, min_gap=_MARK * pixel, count_gap=room * pixel)
-        needed = _COUNTED + _DIGIT * (len(str(max([group.count for group in groups], default=1))) - 1)
+        needed = _COUNTED + _DIGIT * (len(str(max([group.size for group in groups], default=1))) - 1)
         if needed <= room:
             return groups
         room = needed

@@ -20,7 +20,7 @@ class MarkGroup(NamedTuple):
     """Movements of one kind drawn as one mark, at the instant of the first (microseconds)."""
 
     at: int
-    count: int
+    size: int
 
 
 def thin_steps(
@@ -77,16 +77,16 @@ def group_marks(instants: Sequence[int], *, min_gap: int, count_gap: int) -> lis
     `count_gap` apart, which leaves room for a count beside each mark. Both are microseconds.
 
     >>> group_marks([1, 5], min_gap=2, count_gap=3)
-    [MarkGroup(at=1, count=1), MarkGroup(at=5, count=1)]
+    [MarkGroup(at=1, size=1), MarkGroup(at=5, size=1)]
     >>> group_marks([1, 2, 3, 4, 9], min_gap=2, count_gap=3)
-    [MarkGroup(at=1, count=3), MarkGroup(at=4, count=1), MarkGroup(at=9, count=1)]
+    [MarkGroup(at=1, size=3), MarkGroup(at=4, size=1), MarkGroup(at=9, size=1)]
     """
     if all(later - earlier >= min_gap for earlier, later in pairwise(instants)):
         return [MarkGroup(at, 1) for at in instants]
     groups: list[MarkGroup] = []
     for at in instants:
         if groups and at - groups[-1].at < count_gap:
-            groups[-1] = MarkGroup(groups[-1].at, groups[-1].count + 1)
+            groups[-1] = MarkGroup(groups[-1].at, groups[-1].size + 1)
         else:
             groups.append(MarkGroup(at, 1))
     return groups
