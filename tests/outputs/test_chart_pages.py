@@ -177,7 +177,7 @@ def test_a_chart_that_as_of_has_not_begun_is_refused() -> None:
     assert "cycle_none" == raised.value.code
 
 
-def test_of_several_accounts_one_is_said(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_several_accounts_one_must_be_named(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture is of one."""
     monkeypatch.chdir(ROOT)
 
@@ -269,7 +269,7 @@ def test_a_peak_of_one_microsecond_among_thousands_of_steps_is_drawn(tmp_path: P
     assert f"Peak {peak:,}" in texts(chart.render("svg").decode())
 
 
-def test_movements_too_close_to_be_told_apart_are_counted_and_none_is_lost() -> None:
+def test_movements_too_close_to_draw_apart_are_counted_and_none_is_lost() -> None:
     """Marks upon marks would look like one."""
     rows = [("acme", f"u{k}", "integration.connected", january(1 + k / 100)) for k in range(2_000)]
     chart = billing.chart(events(*rows, LATER), account_id="acme", cycle="2026-01")

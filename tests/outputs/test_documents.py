@@ -153,7 +153,7 @@ def test_an_issued_document_is_shown_as_it_is_kept_to_the_byte(ledger: str, writ
     assert f"[{contents['INV-000003']}, {contents['INV-000001']}]\n" == shown
 
 
-def test_an_invoice_shows_the_evidence_of_then_and_its_note_that_of_later(
+def test_an_invoice_shows_the_evidence_at_issue_and_its_note_that_of_later(
     ledger: str, written: Callable[..., bytes]
 ) -> None:
     """An invoice that names 22 identities beside a peak of 22, and not the 23 that are known by now."""
@@ -166,7 +166,7 @@ def test_an_invoice_shows_the_evidence_of_then_and_its_note_that_of_later(
     assert "Already billed by INV-000003" in after.text
 
 
-def test_a_note_says_what_it_restates_what_was_billed_and_what_it_comes_to_now(
+def test_a_note_says_what_it_restates_what_was_billed_and_the_total_now(
     ledger: str, written: Callable[..., bytes]
 ) -> None:
     """The difference alone would ask for trust."""
@@ -379,7 +379,7 @@ def test_numbers_that_are_equal_keep_the_decimals_that_each_was_given() -> None:
     assert ["1", "1.0"] == [show.number(number).exact for number in (Decimal(1), Decimal("1.0"))]
 
 
-def test_an_instant_is_told_by_the_clock_of_the_zone_with_utc_beside() -> None:
+def test_an_instant_is_shown_in_the_time_zone_with_utc_beside() -> None:
     """The customer's clock, and the one everybody agrees on."""
     show = LocaleFormat(locale_of("de_DE"), "Asia/Singapore")
 

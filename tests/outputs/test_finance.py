@@ -1,4 +1,4 @@
-"""Exports for finance systems, held against programs that know these formats: beancount and a FOCUS linter."""
+"""Exports for finance systems, checked by programs that know these formats: beancount and a FOCUS linter."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def test_a_journal_balances_under_beancount_and_ends_with_the_statement(cli: Cli
     statement = billing.statement(billing.open_ledger(ledger))
     for account_id, rows in statement.groupby("account_id"):
         found = realization.get(root, account_of(str(account_id)))  # type: ignore[no-untyped-call]
-        held = found.balance.get_currency_units("USD")
-        assert rows["balance"].iloc[-1] == held.number
+        balance = found.balance.get_currency_units("USD")
+        assert rows["balance"].iloc[-1] == balance.number
 
 
 def test_a_journal_that_does_not_balance_is_noticed(cli: Cli, ledger: str) -> None:

@@ -33,13 +33,13 @@ def days(of: Movements) -> tuple[list[int], ...]:
     return tuple((at // DAY).tolist() for at in (of.arrivals, of.expiries, of.deletions))
 
 
-def test_who_is_deleted_while_active_did_not_fall_asleep() -> None:
+def test_a_deletion_while_active_is_no_expiry() -> None:
     """A customer asks for the one or the other."""
     assert ([0], [], [3]) == days(moved([(0, CONNECTED, 0), (0, DELETED, 3)]))
     assert ([0], [5], []) == days(moved([(0, CONNECTED, 0)]))
 
 
-def test_who_sleeps_and_is_deleted_moves_nothing_by_that() -> None:
+def test_deleting_an_inactive_identity_is_no_movement() -> None:
     """The count was lower before."""
     assert ([0], [5], []) == days(moved([(0, CONNECTED, 0), (0, DELETED, 8)]))
 
@@ -49,7 +49,7 @@ def test_the_deletion_of_another_at_the_moment_of_an_expiry_makes_it_no_deletion
     assert ([0, 0], [5], [5]) == days(moved([(0, CONNECTED, 0), (1, CALLED, 0), (1, DELETED, 5)]))
 
 
-def test_who_lives_again_after_deletion_arrives_twice() -> None:
+def test_an_identity_active_again_after_deletion_arrives_twice() -> None:
     """Each time is an interval of its own."""
     assert ([0, 4], [9], [2]) == days(moved([(0, CONNECTED, 0), (0, DELETED, 2), (0, CONNECTED, 4)]))
 
@@ -68,11 +68,11 @@ def test_what_holds_when_a_cycle_begins_was_carried_in() -> None:
 )
 def test_the_count_is_what_arrived_less_what_left(rows: list[Row]) -> None:
     """At every instant, as the definition counts it."""
-    told = moved(rows)
+    movement = moved(rows)
     events = [Event("acme", str(identity), TYPES[kind], day * DAY) for identity, kind, day in rows]
 
     for day in range(80):
         arrived, asleep, deleted = (
-            int((at <= day * DAY).sum()) for at in (told.arrivals, told.expiries, told.deletions)
+            int((at <= day * DAY).sum()) for at in (movement.arrivals, movement.expiries, movement.deletions)
         )
         assert len(active_at(events, day * DAY)) == arrived - asleep - deleted

@@ -77,9 +77,9 @@ def group_marks(instants: Sequence[int], *, min_gap: int, count_gap: int) -> lis
     `count_gap` apart, which leaves room for a count beside each mark. Both are microseconds.
 
     >>> group_marks([1, 5], min_gap=2, count_gap=3)
-    [MarkGroup(at=1, count=1), MarkGroup(at=5, count=1)]
+    [MarkGroup(at=1, size=1), MarkGroup(at=5, size=1)]
     >>> group_marks([1, 2, 3, 4, 9], min_gap=2, count_gap=3)
-    [MarkGroup(at=1, count=3), MarkGroup(at=4, count=1), MarkGroup(at=9, count=1)]
+    [MarkGroup(at=1, size=3), MarkGroup(at=4, size=1), MarkGroup(at=9, size=1)]
     """
     if all(later - earlier >= min_gap for earlier, later in pairwise(instants)):
         return [MarkGroup(at, 1) for at in instants]
