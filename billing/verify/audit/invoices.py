@@ -48,6 +48,8 @@ class GivenInvoice:
         self.start, self.end = instant_of(content["cycle_start"]), instant_of(content["cycle_end"])
         #: The total of the cycle by this document and all documents before it.
         self.cycle_total = Decimal(content["total"]) + Decimal(content.get("billed", 0))
+        #: The number of the version of the terms that it was priced by, if it names one.
+        self.terms_version = self._basis.get("terms_version")
         self.peak_at = None if content["peak_at"] is None else instant_of(content["peak_at"])
         self.number = content["number"]
         self.peak = content["peak"]
@@ -74,11 +76,6 @@ class GivenInvoice:
     def events(self) -> Any:
         """The number of events that it was drafted from."""
         return self._basis["events"]
-
-    @property
-    def terms_version(self) -> Any:
-        """The number of the version of the terms that it was priced by, if it names one."""
-        return self._basis.get("terms_version")
 
 
 def check_issued(checker: Checker, ledger: Ledger) -> None:
