@@ -276,7 +276,7 @@ def test_movements_too_close_to_draw_apart_are_counted_and_none_is_lost() -> Non
     lanes = chart.spec["vconcat"][1]["layer"]
     marks = [value for layer in lanes if layer["mark"]["type"] == "point" for value in data(chart.spec, layer)]
 
-    for lane in ("2,000 arrived", "2,000 asleep"):
+    for lane in ("2,000 arrived", "2,000 inactive"):
         own = [mark for mark in marks if mark["lane"] == lane]
         assert 2_000 == sum(mark["times"] for mark in own)
         assert len(own) < 60
