@@ -197,7 +197,7 @@ def test_a_cycle_says_its_peak_who_came_and_went_and_its_tiers(written: Callable
     """Hand-counted in fixtures/agency: 17 of a client were deleted on 29 August."""
     svg = written("svg", *AUGUST).decode()
 
-    for words in ("Peak 83", "12 arrived", "11 asleep", "17 deleted", "up to 100: 6.49 each", "Aug 14", "brightline"):
+    for words in ("Peak 83", "12 arrived", "11 inactive", "17 deleted", "up to 100: 6.49 each", "Aug 14", "brightline"):
         assert words in texts(svg)
     assert "Now" not in svg
 
@@ -206,7 +206,7 @@ def test_an_open_cycle_marks_now_and_falls_in_dashes(written: Callable[..., byte
     """What has happened, and what is only sure to happen, must look different without colour."""
     svg = written("svg", *AUGUST, "--as-of", "2025-08-28T00:00:00Z", "--no-forecast").decode()
 
-    for words in ("Now 80", "Peak so far 83", "3 arrived", "4 asleep", "0 deleted", "if nothing more happens"):
+    for words in ("Now 80", "Peak so far 83", "3 arrived", "4 inactive", "0 deleted", "if nothing more happens"):
         assert words in texts(svg)
     assert 'stroke-dasharray="5,3"' in svg
     assert "median" not in svg, "nothing is guessed that was not to be"
@@ -276,7 +276,7 @@ def test_movements_too_close_to_draw_apart_are_counted_and_none_is_lost() -> Non
     lanes = chart.spec["vconcat"][1]["layer"]
     marks = [value for layer in lanes if layer["mark"]["type"] == "point" for value in data(chart.spec, layer)]
 
-    for lane in ("2,000 arrived", "2,000 asleep"):
+    for lane in ("2,000 arrived", "2,000 inactive"):
         own = [mark for mark in marks if mark["lane"] == lane]
         assert 2_000 == sum(mark["times"] for mark in own)
         assert len(own) < 60
