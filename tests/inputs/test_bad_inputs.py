@@ -1056,7 +1056,7 @@ def test_what_a_spreadsheet_would_run_is_neutralised_in_csv_only(tmp_path: Path,
     source = _as_csv([event(account_id=account, identity_id=identity, event_id=event_id)], tmp_path)
     assert f"\n'{account}," in cli("peaks", source, "--format", "csv").out
     assert [account] == [row["account_id"] for row in json.loads(cli("peaks", source, "--format", "json").out)]
-    assert f"\n'{identity},'{event_id}," in cli("explain", source, "--format", "csv").out
+    assert f",'{identity},'{event_id}," in cli("explain", source, "--format", "csv").out
     (shown,) = json.loads(cli("explain", source, "--format", "json").out)["identities"]
     assert (identity, event_id) == (shown["identity_id"], shown["event_id"])
 
