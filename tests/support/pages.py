@@ -64,7 +64,8 @@ def blocks(text: str, language: str) -> list[str]:
 def run_page(path: Path, folder: Path) -> tuple[list[Shown], str]:
     """What a page shows and what that prints now, and the page with the outputs of now."""
     text = path.read_text(encoding="utf-8")
-    shutil.copytree(ROOT / "fixtures", folder / "fixtures", ignore=shutil.ignore_patterns("__pycache__"))
+    if _BLOCK.search(text):
+        shutil.copytree(ROOT / "fixtures", folder / "fixtures", ignore=shutil.ignore_patterns("__pycache__"))
     shell = _Shell(folder)
     found: list[Shown] = []
     parts: list[str] = []
