@@ -47,9 +47,9 @@ verify-long: $(DEV)  ## laws by the thousand, 100,000 ledgers, 10,000 histories 
 	BILLING_FUZZ_SECONDS=1800 $(BIN)/python -m pytest -q -n 2 tests/inputs/test_fuzz.py
 
 lock: $(DEV)  ## pin what is installed, with hashes and without addresses
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header \
 		--no-annotate pyproject.toml requirements/build.in -o requirements/run.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header \
 		--no-annotate pyproject.toml --extra verify --extra postgres --extra documents --extra pdf --extra notebooks \
 		requirements/build.in requirements/dev.in -o requirements/dev.txt
 
