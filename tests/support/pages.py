@@ -214,13 +214,15 @@ def anchors(path: Path) -> set[str]:
 
 
 def main() -> None:
-    """Rewrite the pages that are named, or all."""
-    for path in [*map(Path, sys.argv[1:])] or pages():
-        path = path.resolve()
-        with TemporaryDirectory() as folder:
-            _, text = run_page(path, Path(folder))
+    """Rewrite the pages that are named, or all; with `--generated`, only their generated parts, which is quick."""
+    names = [name for name in sys.argv[1:] if name != "--generated"]
+    for path in [Path(name).resolve() for name in names] or pages():
+        before = text = path.read_text(encoding="utf-8")
+        if len(names) == len(sys.argv) - 1:
+            with TemporaryDirectory() as folder:
+                _, text = run_page(path, Path(folder))
         text = with_generated_parts(text)
-        if text != path.read_text(encoding="utf-8"):
+        if text != before:
             path.write_text(text, encoding="utf-8")
             print(f"{path.relative_to(ROOT)} is rewritten; look at the difference.")
 
