@@ -82,11 +82,6 @@ class Intervals:
         """The intervals at these rows: a mask, or indices."""
         return Intervals(self.identities[rows], self.starts[rows], self.ends[rows], self.after_deletion[rows])
 
-    def part(self, first: int, end: int) -> Intervals:
-        """Intervals `first` to `end`, without `end`."""
-        rows = slice(first, end)
-        return Intervals(self.identities[rows], self.starts[rows], self.ends[rows], self.after_deletion[rows])
-
     @staticmethod
     def concat(parts: list[Intervals]) -> Intervals:
         """Intervals of different identities, merged in order of their starts."""
