@@ -17,7 +17,7 @@ from ..inputs.rows import ReadOptions
 from ..ledger.entry import Head, Receipt
 from ..ledger.ledger import Ledger
 from . import event_files
-from .garbage import without_collecting
+from .garbage_collection import without_collecting
 
 #: How many events are appended in one transaction.
 APPEND_ROWS: Final = 100_000

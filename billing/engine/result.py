@@ -29,7 +29,7 @@ from ..inputs import source as sources
 from ..inputs.rows import ReadOptions
 from ..ledger.address import is_address, open_ledger
 from ..ledger.ledger import Ledger
-from .garbage import without_collecting
+from .garbage_collection import without_collecting
 from .pipeline import Activity, Meter, accounts_in_scope, credits, draft, peaks, price_cycles, run, sweep_cycles
 from .query import Query, RequiredSpans
 
