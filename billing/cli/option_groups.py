@@ -68,6 +68,7 @@ def spread(verb: Callable[..., None]) -> Callable[..., None]:
                  for name, group in groups.items()}  # fmt: skip
         verb(**given, **whole)
 
+    # `inspect.signature`, by which Typer finds the options, honours this attribute; the type of a function lacks it.
     called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     called.__annotations__ = {each.name: each.annotation for each in parameters}
     return called
