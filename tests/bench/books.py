@@ -1,7 +1,7 @@
 """What keeping books takes: appending to a ledger, and billing from one.
 
 A rate of appending is that of events that were read before, so that it is the ledger's own; that of
-the whole import, with reading, stands beside it. Single appends are held against what the disk
+the whole import, with reading, stands beside it. Single appends are compared with what the disk
 does: a page written and synced, again and again, in the same folder and in turns.
 """
 

@@ -1,4 +1,4 @@
-"""Figures: what was measured, what it is held against, and whether that was met; as a table."""
+"""Figures: what was measured, what it is compared with, and whether that was met; as a table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Figure:
     met: str = ""
 
     def without_target(self) -> Figure:
-        """The same, held against nothing."""
+        """The same, without a target."""
         return replace(self, target="", met="")
 
 

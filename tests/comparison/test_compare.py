@@ -70,7 +70,7 @@ def shown(of: Comparison) -> list[tuple[str, str, str, str | None]]:
 
 
 def test_a_reconnect_that_restarts_ends_what_went_before() -> None:
-    """Then dan is asleep from the 25th on, and January of bolt has one at a time: 10.00 for 20.00."""
+    """Then dan is inactive from the 25th on, and January of bolt has one at a time: 10.00 for 20.00."""
     (of,) = compared("reconnect=restarts").comparisons
     assert [("acme", "30.00", "30.00", "0.0"), ("bolt", "30.00", "20.00", "-33.3")] == shown(of)
     (overall,) = of.overall
@@ -144,7 +144,7 @@ def test_who_has_no_cycle_under_other_terms_owes_nothing_there() -> None:
 
 
 def test_a_cycle_that_only_one_has_is_shown_beside_nothing() -> None:
-    """With a window of 3 days eve is asleep in February."""
+    """With a window of 3 days eve is inactive in February."""
     (of,) = compared("action_window=P3D").comparisons
     february = of.cycles[-1]
     assert february.other is None and february.difference is not None

@@ -1,4 +1,4 @@
-"""The notebooks, run as somebody would who has just opened them, and held against what they were committed with."""
+"""The notebooks, run as somebody would who has just opened them, and compared with what they were committed with."""
 
 from __future__ import annotations
 

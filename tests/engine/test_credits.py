@@ -622,7 +622,7 @@ def test_where_a_cycle_is_open_credits_used_so_far_are_certain_and_more_may_come
     assert free.owed is not None and "10.00 USD" == str(free.owed.so_far)
 
 
-# The doors.
+# The interfaces.
 
 
 def test_the_command_line_tells_each_format_the_same(cli: Cli) -> None:

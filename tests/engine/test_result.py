@@ -1,4 +1,4 @@
-"""The verbs, through the door of Python: results, options, and every kind of source."""
+"""The verbs, through the Python interface: results, options, and every kind of source."""
 
 from __future__ import annotations
 

@@ -736,7 +736,7 @@ def test_an_explanation_names_the_late_events_and_identities_that_made_the_diffe
         ledger,
         called("e3", "ada", "2026-01-14"),  # was active then
         called("e4", "cy", "2026-01-20"),
-        called("e5", "di", "2025-12-01"),  # asleep before January
+        called("e5", "di", "2025-12-01"),  # inactive before January
         called("e6", "di", "2026-02-01"),  # after it
         called("e7", "cy", "2026-01-21"),  # cy's as well, and it prolongs nothing within January
         deleted("e8", "cy", "2025-11-01"),  # long before
@@ -863,7 +863,7 @@ def test_an_event_is_late_only_for_what_was_billed_before_it(ledger: Ledger) -> 
 
 
 def test_what_was_looked_at_is_kept_and_shows_that_it_was(ledger: Ledger) -> None:
-    """The position up to which everything issued was held against what was known."""
+    """The position up to which everything issued was compared with what was known."""
     january(ledger, *TWO)
     send(ledger, called("e3", "cy", "2026-01-20"), now="2026-02-05")
     restate(ledger)
@@ -979,7 +979,7 @@ def test_anniversary_cycles_in_new_york_are_closed_and_restated_with_their_disco
         said["cycle_start"], said["cycle_end"], said["total"]
     )  # fmt: skip
     assert ["15.98", "-1.60"] == [line["amount"] for line in said["lines"]]
-    send(ledger, called("e4", "di", "2026-01-15T08:13:46.999999"), now="2026-02-16")  # asleep as bo came
+    send(ledger, called("e4", "di", "2026-01-15T08:13:46.999999"), now="2026-02-16")  # inactive as bo came
     assert () == restate(ledger, "2026-02-17").restatements
     send(ledger, called("e5", "di", "2026-01-15T08:13:47"), now="2026-02-18")
     (note,) = [document for document in restate(ledger, "2026-02-19").documents if document.number]

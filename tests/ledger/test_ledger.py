@@ -1,4 +1,4 @@
-"""What every ledger promises, held against SQLite in a file, SQLite in memory, and PostgreSQL.
+"""What every ledger promises, checked on SQLite in a file, SQLite in memory, and PostgreSQL.
 
 One class says it all, and each kind of database is a subclass that only makes ledgers. `database.rows`
 and `database.insert` are used to look behind the ledger's back, and to let it fail in the middle.

@@ -53,7 +53,7 @@ def told(table: pd.DataFrame) -> list[dict[str, str]]:
 def test_a_table_has_the_rows_that_the_command_line_writes(
     ask: Callable[[], Any], words: tuple[str, ...], cli: Cli
 ) -> None:
-    """One answer, whichever door somebody takes."""
+    """One answer, whichever interface somebody uses."""
     out = cli(*words, "--terms", TERMS, "--format", "csv").out
     written = [{k: v for k, v in row.items() if k != "accepted"} for row in csv.DictReader(io.StringIO(out))]
 
